@@ -1,0 +1,52 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-long lint format dev lock check-configs dbt-docs clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.up-to-date
+
+export DO_NOT_TRACK := 1
+export DAGSTER_DISABLE_TELEMETRY := 1
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+setup: $(STAMP)  ## Build .venv from the lock; does nothing when it is up to date
+
+$(STAMP): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $(STAMP)
+
+demo: setup  ## Simulate a month of logs, run the whole pipeline, print each decision beside the truth
+	$(BIN)/equipoise demo
+
+test: setup  ## The whole test suite
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-long: setup  ## The suite with its long forms
+	$(BIN)/python -m pytest -n 2
+
+lint: setup  ## ruff, mypy, import-linter, sqlfluff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests --processes 2
+
+format: setup  ## Format the code in place
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+dev: setup  ## Dagster's web UI and daemon, with the daily schedule on
+	$(BIN)/equipoise dev
+
+lock: setup  ## Refresh requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock pyproject.toml
+
+clean:  ## Remove the environment and the demo's state
+	rm -rf $(VENV) var data

@@ -1,0 +1,1 @@
+"""Pure computation: frames in, frames out; no I/O, no Dagster."""

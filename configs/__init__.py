@@ -1,0 +1,1 @@
+"""Equipoise configuration: what a team edits, and the schema that checks it."""
