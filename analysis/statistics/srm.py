@@ -1,8 +1,9 @@
-"""Sample ratio mismatch: do the units of an experiment arrive in the configured ratio?
+"""Sample ratio mismatch: whether units arrive in the configured ratio.
 
 Two tests of the same multinomial null. Pearson's chi-squared is sharp but may be looked at once; the
 sequential multinomial test may be looked at every day. Counts and weights are arrays whose last axis is
-the arm; every other axis is a batch. Arms with zero weight take no part: a unit in one is a failure by itself.
+the arm; every other axis is a batch. An arm of zero weight takes no part: a unit in one is a failure by
+itself.
 """
 
 from dataclasses import dataclass
@@ -28,9 +29,9 @@ class ChiSquared:
 def chi_squared(counts: ArrayLike, weights: ArrayLike) -> ChiSquared:
     """Pearson's chi-squared of counts against configured weights.
 
-    `counts` (…, arms) are units, `weights` (…, arms) are relative and non-negative. Degrees of freedom are the
-    arms of positive weight less one. A unit in an arm of zero weight gives statistic ∞ and p 0; no unit at all,
-    or a single arm of positive weight, gives NaN. Reference: Kohavi, Tang, Xu 2020, ch. 21.
+    `counts` (…, arms) are units, `weights` (…, arms) are relative and non-negative. Degrees of freedom are
+    the arms of positive weight less one. A unit in an arm of zero weight gives statistic ∞ and p 0; no unit
+    at all, or a single arm of positive weight, gives NaN. Reference: Kohavi, Tang, Xu 2020, ch. 21.
     """
     units, shares = _checked(counts, weights)
     total = units.sum(axis=-1)
@@ -54,10 +55,10 @@ def chi_squared_tail(statistic: ArrayLike, df: ArrayLike) -> Floats:
 def log_bayes_factor(counts: ArrayLike, weights: ArrayLike, prior: ArrayLike) -> Floats:
     """Log Bayes factor of "some other ratio" against the configured one, from cumulative counts.
 
-    The alternative is multinomial with a Dirichlet(`prior`) distribution of shares; `prior` (…, arms) is positive
-    wherever the weight is. Under the null the factor is a martingale of mean 1, and so are products over
-    independent streams. ∞ where an arm of zero weight has a unit. Accurate to about 1e-12 of counts of 1e6,
-    because gamma functions are differenced through Stirling's remainder and not subtracted.
+    The alternative is multinomial with a Dirichlet(`prior`) distribution of shares; `prior` (…, arms) is
+    positive wherever the weight is. Under the null the factor is a martingale of mean 1, and so are products
+    over independent streams. ∞ where an arm of zero weight has a unit. Absolute error below 1e-9 at a
+    million units: gamma functions are differenced through Stirling's remainder, not subtracted.
     Reference: Lindon & Malek 2022, eq. 6, with the multinomial coefficients cancelled.
     """
     units, shares = _checked(counts, weights)
@@ -95,8 +96,9 @@ def proportional_prior(weights: ArrayLike, concentration: float) -> Floats:
 def anytime_p_value(log_bayes_factors: ArrayLike, axis: int = -1) -> Floats:
     """Anytime-valid p-value after each look: the running minimum of 1/BF, at most 1.
 
-    `log_bayes_factors` holds the looks in time order along `axis`. Under the null, the chance that the p-value
-    ever falls to a or below is at most a, however often it is looked at. Reference: Lindon & Malek 2022, thm 2.
+    `log_bayes_factors` holds the looks in time order along `axis`. Under the null, the chance that the
+    p-value ever falls to a or below is at most a, however often it is looked at.
+    Reference: Lindon & Malek 2022, theorem 2.
     """
     logs = np.asarray(log_bayes_factors, dtype=float)
     return np.exp(-np.maximum(np.maximum.accumulate(logs, axis=axis), 0.0))
@@ -117,7 +119,7 @@ def _impossible(units: Floats, shares: Floats) -> NDArray[np.bool_]:
 
 
 def _stirling_remainder(x: Floats) -> Floats:
-    """ln Γ(x) less Stirling's (x − ½) ln x − x + ½ ln 2π: what is left once the large terms have cancelled."""
+    """Return ln Γ(x) − ((x − ½) ln x − x + ½ ln 2π)."""
     large = np.maximum(x, _STIRLING_FROM)
     inverse = 1.0 / (large * large)
     series = (

@@ -136,7 +136,7 @@ def test_the_order_of_arms_does_not_matter(weights: list[float], units: list[int
 
 
 def test_a_thousand_clean_experiments_raise_few_alarms_over_sixty_looks() -> None:
-    """60 daily looks, 50/50 and 90/10 and four arms; at most 5 of 1,000 p-values below .001 (99.9 % binomial)."""
+    """60 daily looks at three splits; at most 5 of 1,000 p-values below .001 (99.9 % binomial)."""
     generator = np.random.default_rng(20261101)
     alarms = 0
     for weights in ([0.5, 0.5], [0.9, 0.1], [0.4, 0.3, 0.2, 0.1]):
