@@ -9,10 +9,30 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=63)]
-VariantId = Annotated[str, StringConstraints(min_length=1, max_length=127)]
+
+def _not_reserved(name: str) -> str:
+    if name == "all":
+        raise ValueError("'all' is reserved: in the results it stands for the whole population")
+    return name
+
+
+Identifier = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=63),
+    AfterValidator(_not_reserved),
+]
+VariantId = Annotated[str, StringConstraints(min_length=1, max_length=127), AfterValidator(_not_reserved)]
 ColumnName = Annotated[str, StringConstraints(min_length=1)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
@@ -24,7 +44,7 @@ ANALYSED_STATUSES = frozenset(
 class Entity(BaseModel):
     """Base of every model: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 class Project(Entity):
@@ -109,7 +129,7 @@ class UnitSource(Source):
     """Attributes of units from another table, as of exposure."""
 
     columns: UnitColumns
-    attributes: tuple[Identifier, ...]
+    attributes: tuple[Identifier, ...] = Field(min_length=1)
 
 
 class Sources(Entity):
@@ -135,10 +155,18 @@ class Condition(Entity):
     def _value_fits_op(self) -> "Condition":
         many = isinstance(self.value, tuple)
         if many != (self.op in ("in", "not in")):
-            raise ValueError(f"op {self.op!r} takes {'one value' if many else 'a list of values'}")
+            hint = "one value; use 'in' or 'not in' for a list" if many else "a list of values"
+            raise ValueError(f"op {self.op!r} takes {hint}")
         if many and not self.value:
             raise ValueError(f"op {self.op!r} needs at least one value")
         return self
+
+
+def _check_measure(aggregate: Aggregate, measure: str | None) -> None:
+    if aggregate in ("sum", "max") and measure is None:
+        raise ValueError(f"aggregate {aggregate!r} needs a measure")
+    if aggregate == "count" and measure is not None:
+        raise ValueError("aggregate 'count' takes no measure; drop `measure` or use 'sum'")
 
 
 class Component(Entity):
@@ -152,10 +180,7 @@ class Component(Entity):
 
     @model_validator(mode="after")
     def _measure_fits_aggregate(self) -> "Component":
-        if self.aggregate in ("sum", "max") and self.measure is None:
-            raise ValueError(f"aggregate {self.aggregate!r} needs a measure")
-        if self.aggregate == "count" and self.measure is not None:
-            raise ValueError("aggregate 'count' takes no measure; drop `measure` or use 'sum'")
+        _check_measure(self.aggregate, self.measure)
         return self
 
 
@@ -199,7 +224,7 @@ class Metric(Entity):
     description: str = ""
     type: Literal["proportion", "mean", "ratio", "quantile", "retention"]
     source: Identifier | None = None
-    event: str | None = None
+    event: Annotated[str, StringConstraints(min_length=1)] | None = None
     where: tuple[Condition, ...] = ()
     aggregate: Aggregate | None = None
     measure: Identifier | None = None
@@ -213,30 +238,43 @@ class Metric(Entity):
 
     @model_validator(mode="after")
     def _fields_fit_type(self) -> "Metric":
+        if (self.type == "quantile") != (self.quantile is not None):
+            raise ValueError("`quantile` goes with type quantile, and only there")
         if self.type == "ratio":
-            given = [name for name in ("source", "event", "where", "aggregate", "measure") if getattr(self, name)]
-            if given:
-                raise ValueError(f"a ratio takes numerator and denominator, not {', '.join(given)}")
-            if self.numerator is None or self.denominator is None:
-                raise ValueError("a ratio needs `numerator` and `denominator`")
-            return self
+            self._check_ratio()
+        else:
+            self._check_single_component()
+        return self
+
+    def _check_ratio(self) -> None:
+        own = ("source", "event", "where", "aggregate", "measure")
+        given = [name for name in own if getattr(self, name)]
+        if given:
+            raise ValueError(f"a ratio takes numerator and denominator, not {', '.join(given)}")
+        if self.numerator is None or self.denominator is None:
+            raise ValueError("a ratio needs `numerator` and `denominator`")
+        if self.numerator == self.denominator:
+            raise ValueError("numerator and denominator are the same, so the ratio is always 1")
+
+    def _check_single_component(self) -> None:
         if self.numerator is not None or self.denominator is not None:
             raise ValueError(f"`numerator` and `denominator` belong to type ratio, not {self.type}")
         if self.source is None or self.event is None:
             raise ValueError(f"a {self.type} needs `source` and `event`")
-        if (self.type == "quantile") != (self.quantile is not None):
-            raise ValueError("`quantile` goes with type quantile, and only there")
+        if self.type == "mean" and self.aggregate is None:
+            raise ValueError("a mean needs `aggregate`: sum, count or max")
         if self.type in ("proportion", "retention"):
             if self.aggregate not in (None, "count") or self.measure is not None:
-                raise ValueError(f"a {self.type} asks whether the event happened: no `aggregate`, no `measure`")
+                raise ValueError(f"a {self.type} asks whether the event happened: no aggregate, no measure")
             if self.cap is not None:
                 raise ValueError(f"a {self.type} is 0 or 1: no `cap`")
-        elif self.aggregate is None and self.type == "mean":
-            raise ValueError("a mean needs `aggregate`: sum, count or max")
-        if self.type == "retention" and (self.window is None or "start_days" not in self.window.model_fields_set):
+        elif self.aggregate is not None:
+            _check_measure(self.aggregate, self.measure)
+        if self.type == "retention" and not self._has_full_window():
             raise ValueError("a retention needs `window` with both start_days and end_days")
-        _ = self.components  # a component checks its own measure against its aggregate
-        return self
+
+    def _has_full_window(self) -> bool:
+        return self.window is not None and "start_days" in self.window.model_fields_set
 
     @property
     def components(self) -> tuple[Component, ...]:
@@ -275,6 +313,13 @@ class Prediction(Entity):
     metric: Identifier
     relative_effect: float
     probability: Probability
+
+    @field_validator("relative_effect")
+    @classmethod
+    def _has_direction(cls, value: float) -> float:
+        if value == 0:
+            raise ValueError("must not be 0: `probability` is that the effect has this sign")
+        return value
 
 
 class Hypothesis(Entity):
@@ -405,3 +450,17 @@ class Config(Entity):
     sources: Sources
     metrics: dict[str, Metric]
     experiments: dict[str, Experiment]
+
+    @field_validator("experiments")
+    @classmethod
+    def _default_exposure_source(
+        cls, experiments: dict[str, Experiment], info: ValidationInfo
+    ) -> dict[str, Experiment]:
+        sources: Sources | None = info.data.get("sources")
+        if sources is None or len(sources.exposures) != 1:
+            return experiments
+        default = {"exposure_source": sources.exposures[0].id}
+        return {
+            id_: experiment if experiment.exposure_source else experiment.model_copy(update=default)
+            for id_, experiment in experiments.items()
+        }

@@ -1,0 +1,23 @@
+"""JSON Schemas of the YAML files, for completion and checking in editors."""
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from configs.schema import Experiment, Metric, Project, Sources
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_FILES: dict[str, tuple[str, Any]] = {
+    "project": ("project.yaml", Project),
+    "sources": ("sources.yaml", Sources),
+    "metrics": ("metrics/*.yaml", list[Metric]),
+    "experiment": ("experiments/<id>.yaml", Experiment),
+}
+
+
+def json_schema() -> dict[str, dict[str, Any]]:
+    """One schema for each kind of file: `project`, `sources`, `metrics` and `experiment`."""
+    return {
+        kind: TypeAdapter(model).json_schema() | {"$schema": _DIALECT, "title": file}
+        for kind, (file, model) in _FILES.items()
+    }

@@ -1,0 +1,112 @@
+"""What of a configuration can change an experiment's numbers, and its hash.
+
+The pinned configuration is stored under its hash beside the results. It leaves out what only describes
+(names, labels, owners, paths, status) and sorts what has no order. Options that are absent are left out,
+so that an option added to the schema later doesn't change the hash of experiments without it; defaults
+are written out, so that a changed default does.
+"""
+
+from typing import Any
+
+from configs.catalog import decimal_text, definition_hash, normalised_conditions
+from configs.schema import Component, Config, EventSource, Experiment, ExposureSource, Metric
+
+_DESCRIPTIVE = {"name", "owner", "team", "status", "hypothesis"}
+
+
+def config_hash(config: Config, experiment: Experiment) -> str:
+    """16 hexadecimal digits that change exactly when `pinned_config` does."""
+    return definition_hash(pinned_config(config, experiment), 16)
+
+
+def pinned_config(config: Config, experiment: Experiment) -> dict[str, Any]:
+    """Whatever of `config` can change a number of `experiment`, as JSON-able data.
+
+    Its parts validate as the schema's models again, once sources get a path.
+    """
+    metrics = [config.metrics[id_] for id_ in sorted(experiment.metrics.roles)]
+    components = [component for metric in metrics for component in metric.components]
+    exposures = [source for source in config.sources.exposures if source.id == experiment.exposure_source]
+    read = {component.source for component in components}
+    events = [source for source in config.sources.events if source.id in read]
+    return {
+        "project": config.project.model_dump(mode="json", exclude={"name"}),
+        "experiment": _pinned_experiment(experiment),
+        "metrics": {metric.id: _pinned_metric(metric) for metric in metrics},
+        "sources": {
+            "exposures": [_pinned_exposure_source(source) for source in exposures],
+            "events": [
+                _pinned_event_source(source, components) for source in sorted(events, key=lambda s: s.id)
+            ],
+        },
+    }
+
+
+def _pinned_experiment(experiment: Experiment) -> dict[str, Any]:
+    pinned = _without_absent(experiment.model_dump(mode="json", by_alias=True, exclude=_DESCRIPTIVE))
+    pinned["variants"] = sorted(pinned["variants"], key=lambda variant: variant["id"])
+    pinned["metrics"] = {
+        "primary": sorted(experiment.metrics.primary),
+        "secondary": sorted(experiment.metrics.secondary),
+        "guardrail": sorted(pinned["metrics"].get("guardrail", []), key=lambda entry: entry["metric"]),
+    }
+    pinned["segments"] = sorted(experiment.segments)
+    return pinned
+
+
+def _pinned_metric(metric: Metric) -> dict[str, Any]:
+    pinned = _without_absent(metric.model_dump(mode="json", exclude={"label", "description"}))
+    if metric.type in ("proportion", "retention"):
+        pinned.pop("aggregate", None)  # count, whether written or not
+    for place, owner in (
+        (pinned, metric),
+        (pinned.get("numerator"), metric.numerator),
+        (pinned.get("denominator"), metric.denominator),
+    ):
+        if owner is not None and owner.where:
+            place["where"] = _pinned_conditions(owner)
+    if metric.cap is not None:
+        pinned["cap"] = {
+            name: decimal_text(value)
+            for name, value in (("upper", metric.cap.upper), ("upper_quantile", metric.cap.upper_quantile))
+            if value is not None
+        }
+    return pinned
+
+
+def _pinned_conditions(owner: Metric | Component) -> list[dict[str, Any]]:
+    return [
+        {
+            "property": condition["property"],
+            "op": "not in" if condition["negated"] else "in",
+            "value": condition["values"],
+        }
+        for condition in normalised_conditions(owner.where)
+    ]
+
+
+def _pinned_exposure_source(source: ExposureSource) -> dict[str, Any]:
+    pinned = source.model_dump(mode="json", include={"id", "format", "columns"})
+    return pinned | {"attributes": sorted(source.attributes)}
+
+
+def _pinned_event_source(source: EventSource, components: list[Component]) -> dict[str, Any]:
+    """The source with the measures and properties that the components read: others change nothing."""
+    used = [component for component in components if component.source == source.id]
+    measures = {component.measure for component in used}
+    properties = {condition.property for component in used for condition in component.where}
+    pinned = _without_absent(source.model_dump(mode="json", include={"id", "format", "columns"}))
+    pinned["measures"] = {
+        id_: measure.model_dump(mode="json", exclude={"unit"})
+        for id_, measure in sorted(source.measures.items())
+        if id_ in measures
+    }
+    return pinned | {"properties": sorted(properties)}
+
+
+def _without_absent(value: Any) -> Any:
+    """The value without None and empty collections in mappings, at every depth."""
+    if isinstance(value, dict):
+        kept = {key: _without_absent(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item not in (None, [], {})}
+    return [_without_absent(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,34 @@
+"""What is wrong with a configuration, and where."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One error: `file` is relative to the configuration folder, `line` counts from 1."""
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
+
+class ConfigError(ValueError):
+    """A configuration that can't be used; `problems` lists every error of every file."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def did_you_mean(name: str, known: Iterable[str], noun: str) -> str:
+    """The clause after "unknown …": the closest known name, or all of them when none is close."""
+    names: Sequence[str] = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known {noun}: {', '.join(names)}" if names else f"; there are no {noun}"

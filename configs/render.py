@@ -1,0 +1,190 @@
+"""Write what dbt reads: the metric catalog macro and the experiments' tables.
+
+`python -m configs.render --configs DIR --check` renders into a temporary folder, for CI;
+`python -m configs.render --configs DIR --out DIR` keeps the result.
+"""
+
+import argparse
+import contextlib
+import csv
+import io
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from configs.catalog import metric_catalog
+from configs.load import ConfigError, load_config
+from configs.pinning import config_hash, pinned_config
+from configs.schema import Config, Experiment
+
+__all__ = ["config_hash", "main", "metric_catalog", "pinned_config", "render"]
+
+Row = tuple[Any, ...]
+
+
+def render(config: Config, folder: Path) -> None:
+    """Write `macros/metric_catalog.sql` and the CSV files into `folder`.
+
+    A file is replaced in one step, and only when its content differs: dbt then keeps its parsed project.
+    """
+    _write(folder / "macros" / "metric_catalog.sql", _catalog_macro(metric_catalog(config)))
+    for name, (header, rows) in _tables(config).items():
+        _write(folder / f"{name}.csv", _csv_text(header, rows))
+
+
+def _tables(config: Config) -> dict[str, tuple[Sequence[str], list[Row]]]:
+    experiments = [experiment for _, experiment in sorted(config.experiments.items())]
+    return {
+        "experiments": (
+            (
+                "experiment_id",
+                "start_date",
+                "end_date",
+                "analysis_end_date",
+                "exposure_source",
+                "is_analysed",
+                "config_hash",
+            ),
+            [_experiment_row(config, experiment) for experiment in experiments],
+        ),
+        "experiment_variants": (
+            ("experiment_id", "variant_id", "weight", "is_baseline", "position"),
+            [row for experiment in experiments for row in _variant_rows(experiment)],
+        ),
+        "experiment_epochs": (
+            ("experiment_id", "epoch", "from_date", "variant_id", "weight"),
+            [row for experiment in experiments for row in _epoch_rows(experiment)],
+        ),
+        "experiment_metrics": (
+            ("experiment_id", "metric_id", "role"),
+            [
+                (experiment.id, metric_id, role)
+                for experiment in experiments
+                for metric_id, role in sorted(experiment.metrics.roles.items())
+            ],
+        ),
+        "experiment_segments": (
+            ("experiment_id", "segment_name"),
+            [
+                (experiment.id, segment)
+                for experiment in experiments
+                for segment in sorted(experiment.segments)
+            ],
+        ),
+    }
+
+
+def _experiment_row(config: Config, experiment: Experiment) -> Row:
+    windows = [config.metrics[id_].window for id_ in experiment.metrics.roles]
+    longest = max((window.end_days for window in windows if window), default=0)
+    return (
+        experiment.id,
+        experiment.start,
+        experiment.end,
+        experiment.end + timedelta(days=longest),
+        experiment.exposure_source,
+        experiment.is_analysed,
+        config_hash(config, experiment),
+    )
+
+
+def _epochs(experiment: Experiment) -> list[tuple[date, dict[str, float]]]:
+    """(first day, weights by variant) of each allocation epoch; a single one if none is declared."""
+    declared = [(epoch.from_, epoch.weights) for epoch in experiment.allocation]
+    return declared or [(experiment.start, {variant.id: variant.weight for variant in experiment.variants})]
+
+
+def _variant_rows(experiment: Experiment) -> Iterator[Row]:
+    _, weights = _epochs(experiment)[-1]
+    for position, variant in enumerate(experiment.variants):
+        yield experiment.id, variant.id, weights[variant.id], variant.baseline, position
+
+
+def _epoch_rows(experiment: Experiment) -> Iterator[Row]:
+    for epoch, (from_date, weights) in enumerate(_epochs(experiment)):
+        for variant in experiment.variants:
+            yield experiment.id, epoch, from_date, variant.id, weights[variant.id]
+
+
+def _csv_text(header: Sequence[str], rows: Iterable[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(
+        [str(value).lower() if isinstance(value, bool) else value for value in row] for row in rows
+    )
+    return text.getvalue()
+
+
+def _catalog_macro(catalog: dict[str, Any]) -> str:
+    lines = []
+    for key, value in catalog.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            entries = "".join(f"    {_literal(entry)},\n" for entry in value)
+            lines.append(f"  {_literal(key)}: [\n{entries}  ],\n")
+        else:
+            lines.append(f"  {_literal(key)}: {_literal(value)},\n")
+    body = "".join(lines)
+    return (
+        "{# Written by configs.render from the metrics' YAML; changes here are lost. #}\n"
+        f"{{% macro metric_catalog() %}}{{{{ return({{\n{body}}}) }}}}{{% endmacro %}}\n"
+    )
+
+
+def _literal(value: Any) -> str:
+    """The value as a literal of both Python and Jinja, which nothing mistakes for the end of a block."""
+    if isinstance(value, str):
+        return "'" + re.sub(r"[^A-Za-z0-9_ .,:/@+=<>-]", _escape, value) + "'"
+    if isinstance(value, dict):
+        entries = ", ".join(f"{_literal(key)}: {_literal(item)}" for key, item in value.items())
+        return f"{{ {entries} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    return repr(value)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\U{code:08x}" if code > 0xFFFF else f"\\u{code:04x}"
+
+
+def _write(path: Path, text: str) -> None:
+    content = text.encode()
+    with contextlib.suppress(FileNotFoundError):
+        if path.read_bytes() == content:
+            return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 0, or 1 with the configuration's errors on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m configs.render", description="Render YAML for dbt.")
+    parser.add_argument("--configs", type=Path, default=Path("configs"), help="folder with project.yaml")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--check", action="store_true", help="render into a temporary folder")
+    target.add_argument("--out", type=Path, help="folder to write to")
+    options = parser.parse_args(arguments)
+    try:
+        config = load_config(options.configs)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if options.check:
+        with tempfile.TemporaryDirectory() as folder:
+            render(config, Path(folder))
+    else:
+        render(config, options.out)
+    print(f"{len(config.metrics)} metrics and {len(config.experiments)} experiments render")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,50 @@
+"""What the schema knows but the pipeline can't do yet; whoever builds a part deletes its lines here."""
+
+from collections.abc import Iterator
+
+from configs.schema import Experiment, Metric, Sources
+from configs.yaml_document import Location
+
+Finding = tuple[Location, str]
+
+EXPERIMENT_TYPES = ("ab", "multivariate", "rollout")
+METHODS = ("fixed",)
+RULES = ("risk_aware",)
+CORRECTIONS = ("none", "bonferroni", "holm")
+
+
+def unsupported_in_sources(sources: Sources) -> Iterator[Finding]:
+    """Parts of `sources.yaml` that the pipeline can't do yet."""
+    if sources.units:
+        yield ("units",), "isn't built yet: unit tables"
+    for kind in ("exposures", "events"):
+        for index, source in enumerate(getattr(sources, kind)):
+            if "://" in source.path:
+                yield (kind, index, "path"), "isn't built yet: paths in remote object stores"
+
+
+def unsupported_in_metric(metric: Metric) -> Iterator[Finding]:
+    """Parts of a metric that the pipeline can't do yet."""
+    if metric.type == "quantile":
+        yield ("type",), "isn't built yet: metric type 'quantile'"
+    if metric.type == "ratio" and metric.covariate is not None:
+        yield ("covariate",), "isn't built yet: a covariate on a ratio"
+    places: tuple[Location, ...] = (("numerator",), ("denominator",)) if metric.type == "ratio" else ((),)
+    for place, component in zip(places, metric.components, strict=True):
+        if component.aggregate == "count_distinct":
+            yield (*place, "aggregate"), "isn't built yet: aggregate 'count_distinct'"
+
+
+def unsupported_in_experiment(experiment: Experiment) -> Iterator[Finding]:
+    """Parts of an experiment that the pipeline can't do yet."""
+    analysis = experiment.analysis
+    choices: tuple[tuple[Location, str, tuple[str, ...]], ...] = (
+        (("type",), experiment.type, EXPERIMENT_TYPES),
+        (("analysis", "method"), analysis.method, METHODS),
+        (("analysis", "correction"), analysis.correction, CORRECTIONS),
+        (("decision", "rule"), experiment.decision.rule, RULES),
+    )
+    for location, chosen, built in choices:
+        if chosen not in built:
+            names = ".".join(map(str, location))
+            yield location, f"isn't built yet: {names} {chosen!r}; use one of {', '.join(built)}"

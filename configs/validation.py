@@ -1,0 +1,147 @@
+"""Plain data into models; pydantic's errors into problems that a YAML author understands."""
+
+import json
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from configs.problems import Problem, did_you_mean
+from configs.yaml_document import Document, Location
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_EXPECTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "decimal_type": "a number",
+    "decimal_parsing": "a number",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "keys with values",
+    "model_type": "keys with values",
+    "finite_number": "a finite number",
+}
+_BOUNDS = {
+    "greater_than": ("above", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("below", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+
+
+def validate(
+    model: type[Model], document: Document, at: Location = (), subject: str = ""
+) -> tuple[Model | None, list[Problem]]:
+    """The value at `at` as a `model`, or None and what is wrong; `subject` begins each message.
+
+    Validation is strict JSON validation: text is never taken for a number, nor true for 1.
+    """
+    data = document.data
+    for step in at:
+        data = data[step]
+    try:
+        return model.model_validate_json(json.dumps(data), strict=True), []
+    except ValidationError as error:
+        return None, list(_problems(error, model, document, at, subject))
+
+
+def _problems(
+    error: ValidationError, model: type[BaseModel], document: Document, at: Location, subject: str
+) -> Iterator[Problem]:
+    errors = error.errors(include_url=False)
+    suggestions = {
+        (*detail["loc"][:-1], name)
+        for detail in errors
+        if detail["type"] == "extra_forbidden"
+        for name in _fields(model, detail["loc"][:-1])
+        if f"{name!r}?" in did_you_mean(str(detail["loc"][-1]), _fields(model, detail["loc"][:-1]), "keys")
+    }
+    seen: set[Location] = set()
+    for detail in errors:
+        location = detail["loc"]
+        if detail["type"] == "missing":
+            if location in suggestions:
+                continue  # the misspelt key is reported already
+            place, message = location[:-1], f"missing key {location[-1]!r}"
+        elif detail["type"] == "extra_forbidden":
+            name, known = str(location[-1]), _fields(model, location[:-1])
+            place, message = location[:-1], f"unknown key {name!r}{did_you_mean(name, known, 'keys')}"
+        else:
+            place, message = _given_part((*at, *location), document)[len(at) :], _message(detail)
+            if place != location and location[-1] != "[key]":  # one error for each member of a union
+                if place in seen:
+                    continue
+                message = f"expected text, a number, true, false or a list of these, got {_shown(detail)}"
+            seen.add(place)
+        line_of = place if detail["type"] == "missing" else location
+        path = ".".join(str(step) for step in place if isinstance(step, str))
+        yield document.problem((*at, *line_of), ": ".join(part for part in (subject, path, message) if part))
+
+
+def _given_part(location: Location, document: Document) -> Location:
+    """The location without what pydantic appends for members of unions and for keys."""
+    while location and location not in document.lines:
+        location = location[:-1]
+    return location
+
+
+def _message(detail: ErrorDetails) -> str:
+    kind, context, shown = detail["type"], detail.get("ctx", {}), _shown(detail)
+    if kind in _EXPECTED:
+        quote = "; write it in quotes" if kind == "string_type" and _is_scalar(detail["input"]) else ""
+        return f"expected {_EXPECTED[kind]}, got {shown}{quote}"
+    if kind in _BOUNDS:
+        word, key = _BOUNDS[kind]
+        return f"must be {word} {context[key]}, got {shown}"
+    if kind.startswith("date"):
+        return f"expected a date such as 2026-10-01, got {shown}"
+    if kind == "literal_error":
+        values = str(context["expected"]).replace(" or ", ", ").replace("'", "")
+        return f"expected one of {values}, got {shown}"
+    if kind == "string_pattern_mismatch":
+        return f"{shown} isn't an identifier: lower-case letters, digits and _, beginning with a letter"
+    if kind == "too_short":
+        return f"needs at least {context['min_length']} entries, got {context['actual_length']}"
+    if kind == "value_error":
+        return str(context["error"])
+    plain = {"string_too_short": "must not be empty", "string_too_long": "is too long"}
+    return plain.get(kind, detail["msg"])
+
+
+def _shown(detail: ErrorDetails) -> str:
+    value = detail["input"]
+    if value is None:
+        return "nothing"
+    if isinstance(value, Mapping):
+        return "keys with values"
+    if isinstance(value, list):
+        return "a list"
+    text = repr(value) if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, (int, float))
+
+
+def _fields(model: Any, location: Location) -> list[str]:
+    """The keys that the model at a location within `model` takes."""
+    for step in location:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            by_key = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+            model = by_key[str(step)]
+        else:
+            model = [argument for argument in get_args(model) if argument is not Ellipsis][-1]
+        model = _without_none(model)
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _without_none(annotation: Any) -> Any:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next(argument for argument in get_args(annotation) if argument is not type(None))
+    return annotation
