@@ -1,0 +1,1 @@
+"""Realistic logs with known true effects, for any valid configuration; see `simulator.simulate`."""

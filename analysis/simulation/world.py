@@ -1,0 +1,49 @@
+"""A simulated world: units, visits and arms, from which both the logs and the truth are computed."""
+
+from dataclasses import dataclass
+
+from analysis.simulation.allocation import Allocation, allocate
+from analysis.simulation.behaviour import Behaviour, resolve
+from analysis.simulation.population import Population, draw_population
+from analysis.simulation.visits import Calendar, Visits, draw_visits
+from configs.schema import Config
+from configs.simulation_schema import ExperimentScenario, Scenario
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything drawn before any log row is written."""
+
+    config: Config
+    scenario: Scenario
+    behaviour: Behaviour
+    calendar: Calendar
+    population: Population
+    visits: Visits
+    allocations: tuple[Allocation, ...]
+
+
+def build_world(
+    config: Config,
+    scenario: Scenario,
+    experiments: tuple[str, ...],
+    units: int,
+    calendar: Calendar,
+    seed: int,
+) -> World:
+    """Draw units and visits, and allocate the units of every experiment named."""
+    behaviour = resolve(config, scenario)
+    population = draw_population(behaviour, scenario, units, calendar.days, seed)
+    visits = draw_visits(population, scenario.population, calendar)
+    allocations = tuple(
+        allocate(
+            config,
+            config.experiments[experiment_id],
+            scenario.experiments.get(experiment_id, ExperimentScenario()),
+            population,
+            visits,
+            calendar,
+        )
+        for experiment_id in experiments
+    )
+    return World(config, scenario, behaviour, calendar, population, visits, allocations)
