@@ -1,0 +1,6 @@
+"""The scorecard: every comparison that the experiments' configurations ask for, with its result or reason."""
+
+from analysis.scorecard.build import scorecard
+from analysis.scorecard.columns import ESTIMATED_STATUSES, SCORECARD_COLUMNS
+
+__all__ = ["ESTIMATED_STATUSES", "SCORECARD_COLUMNS", "scorecard"]

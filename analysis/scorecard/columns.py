@@ -1,0 +1,61 @@
+"""The scorecard's columns, their types, and the vocabulary of its `status`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+DATE, TEXT, COUNT, NUMBER, FLAG = "datetime64[us]", "str", "Int64", "float64", "boolean"
+
+# The published order. Types hold for empty frames too: text is pandas' str, missing n and flags are <NA>.
+SCORECARD_COLUMNS: dict[str, str] = {
+    "as_of_date": DATE,
+    "experiment_id": TEXT,
+    "metric_id": TEXT,
+    "role": TEXT,
+    "variant_id": TEXT,
+    "baseline_id": TEXT,
+    "segment_name": TEXT,
+    "segment_value": TEXT,
+    "n_baseline": COUNT,
+    "n_treatment": COUNT,
+    "baseline_mean": NUMBER,
+    "treatment_mean": NUMBER,
+    "effect": NUMBER,
+    "effect_se": NUMBER,
+    "ci_low": NUMBER,
+    "ci_high": NUMBER,
+    "ci_low_adjusted": NUMBER,
+    "ci_high_adjusted": NUMBER,
+    "effect_relative": NUMBER,
+    "relative_ci_low": NUMBER,
+    "relative_ci_high": NUMBER,
+    "p_value": NUMBER,
+    "p_value_adjusted": NUMBER,
+    "p_value_non_inferiority": NUMBER,
+    "p_value_deterioration": NUMBER,
+    "margin": NUMBER,
+    "confidence_level": NUMBER,
+    "significant": FLAG,
+    "method": TEXT,
+    "variance_reduction": NUMBER,
+    "status": TEXT,
+    "reason": TEXT,
+    # Beyond the published contract:
+    "margin_type": TEXT,
+    "confidence_level_adjusted": NUMBER,
+    "last_cohort_date": DATE,
+    "metric_hash": TEXT,
+}
+
+NO_COVARIATE = "no_covariate"
+
+# A row with one of these has an effect, its standard error, intervals and p-values: `ok`, or a warning.
+# Any other status is a failure: `reason` says why and no inference stands.
+ESTIMATED_STATUSES = frozenset({"ok", NO_COVARIATE, "skewed", "weak_baseline", "zero_baseline"})
+
+
+def typed_frame(columns: Mapping[str, Any]) -> pd.DataFrame:
+    """The scorecard with exactly its columns, in order and typed."""
+    frame = pd.DataFrame({name: columns[name] for name in SCORECARD_COLUMNS})
+    return frame.astype(SCORECARD_COLUMNS)

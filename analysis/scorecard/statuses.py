@@ -1,0 +1,87 @@
+"""One status and one reason for every comparison, from everything that was found about it."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.scorecard.columns import NO_COVARIATE
+from analysis.scorecard.inference import Arrays
+from analysis.statistics.relative import WEAK_BASELINE
+from analysis.statistics.skewness import TOLERANCE
+from analysis.statistics.status import REASONS, Status
+
+NO_COVARIATE_MOMENTS = "unadjusted: the covariate's moments are missing"
+EXPLORATORY = "exploratory: a segment"
+
+_NAMES = np.array([status.name.lower() for status in Status], dtype=object)
+_REASONS = np.array([REASONS[status] for status in Status], dtype=object)
+
+
+def unusable_moments(rows: pd.DataFrame, baseline: Arrays, treatment: Arrays) -> tuple[NDArray, NDArray]:
+    """Status and reason of comparisons that may not be computed; status "" where nothing forbids it."""
+    overflow = baseline["n_overflow"] + treatment["n_overflow"]
+    not_computed = baseline["n_not_computed"] + treatment["n_not_computed"]
+    checks = [
+        (rows["problem"].to_numpy() != "", "failed", rows["problem"]),
+        (rows["blocked_status"].notna().to_numpy(), rows["blocked_status"], rows["blocked_reason"]),
+        (
+            overflow > 0,
+            "overflow",
+            _counted(overflow, "units have a total beyond 1e14 of the metric's steps"),
+        ),
+        (
+            not_computed > 0,
+            "not_computed",
+            _counted(not_computed, "units lack this metric's value; rerun from the experiment's start"),
+        ),
+    ]
+    status, reason = (np.full(len(rows), "", dtype=object) for _ in range(2))
+    for found, name, text in reversed(checks):
+        status[found] = name if isinstance(name, str) else name.to_numpy(dtype=object)[found]
+        reason[found] = np.asarray(text, dtype=object)[found]
+    return status, reason
+
+
+def statuses(
+    rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArray]
+) -> tuple[NDArray, NDArray]:
+    """The gravest status of each comparison, and as reason what failed or every warning, joined by "; "."""
+    code = results["status"]
+    forbidden = unusable[0] != ""
+    failed = forbidden | (code != Status.OK)
+    status = np.where(forbidden, unusable[0], _NAMES[code])
+    reason = np.where(forbidden, unusable[1], _REASONS[code])
+    undefined_relative = results["relative_status"] != Status.OK
+    undefined_margin = results["non_inferiority_status"] != Status.OK
+    is_segment = (rows["segment_name"] != "all").to_numpy()
+    # From the mildest to the gravest: a later one takes the status, all stand in the reason.
+    warnings = [
+        (is_segment, None, EXPLORATORY),
+        (
+            rows["covariate_reason"].notna().to_numpy(),
+            NO_COVARIATE,
+            rows["covariate_reason"].to_numpy(object),
+        ),
+        (results["is_skewed"] > 0, "skewed", f"skewed: a tail's probability may be off by over {TOLERANCE}"),
+        (
+            results["is_weak"] > 0,
+            "weak_baseline",
+            f"weak baseline: its mean is within {WEAK_BASELINE:g} SE of 0, relative figures are rough",
+        ),
+        (undefined_margin, None, "no non-inferiority test: " + _REASONS[results["non_inferiority_status"]]),
+        (undefined_relative, None, "no relative interval: " + _REASONS[results["relative_status"]]),
+        (results["relative_status"] == Status.ZERO_BASELINE, "zero_baseline", None),
+    ]
+    for applies, name, text in warnings:
+        warned = applies & ~failed
+        if name is not None:
+            status[warned] = name
+        if text is not None:
+            addition = text[warned] if isinstance(text, np.ndarray) else text
+            reason[warned] = np.where(reason[warned] == "", "", reason[warned] + "; ") + addition
+    return status, reason
+
+
+def _counted(count: NDArray, text: str) -> NDArray:
+    """The text behind its count, where there is one."""
+    return np.array([f"{n:.0f} {text}" if n > 0 else "" for n in count], dtype=object)

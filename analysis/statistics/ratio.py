@@ -1,0 +1,40 @@
+"""Difference of two ratios of means by the delta method."""
+
+import numpy as np
+
+from analysis.statistics.estimate import Arm, Estimate, compare
+from analysis.statistics.moments import JointMoments
+from analysis.statistics.sampling import variance_of_mean
+from analysis.statistics.status import Floats
+
+# Where numerator and denominator move in step, the linearised variance is the rounding of a subtraction.
+ROUNDING = 1e-13
+
+
+def delta_ratio(baseline: JointMoments, treatment: JointMoments) -> Estimate:
+    """Estimate R_T - R_B with R = mean numerator / mean denominator, the randomisation unit being a row.
+
+    Moments hold numerator (index 0) and denominator (index 1) per unit. The variance is that of the
+    linearised value (y - R·x)/x̄, over n; degrees of freedom as in Welch's test on linearised values. A
+    denominator mean of 0 is NaN with status ZERO_DENOMINATOR.
+    Reference: Deng, Knoblich, Lu 2018, eq. 2 and section 4.
+    """
+    zero = (baseline.mean[..., 1] == 0) | (treatment.mean[..., 1] == 0)
+    return compare(_arm(baseline), _arm(treatment), zero_denominator=zero)
+
+
+def linearised_variance(moments: JointMoments) -> Floats:
+    """Variance of (y - R·x)/x̄ per unit, in squared units of the ratio; NaN for a zero denominator."""
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        denominator = np.where(moments.mean[..., 1] == 0, np.nan, moments.mean[..., 1])
+        ratio = moments.mean[..., 0] / denominator
+        y = moments.covariance[..., 0, 0]
+        x = ratio**2 * moments.covariance[..., 1, 1]
+        variance = y - 2 * ratio * moments.covariance[..., 0, 1] + x
+        return np.where(np.abs(variance) <= ROUNDING * (y + x), 0.0, variance) / denominator**2
+
+
+def _arm(moments: JointMoments) -> Arm:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = moments.mean[..., 0] / np.where(moments.mean[..., 1] == 0, np.nan, moments.mean[..., 1])
+    return Arm(moments.n, ratio, variance_of_mean(linearised_variance(moments), moments.n))

@@ -1,0 +1,109 @@
+"""Every estimator and inference method by name: a new method is an entry here and nothing elsewhere."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analysis.statistics.cuped import cuped
+from analysis.statistics.estimate import Contrast, Estimate
+from analysis.statistics.moments import JointMoments, MeanMoments
+from analysis.statistics.ratio import delta_ratio
+from analysis.statistics.status import Floats
+from analysis.statistics.student_t import Interval, interval, two_sided_p, upper_tail_p
+from analysis.statistics.welch import welch
+
+# An arm as columns of the metric_moments table, each an array over comparisons.
+Columns = Mapping[str, Floats]
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How a contrast becomes p-values and intervals; chosen by an experiment's `analysis.method`."""
+
+    two_sided_p: Callable[[Contrast], Floats]
+    upper_tail_p: Callable[[Contrast], Floats]
+    interval: Callable[[Contrast, Floats], Interval]
+
+
+def _welch(baseline: Columns, treatment: Columns) -> Estimate:
+    return welch(_mean_moments(baseline), _mean_moments(treatment))
+
+
+def _delta_ratio(baseline: Columns, treatment: Columns) -> Estimate:
+    estimate = delta_ratio(_ratio_moments(baseline), _ratio_moments(treatment))
+    # The table's third moment is that of y - R·x; the linearised ratio divides by x̄.
+    thirds = [arm["third_central_moment"] / arm["denominator_mean"] ** 3 for arm in (baseline, treatment)]
+    return _with_third_moments(estimate, *thirds)
+
+
+def _welch_cuped(baseline: Columns, treatment: Columns) -> Estimate:
+    estimate = cuped(_covariate_moments(baseline), _covariate_moments(treatment))
+    return _with_third_moments(estimate, baseline["third_central_moment"], treatment["third_central_moment"])
+
+
+def _with_third_moments(estimate: Estimate, baseline: Floats, treatment: Floats) -> Estimate:
+    return replace(
+        estimate,
+        baseline=replace(estimate.baseline, third_central_moment=baseline),
+        treatment=replace(estimate.treatment, third_central_moment=treatment),
+    )
+
+
+def _mean_moments(columns: Columns) -> MeanMoments:
+    return MeanMoments(
+        columns["n_units"], columns["mean"], columns["variance"], columns["third_central_moment"]
+    )
+
+
+def _ratio_moments(columns: Columns) -> JointMoments:
+    return _joint_moments(
+        columns["n_units"],
+        (columns["mean"], columns["denominator_mean"]),
+        (
+            (columns["variance"], columns["denominator_covariance"]),
+            (columns["denominator_covariance"], columns["denominator_variance"]),
+        ),
+    )
+
+
+def _covariate_moments(columns: Columns) -> JointMoments:
+    """Value, covariate, and the indicator of units without history, whose variance follows from its mean."""
+    n, share = columns["n_units"], columns["no_history_share"]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share_variance = share * (1 - share) * n / (n - 1)
+    y_x, y_z = columns["covariate_covariance"], columns["no_history_covariance"]
+    x_z = columns["covariate_no_history_covariance"]
+    return _joint_moments(
+        n,
+        (columns["mean"], columns["covariate_mean"], share),
+        (
+            (columns["variance"], y_x, y_z),
+            (y_x, columns["covariate_variance"], x_z),
+            (y_z, x_z, share_variance),
+        ),
+    )
+
+
+def _joint_moments(
+    n: Floats, means: tuple[Floats, ...], covariances: tuple[tuple[Floats, ...], ...]
+) -> JointMoments:
+    covariance = np.stack([np.stack(row, axis=-1) for row in covariances], axis=-2)
+    return JointMoments(n, np.stack(means, axis=-1), covariance)
+
+
+ESTIMATORS: dict[str, Callable[[Columns, Columns], Estimate]] = {
+    "welch": _welch,
+    "welch_cuped": _welch_cuped,
+    "delta_ratio": _delta_ratio,
+}
+
+# The estimator of a metric type, without and with covariate adjustment.
+ESTIMATOR_OF_TYPE: dict[str, tuple[str, str]] = {
+    "mean": ("welch", "welch_cuped"),
+    "proportion": ("welch", "welch_cuped"),
+    "retention": ("welch", "welch_cuped"),
+    "ratio": ("delta_ratio", "delta_ratio"),
+}
+
+INFERENCES: dict[str, Inference] = {"fixed": Inference(two_sided_p, upper_tail_p, interval)}
