@@ -1,7 +1,7 @@
 """What is wrong with a configuration, and where."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -25,10 +25,14 @@ class ConfigError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+def closest(name: str, known: Iterable[str]) -> list[str]:
+    """The known name that `name` was probably meant to be, if any."""
+    return difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+
+
 def did_you_mean(name: str, known: Iterable[str], noun: str) -> str:
-    """The clause after "unknown …": the closest known name, or all of them when none is close."""
-    names: Sequence[str] = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known {noun}: {', '.join(names)}" if names else f"; there are no {noun}"
+    """What follows "unknown …": the closest known name, or all of them when none is close."""
+    known = sorted(known)
+    for suggestion in closest(name, known):
+        return f"; did you mean {suggestion!r}?"
+    return f"; known {noun}: {', '.join(known)}" if known else f"; there are no {noun}"

@@ -342,7 +342,9 @@ class Guardrail(Entity):
         margins = ("non_inferiority_margin", "absolute_margin", "level")
         given = [name for name in margins if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"a guardrail needs exactly one of {', '.join(margins)}; got {given or 'none'}")
+            raise ValueError(
+                f"a guardrail needs exactly one of {', '.join(margins)}; got {', '.join(given) or 'none'}"
+            )
         return self
 
 

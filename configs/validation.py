@@ -2,13 +2,13 @@
 
 import json
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from configs.problems import Problem, did_you_mean
+from configs.problems import Problem, closest, did_you_mean
 from configs.yaml_document import Document, Location
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -53,51 +53,62 @@ def validate(
 def _problems(
     error: ValidationError, model: type[BaseModel], document: Document, at: Location, subject: str
 ) -> Iterator[Problem]:
-    errors = error.errors(include_url=False)
-    suggestions = {
-        (*detail["loc"][:-1], name)
-        for detail in errors
-        if detail["type"] == "extra_forbidden"
-        for name in _fields(model, detail["loc"][:-1])
-        if f"{name!r}?" in did_you_mean(str(detail["loc"][-1]), _fields(model, detail["loc"][:-1]), "keys")
-    }
-    seen: set[Location] = set()
-    for detail in errors:
+    details = [detail for detail in error.errors(include_url=False) if not _is_consequence(detail)]
+    misspelt: set[Location] = set()
+    messages: dict[Location, str] = {}
+    for detail in details:
         location = detail["loc"]
-        if detail["type"] == "missing":
-            if location in suggestions:
-                continue  # the misspelt key is reported already
-            place, message = location[:-1], f"missing key {location[-1]!r}"
-        elif detail["type"] == "extra_forbidden":
-            name, known = str(location[-1]), _fields(model, location[:-1])
-            place, message = location[:-1], f"unknown key {name!r}{did_you_mean(name, known, 'keys')}"
+        parent, key = location[:-1], location[-1] if location else ""
+        if detail["type"] == "extra_forbidden":
+            known = _keys(model, parent)
+            misspelt.update((*parent, name) for name in closest(str(key), known))
+            message = f"unknown key {key!r}{did_you_mean(str(key), known, 'keys')}"
+            messages[location] = _with_path(parent, message)
+        elif detail["type"] == "missing":
+            messages[location] = _with_path(parent, f"missing key {key!r}")
         else:
-            place, message = _given_part((*at, *location), document)[len(at) :], _message(detail)
-            if place != location and location[-1] != "[key]":  # one error for each member of a union
-                if place in seen:
-                    continue
-                message = f"expected text, a number, true, false or a list of these, got {_shown(detail)}"
-            seen.add(place)
-        line_of = place if detail["type"] == "missing" else location
-        path = ".".join(str(step) for step in place if isinstance(step, str))
-        yield document.problem((*at, *line_of), ": ".join(part for part in (subject, path, message) if part))
+            given = _given_part((*at, *location), document)[len(at) :]
+            # Below what is given, pydantic names a mapping's key or each member of a union in turn.
+            is_union = given != location and key != "[key]"
+            messages[given] = _with_path(given, _union_message(detail) if is_union else _message(detail))
+    for location, message in messages.items():
+        if location not in misspelt:
+            yield document.problem((*at, *location), f"{subject}: {message}" if subject else message)
+
+
+def _with_path(location: Iterable[str | int], message: str) -> str:
+    path = ".".join(step for step in location if isinstance(step, str))
+    return f"{path}: {message}" if path else message
+
+
+def _is_consequence(detail: ErrorDetails) -> bool:
+    """Whether a list is called too short only since pydantic counts its valid entries."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 
 def _given_part(location: Location, document: Document) -> Location:
-    """The location without what pydantic appends for members of unions and for keys."""
+    """The longest part of the location that is in the document."""
     while location and location not in document.lines:
         location = location[:-1]
     return location
 
 
+def _union_message(detail: ErrorDetails) -> str:
+    return f"expected text, a number, true, false or a list of these, got {_shown(detail)}"
+
+
 def _message(detail: ErrorDetails) -> str:
     kind, context, shown = detail["type"], detail.get("ctx", {}), _shown(detail)
     if kind in _EXPECTED:
-        quote = "; write it in quotes" if kind == "string_type" and _is_scalar(detail["input"]) else ""
+        quote = (
+            "; write it in quotes"
+            if kind == "string_type" and isinstance(detail["input"], (int, float))
+            else ""
+        )
         return f"expected {_EXPECTED[kind]}, got {shown}{quote}"
     if kind in _BOUNDS:
         word, key = _BOUNDS[kind]
-        return f"must be {word} {context[key]}, got {shown}"
+        return f"must be {word} {context[key]:g}, got {shown}"
     if kind.startswith("date"):
         return f"expected a date such as 2026-10-01, got {shown}"
     if kind == "literal_error":
@@ -106,7 +117,8 @@ def _message(detail: ErrorDetails) -> str:
     if kind == "string_pattern_mismatch":
         return f"{shown} isn't an identifier: lower-case letters, digits and _, beginning with a letter"
     if kind == "too_short":
-        return f"needs at least {context['min_length']} entries, got {context['actual_length']}"
+        entries = "entry" if context["min_length"] == 1 else "entries"
+        return f"needs at least {context['min_length']} {entries}, got {context['actual_length']}"
     if kind == "value_error":
         return str(context["error"])
     plain = {"string_too_short": "must not be empty", "string_too_long": "is too long"}
@@ -125,11 +137,7 @@ def _shown(detail: ErrorDetails) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _is_scalar(value: Any) -> bool:
-    return isinstance(value, (int, float))
-
-
-def _fields(model: Any, location: Location) -> list[str]:
+def _keys(model: Any, location: Iterable[str | int]) -> list[str]:
     """The keys that the model at a location within `model` takes."""
     for step in location:
         if isinstance(model, type) and issubclass(model, BaseModel):
