@@ -1,0 +1,105 @@
+"""Health checks: whether an experiment's data can carry a decision.
+
+A check is a function from `HealthInputs` to rows; name one in CHECKS and it is computed, published and gates
+decisions. `severity` says how grave a failure is: `error` makes the experiment invalid, `warning` asks
+for a look, `note` marks a pass worth knowing of.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from analysis.completeness import SourceDays
+from analysis.health.exposures import mixed_exposures, no_exposures
+from analysis.health.inputs import HealthInputs, health_frame
+from analysis.health.missing_data import missing_data
+from analysis.health.sample_ratio import (
+    epoch_sample_ratio,
+    exposed_sample_ratio,
+    matured_sample_ratio,
+    segment_sample_ratio,
+)
+from analysis.health.thresholds import HealthThresholds
+from analysis.periods import analysed_days, as_days
+from configs.schema import Experiment, Metric, Project
+
+CHECKS: dict[str, Callable[[HealthInputs], list[dict[str, Any]]]] = {
+    "sample_ratio_mismatch": exposed_sample_ratio,
+    "sample_ratio_mismatch_matured": matured_sample_ratio,
+    "sample_ratio_mismatch_segment": segment_sample_ratio,
+    "sample_ratio_mismatch_epoch": epoch_sample_ratio,
+    "mixed_exposures": mixed_exposures,
+    "no_exposures": no_exposures,
+    "missing_data": missing_data,
+}
+CHECK_NAMES = tuple(CHECKS)
+KEYS = ("experiment_id", "segment_name", "segment_value", "variant_id", "metric_id")
+
+
+def health_checks(
+    *,
+    epoch_counts: pd.DataFrame,
+    matured_counts: pd.DataFrame,
+    source_days: pd.DataFrame,
+    experiments: Mapping[str, Experiment],
+    metrics: Mapping[str, Metric],
+    project: Project,
+    as_of_dates: Iterable[date],
+    thresholds: HealthThresholds | None = None,
+) -> pd.DataFrame:
+    """Every check of every analysed experiment at each of `as_of_dates`, sorted.
+
+    `epoch_counts` (dbt's `fct_epoch_counts`) and `matured_counts` (keys and n_units of
+    `fct_metric_moments`) hold every as-of date so far: sequential tests remember earlier looks.
+    Returns `as_of_date, experiment_id, check_name, segment_name, segment_value, severity, passed, statistic,
+    p_value, threshold, message`.
+    """
+    dates = tuple(as_of_dates)
+    days = {experiment.id: analysed_days(experiment, metrics, dates) for experiment in experiments.values()}
+    inputs = HealthInputs(
+        epoch_counts=_with_unexposed_days(_known(epoch_counts, experiments), experiments, days),
+        matured_counts=_known(matured_counts, experiments),
+        source_days=SourceDays(source_days),
+        experiments=experiments,
+        metrics=metrics,
+        project=project,
+        days=days,
+        thresholds=thresholds or HealthThresholds(),
+    )
+    frame = health_frame(
+        [row | {"check_name": name} for name, check in CHECKS.items() for row in check(inputs)]
+    )
+    order = ["as_of_date", "experiment_id", "check_name", "segment_name", "segment_value"]
+    return frame.sort_values(order, ignore_index=True)
+
+
+def _known(counts: pd.DataFrame, experiments: Mapping[str, Experiment]) -> pd.DataFrame:
+    counts = counts[counts["experiment_id"].isin(list(experiments))]
+    text = [column for column in KEYS if column in counts]
+    return counts.astype(dict.fromkeys(text, "str")).assign(as_of_date=as_days(counts["as_of_date"]))
+
+
+def _with_unexposed_days(
+    epoch_counts: pd.DataFrame, experiments: Mapping[str, Experiment], days: Mapping[str, tuple[date, ...]]
+) -> pd.DataFrame:
+    """Zero counts for the as-of dates to report on which nothing has been exposed yet."""
+    seen = set(zip(epoch_counts["experiment_id"], epoch_counts["as_of_date"].dt.date, strict=True))
+    rows = [
+        (day, id_, "all", "all", 1, variant.id, 0, 0, variant.weight)
+        for id_, reported in days.items()
+        for day in reported
+        if (id_, day) not in seen
+        for variant in experiments[id_].variants
+    ]
+    columns = ["as_of_date", "experiment_id", "segment_name", "segment_value", "epoch", "variant_id"]
+    columns += ["n_units", "n_mixed_excluded", "weight"]
+    unexposed = pd.DataFrame(rows, columns=columns)
+    unexposed["as_of_date"] = as_days(unexposed["as_of_date"])
+    types = dict.fromkeys(KEYS[:4], "str") | {
+        "n_units": "int64",
+        "n_mixed_excluded": "int64",
+        "weight": "float64",
+    }
+    return pd.concat([epoch_counts[columns], unexposed], ignore_index=True).astype(types)

@@ -1,0 +1,34 @@
+"""Log dates that an experiment's results need and that did not reach the lake."""
+
+from typing import Any
+
+import numpy as np
+
+from analysis.completeness import LogSpans, list_gaps, result_gaps
+from analysis.health.inputs import HealthInputs
+
+
+def missing_data(inputs: HealthInputs) -> list[dict[str, Any]]:
+    """`missing_data`: warns; what it makes incomplete is blocked metric by metric, not here."""
+    rows = []
+    for experiment in inputs.experiments.values():
+        spans = LogSpans(experiment, inputs.project)
+        metrics = [inputs.metrics[metric_id] for metric_id in experiment.metrics.roles]
+        for day in inputs.days[experiment.id]:
+            gaps = {gap for metric in metrics for gap in result_gaps(inputs.source_days, spans, metric, day)}
+            missing = (
+                f"missing log dates: {list_gaps(sorted(gaps))}" if gaps else "every log date needed is there"
+            )
+            rows.append(
+                {
+                    "as_of_date": day,
+                    "experiment_id": experiment.id,
+                    "severity": "warning",
+                    "passed": not gaps,
+                    "statistic": float(len(gaps)),
+                    "p_value": np.nan,
+                    "threshold": 0.0,
+                    "message": missing,
+                }
+            )
+    return rows
