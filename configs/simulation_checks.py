@@ -34,7 +34,8 @@ def _unknown(at: Location, what: str, names: Iterable[str], known: Iterable[str]
     known = set(known)
     for name in names:
         if name not in known:
-            yield (*at, name), f"unknown {what} {name!r}{did_you_mean(name, known, f'{what}s')}"
+            plural = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+            yield (*at, name), f"unknown {what} {name!r}{did_you_mean(name, known, plural)}"
 
 
 def _carried_measures(scenario: Scenario, config: Config) -> dict[str, set[str]]:
