@@ -1,0 +1,157 @@
+"""Power, sample size and minimum detectable effect of two-arm comparisons.
+
+Arrays in, arrays out; everything broadcasts. `alpha` is the level of the whole test, `sides` 1 or 2; with two
+sides the rejections on the wrong side are not counted as power. Sample sizes are real numbers: round them up.
+What cannot be reached by any sample size is NaN.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import nctdtr, ndtr, ndtri, stdtrit
+
+Floats = NDArray[np.float64]
+
+# 64 halvings of a span of at most 40 in the logarithm leave less than the spacing of doubles.
+_HALVINGS = 64
+_LARGEST_N = 1e15
+# Beyond, the noncentral t is NaN; its power has long been 1.
+_LARGEST_NONCENTRALITY = 1e6
+
+
+def power_at(effect: ArrayLike, standard_error: ArrayLike, alpha: ArrayLike, sides: int = 2) -> Floats:
+    """Chance that a normal test at `alpha` finds an effect of this size, given its standard error."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.abs(np.asarray(effect, dtype=float)) / np.asarray(standard_error, dtype=float)
+    return ndtr(ratio - _critical(alpha, sides))
+
+
+def per_test_power(power: ArrayLike, deterioration_alpha: ArrayLike, n_guardrails: ArrayLike) -> Floats:
+    """Power each primary and guardrail needs so that the whole decision has `power`.
+
+    1 − (β − α_d)/(G + 1): any of the G guardrails, the winning primary or a false deterioration can keep a
+    good treatment back. NaN where β ≤ α_d: the deterioration test alone uses the risk up.
+    Reference: Schultzberg, Ankargren, Frånberg 2024, arXiv:2402.11609, corollary on type II risk.
+    """
+    left = 1 - np.asarray(power, dtype=float) - np.asarray(deterioration_alpha, dtype=float)
+    return np.where(left > 0, 1 - left / (np.asarray(n_guardrails, dtype=float) + 1), np.nan)
+
+
+def mean_power(
+    effect: ArrayLike,
+    variance_baseline: ArrayLike,
+    variance_treatment: ArrayLike,
+    n_baseline: ArrayLike,
+    n_treatment: ArrayLike,
+    alpha: ArrayLike,
+    sides: int = 2,
+) -> Floats:
+    """Power of Welch's test, by the noncentral t distribution; with equal arms R's `power.t.test`."""
+    v_b, v_t, n_b, n_t = (
+        np.asarray(x, dtype=float) for x in (variance_baseline, variance_treatment, n_baseline, n_treatment)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share_b, share_t = v_b / n_b, v_t / n_t
+        df = (share_b + share_t) ** 2 / (share_b**2 / (n_b - 1) + share_t**2 / (n_t - 1))
+        noncentrality = np.abs(np.asarray(effect, dtype=float)) / np.sqrt(share_b + share_t)
+        tail = np.asarray(alpha, dtype=float) / sides
+        return 1 - nctdtr(df, np.minimum(noncentrality, _LARGEST_NONCENTRALITY), stdtrit(df, 1 - tail))
+
+
+def mean_sample_size(
+    effect: ArrayLike,
+    variance_baseline: ArrayLike,
+    variance_treatment: ArrayLike,
+    alpha: ArrayLike,
+    power: ArrayLike,
+    *,
+    treatment_per_baseline: ArrayLike = 1.0,
+    sides: int = 2,
+) -> Floats:
+    """Units of the baseline that Welch's test needs; the treatment has `treatment_per_baseline` times as many."""
+    ratio = np.asarray(treatment_per_baseline, dtype=float)
+
+    def reached(n: Floats) -> Floats:
+        return mean_power(effect, variance_baseline, variance_treatment, n, n * ratio, alpha, sides)
+
+    smallest = 2 / np.minimum(ratio, 1.0)
+    return _smallest(reached, power, smallest * (1 + 1e-9), np.full(np.shape(ratio), _LARGEST_N))
+
+
+def mean_detectable_effect(
+    variance_baseline: ArrayLike,
+    variance_treatment: ArrayLike,
+    n_baseline: ArrayLike,
+    n_treatment: ArrayLike,
+    alpha: ArrayLike,
+    power: ArrayLike,
+    sides: int = 2,
+) -> Floats:
+    """The smallest absolute effect that Welch's test finds with `power`."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        se = np.sqrt(
+            np.asarray(variance_baseline, dtype=float) / n_baseline
+            + np.asarray(variance_treatment, dtype=float) / n_treatment
+        )
+
+    def reached(effect: Floats) -> Floats:
+        return mean_power(effect, variance_baseline, variance_treatment, n_baseline, n_treatment, alpha, sides)
+
+    return _smallest(reached, power, se * 1e-6, se * 1e4)
+
+
+def proportion_power(
+    p_baseline: ArrayLike,
+    p_treatment: ArrayLike,
+    n_baseline: ArrayLike,
+    n_treatment: ArrayLike,
+    alpha: ArrayLike,
+    sides: int = 2,
+) -> Floats:
+    """Power of the two-proportion test with pooled variance under the null; R's `power.prop.test`."""
+    p_b, p_t, n_b, n_t = (np.asarray(x, dtype=float) for x in (p_baseline, p_treatment, n_baseline, n_treatment))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled = (p_b * n_b + p_t * n_t) / (n_b + n_t)
+        null_se = np.sqrt(pooled * (1 - pooled) * (1 / n_b + 1 / n_t))
+        se = np.sqrt(p_b * (1 - p_b) / n_b + p_t * (1 - p_t) / n_t)
+        return ndtr((np.abs(p_t - p_b) - _critical(alpha, sides) * null_se) / se)
+
+
+def proportion_sample_size(
+    p_baseline: ArrayLike,
+    p_treatment: ArrayLike,
+    alpha: ArrayLike,
+    power: ArrayLike,
+    *,
+    treatment_per_baseline: ArrayLike = 1.0,
+    sides: int = 2,
+) -> Floats:
+    """Units of the baseline that the two-proportion test needs; closed form, R's `power.prop.test`."""
+    p_b, p_t, k = (np.asarray(x, dtype=float) for x in (p_baseline, p_treatment, treatment_per_baseline))
+    possible = (p_t >= 0) & (p_t <= 1) & (p_t != p_b)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled = (p_b + k * p_t) / (1 + k)
+        null_sd = np.sqrt(pooled * (1 - pooled) * (1 + 1 / k))
+        sd = np.sqrt(p_b * (1 - p_b) + p_t * (1 - p_t) / k)
+        n = ((_critical(alpha, sides) * null_sd + ndtri(power) * sd) / (p_t - p_b)) ** 2
+    return np.where(possible, n, np.nan)
+
+
+def _critical(alpha: ArrayLike, sides: int) -> Floats:
+    return -ndtri(np.asarray(alpha, dtype=float) / sides)
+
+
+def _smallest(reached: Callable[[Floats], Floats], target: ArrayLike, low: ArrayLike, high: ArrayLike) -> Floats:
+    """The smallest x in [low, high] with reached(x) ≥ target, by bisection of log x; NaN where none is."""
+    goal = np.asarray(target, dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        start, end = np.log(np.asarray(low, dtype=float)), np.log(np.asarray(high, dtype=float))
+    shape = np.broadcast_shapes(np.shape(reached(np.exp(end))), goal.shape, start.shape)
+    left, right = (np.array(np.broadcast_to(x, shape), dtype=float) for x in (start, end))
+    possible = reached(np.exp(right)) >= goal
+    for _ in range(_HALVINGS):
+        middle = (left + right) / 2
+        enough = reached(np.exp(middle)) >= goal
+        left, right = np.where(enough, left, middle), np.where(enough, middle, right)
+    return np.where(possible, np.exp(right), np.nan)
