@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis.statistics.status import Floats
 
@@ -20,6 +21,14 @@ class MeanMoments:
     variance: Floats
     third_central_moment: Floats
 
+    @classmethod
+    def from_values(cls, values: ArrayLike) -> "MeanMoments":
+        """Moments of unit-level values, units along the last axis; at least 2 of them."""
+        x = np.asarray(values, dtype=float)
+        centred = x - x.mean(axis=-1, keepdims=True)
+        n = np.full(x.shape[:-1], float(x.shape[-1]))
+        return cls(n, x.mean(axis=-1), x.var(axis=-1, ddof=1), (centred**3).mean(axis=-1))
+
     def merge(self, other: "MeanMoments") -> "MeanMoments":
         """Moments of the union of two disjoint groups, exact but for rounding (Pébay 2008, eqs. 1.2-1.4)."""
         n = self.n + other.n
@@ -27,7 +36,7 @@ class MeanMoments:
             delta = other.mean - self.mean
             share = other.n / n
             mean = self.mean + share * delta
-            squares_a, squares_b = (self.n - 1) * self.variance, (other.n - 1) * other.variance
+            squares_a, squares_b = (_sum_of_squares(part.n, part.variance) for part in (self, other))
             squares = squares_a + squares_b + delta**2 * self.n * share
             cubes = (
                 self.n * self.third_central_moment
@@ -55,6 +64,15 @@ class JointMoments:
     mean: Floats
     covariance: Floats
 
+    @classmethod
+    def from_values(cls, *values: ArrayLike) -> "JointMoments":
+        """Moments of k unit-level values, each an array with units along the last axis; at least 2 units."""
+        x = np.stack([np.asarray(value, dtype=float) for value in values], axis=-2)
+        centred = x - x.mean(axis=-1, keepdims=True)
+        size = x.shape[-1]
+        n = np.full(x.shape[:-2], float(size))
+        return cls(n, x.mean(axis=-1), centred @ np.swapaxes(centred, -1, -2) / (size - 1))
+
     def merge(self, other: "JointMoments") -> "JointMoments":
         """Moments of the union of two disjoint groups, exact but for rounding (Chan et al. 1983)."""
         n = self.n + other.n
@@ -63,8 +81,8 @@ class JointMoments:
             share = other.n / n
             mean = self.mean + share[..., None] * delta
             products = (
-                (self.n - 1)[..., None, None] * self.covariance
-                + (other.n - 1)[..., None, None] * other.covariance
+                _sum_of_squares(self.n[..., None, None], self.covariance)
+                + _sum_of_squares(other.n[..., None, None], other.covariance)
                 + (self.n * share)[..., None, None] * delta[..., :, None] * delta[..., None, :]
             )
             covariance = products / (n - 1)[..., None, None]
@@ -74,6 +92,11 @@ class JointMoments:
             _unless_empty(n_a, self.mean, n_b, other.mean, mean),
             _unless_empty(n_a[..., None], self.covariance, n_b[..., None], other.covariance, covariance),
         )
+
+
+def _sum_of_squares(n: Floats, variance: Floats) -> Floats:
+    """Of deviations from the mean; 0 for a single unit, which has no variance."""
+    return np.where(n == 1, 0.0, (n - 1) * variance)
 
 
 def _unless_empty(n_a: Floats, a: Floats, n_b: Floats, b: Floats, merged: Floats) -> Floats:
