@@ -1,0 +1,101 @@
+"""The day's profile: what its rows look like in figures, for the audit and for whoever looks into a day."""
+
+import hashlib
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import duckdb
+
+from orchestration.ingest.fields import LogSource, lake_columns
+from orchestration.ingest.templates import identifier, render
+from orchestration.lake import DayManifest
+
+_LARGEST_SLICES = 50
+_MINIMUM_HISTORY = 2
+
+
+@dataclass(frozen=True)
+class StagedDay:
+    """Rows of `staged` by what becomes of them, and the figures of the accepted ones."""
+
+    rows_accepted: int
+    rows_duplicate: int
+    rows_quarantined: int
+    content_hash: str
+    profile: dict[str, Any]
+
+
+def profile_day(connection: duckdb.DuckDBPyConnection, source: LogSource, recent: list[DayManifest]) -> StagedDay:
+    """Figures of the staged day beside the medians of `recent` days of the same weekday.
+
+    A median of fewer than two days is None: it says too little to compare with.
+    """
+    columns = lake_columns(source)
+    n_accepted, content, *figures = connection.execute(render("profile_columns", lake_columns=columns)).fetchall()[0]
+    reasons = dict(
+        connection.execute(
+            "SELECT reason, count(*) FROM staged WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+        ).fetchall()
+    )
+    n_duplicate = reasons.pop("duplicate", 0)
+    n_quarantined = sum(reasons.values())
+    n_read = n_accepted + n_duplicate + n_quarantined
+    names = [name for name, _ in columns]
+    profile = {
+        "rows_read": n_read,
+        "rows": n_accepted,
+        "usual_rows": _median([day.rows_accepted for day in recent]),
+        "duplicate_share": _share(n_duplicate, n_read),
+        "quarantine_share": _share(n_quarantined, n_read),
+        "reasons": reasons,
+        "columns": {
+            name: _column(figure, n_accepted, name, recent) for name, figure in zip(names, figures, strict=True)
+        },
+        "slices": _slices(connection, source, recent),
+    }
+    return StagedDay(n_accepted, n_duplicate, n_quarantined, _digest(names, n_accepted, content), profile)
+
+
+def _column(figure: dict[str, Any], n_rows: int, name: str, recent: list[DayManifest]) -> dict[str, Any]:
+    before = [day.profile["columns"][name]["null_share"] for day in recent if name in day.profile["columns"]]
+    return {
+        "null_share": _share(n_rows - figure.pop("n"), n_rows),
+        "usual_null_share": _median(before),
+        **figure,
+    }
+
+
+def _slices(
+    connection: duckdb.DuckDBPyConnection, source: LogSource, recent: list[DayManifest]
+) -> dict[str, dict[str, Any]]:
+    """Rows of each event, or of each experiment's variants; with what was usual, which today may lack."""
+    parts = ("event_name",) if "event_name" in dict(lake_columns(source)) else ("experiment_id", "variant_id")
+    label = " || '/' || ".join(identifier(part) for part in parts)
+    rows = dict(
+        connection.execute(
+            f"SELECT {label}, count(*) FROM staged WHERE reason IS NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+            f" LIMIT {_LARGEST_SLICES}"
+        ).fetchall()
+    )
+    known = {name for day in recent for name in day.profile["slices"]}
+    return {
+        name: {
+            "rows": rows.get(name, 0),
+            "usual_rows": _median([day.profile["slices"].get(name, {}).get("rows", 0) for day in recent]),
+        }
+        for name in sorted(known | rows.keys())
+    }
+
+
+def _median(values: list[float]) -> float | None:
+    return median(values) if len(values) >= _MINIMUM_HISTORY else None
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+def _digest(columns: list[str], n_rows: int, content: int) -> str:
+    """Of the columns and of a sum of row hashes, so that neither order nor file layout matters."""
+    return hashlib.sha256(f"{','.join(columns)}|{n_rows}|{content}".encode()).hexdigest()[:32]

@@ -1,0 +1,82 @@
+{# The row contract, in one scan: typed fields, and the first reason for which a row is refused. #}
+{% import 'readings.sql' as readings with context %}
+{% import 'origins.sql' as origins with context %}
+INSERT INTO staged
+WITH raw_rows AS (
+    {% if format == 'parquet' %}{{ origins.parquet(fields, files, file_index) }}
+    {% elif format == 'csv' %}{{ origins.csv(fields, file_index, has_rejected) }}
+    {% else %}{{ origins.jsonl(fields, file_index, has_rejected) }}{% endif %}
+),
+read_rows AS (
+    SELECT
+        *
+{% for bound in fields %}
+        , {{ readings.value(bound, 'r' ~ loop.index0) }} AS {{ bound.field.name | identifier }}
+{% endfor %}
+    FROM raw_rows
+),
+judged_rows AS (
+    SELECT
+        *,
+        CASE
+            WHEN problem IS NOT NULL THEN problem
+{% for bound in fields if bound.field.required %}
+            WHEN {{ bound.field.name | identifier }} IS NULL THEN
+                CASE WHEN {{ readings.is_present(bound, 'r' ~ loop.index0) }}
+                     THEN {{ ('bad_' ~ bound.field.label) | literal }}
+                     ELSE {{ ('missing_' ~ bound.field.label) | literal }} END
+{% endfor %}
+{% if known_variants is not none and not known_variants %}
+            WHEN true THEN 'unknown_experiment'
+{% elif known_variants %}
+            WHEN experiment_id NOT IN ({{ known_variants | map(attribute=0) | unique | map('literal') | join(', ') }})
+                THEN 'unknown_experiment'
+            WHEN (experiment_id, variant_id) NOT IN (
+                {%- for experiment_id, variant_id in known_variants -%}
+                ({{ experiment_id | literal }}, {{ variant_id | literal }}){{ ', ' if not loop.last }}
+                {%- endfor %}) THEN 'unknown_variant'
+{% endif %}
+            WHEN {{ instant | identifier }} > {{ bounds.future_after | literal }} THEN 'future'
+            WHEN {{ instant | identifier }} < {{ bounds.late_before | literal }} THEN 'late'
+{% for bound in fields %}
+{% if bound.field.kind == 'measure' %}
+{% set raw = 'r' ~ loop.index0 %}
+{% set quantised = bound.field.name | identifier %}
+{% set number = 'TRY_CAST(' ~ readings.printed_number(bound.reading, raw) ~ ' AS DOUBLE)' %}
+            WHEN {{ readings.is_present(bound, raw) }}
+                 AND ({{ quantised }} IS NULL OR abs({{ quantised }}) >= {{ limit }}) THEN
+                CASE WHEN {{ number }} IS NULL THEN {{ ('bad_' ~ bound.field.label) | literal }}
+                     WHEN NOT isfinite({{ number }}) THEN {{ ('non_finite_' ~ bound.field.label) | literal }}
+                     ELSE {{ ('too_large_' ~ bound.field.label) | literal }} END
+{% endif %}
+{% endfor %}
+        END AS reason
+    FROM read_rows
+)
+SELECT
+    file_index,
+    row_number,
+    reason,
+    CASE
+{% if format == 'jsonl' %}
+        WHEN reason = 'malformed_row' THEN json_object('line', line)
+{% endif %}
+        WHEN reason IS NOT NULL THEN json_object(
+{% for position, column in row_columns %}
+            {{ column | literal }}, CAST(r{{ position }} AS VARCHAR){{ ',' if not loop.last }}
+{% endfor %}
+        )
+    END
+{% for name, type in lake_columns %}
+    , {% if name == date_column or name == 'known_from' -%}
+    {{ 'greatest(' ~ (bounds.log_date | literal) ~ ', ' if name == 'known_from' }}CASE
+{%- for day, ends_at in bounds.days %} WHEN {{ instant | identifier }} < {{ ends_at | literal }} THEN {{ day | literal }}{% endfor %}
+ ELSE {{ bounds.last_date | literal }} END{{ ')' if name == 'known_from' }}
+    {%- elif name in field_names -%}
+    {{ name | identifier }}
+    {%- else -%}
+    CAST(NULL AS {{ type }})
+    {%- endif %}
+
+{% endfor %}
+FROM judged_rows
