@@ -16,8 +16,6 @@ Floats = NDArray[np.float64]
 # 64 halvings of a span of at most 40 in the logarithm leave less than the spacing of doubles.
 _HALVINGS = 64
 _LARGEST_N = 1e15
-# Beyond, the noncentral t is NaN; its power has long been 1.
-_LARGEST_NONCENTRALITY = 1e6
 
 
 def power_at(effect: ArrayLike, standard_error: ArrayLike, alpha: ArrayLike, sides: int = 2) -> Floats:
@@ -55,8 +53,8 @@ def mean_power(
         share_b, share_t = v_b / n_b, v_t / n_t
         df = (share_b + share_t) ** 2 / (share_b**2 / (n_b - 1) + share_t**2 / (n_t - 1))
         noncentrality = np.abs(np.asarray(effect, dtype=float)) / np.sqrt(share_b + share_t)
-        tail = np.asarray(alpha, dtype=float) / sides
-        return 1 - nctdtr(df, np.minimum(noncentrality, _LARGEST_NONCENTRALITY), stdtrit(df, 1 - tail))
+        critical = stdtrit(df, 1 - np.asarray(alpha, dtype=float) / sides)
+        return 1 - _noncentral_t(critical, df, noncentrality)
 
 
 def mean_sample_size(
@@ -136,6 +134,13 @@ def proportion_sample_size(
         sd = np.sqrt(p_b * (1 - p_b) + p_t * (1 - p_t) / k)
         n = ((_critical(alpha, sides) * null_sd + ndtri(power) * sd) / (p_t - p_b)) ** 2
     return np.where(possible, n, np.nan)
+
+
+def _noncentral_t(t: Floats, df: Floats, noncentrality: Floats) -> Floats:
+    """P(T ≤ t). Far in the lower tail, where the library gives up with NaN, Abramowitz & Stegun 26.7.10."""
+    normal = ndtr((t * (1 - 1 / (4 * df)) - noncentrality) / np.sqrt(1 + t * t / (2 * df)))
+    exact = nctdtr(df, noncentrality, t)
+    return np.where(np.isnan(exact), normal, exact)
 
 
 def _critical(alpha: ArrayLike, sides: int) -> Floats:
