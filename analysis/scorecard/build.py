@@ -107,9 +107,7 @@ def _families(rows: pd.DataFrame) -> NDArray[np.int64]:
     """A number for each family: primaries, secondaries, each guardrail alone; each segment dimension."""
     is_segment = rows["segment_name"] != "all"
     is_guardrail = (rows["role"] == "guardrail") & ~is_segment
-    member = (
-        rows["role"].mask(is_segment, "segment").mask(is_guardrail, "guardrail " + rows.index.astype(str))
-    )
+    member = rows["role"].mask(is_segment, "segment").mask(is_guardrail, "guardrail " + rows.index.astype(str))
     keys = rows[["as_of_date", "experiment_id", "segment_name"]].assign(member=member)
     return keys.groupby(list(keys), sort=False).ngroup().to_numpy(dtype=np.int64)
 

@@ -83,8 +83,6 @@ def arm_columns(moments: pd.DataFrame, position: NDArray[np.intp]) -> dict[str, 
     columns = {}
     for name in MOMENTS:
         values = moments[name].to_numpy()
-        columns[name] = (
-            np.where(found, values[position], np.nan) if len(values) else np.full(len(position), np.nan)
-        )
+        columns[name] = np.where(found, values[position], np.nan) if len(values) else np.full(len(position), np.nan)
     columns["n_units"] = np.where(found, columns["n_units"], 0.0)
     return columns

@@ -114,8 +114,7 @@ def _non_inferiority(rows: pd.DataFrame, estimate: Estimate, sign: Floats) -> Co
     }
     masks = [kind == name for name in tests]
     value, se, df = (
-        np.select(masks, [getattr(test, name) for test in tests.values()], np.nan)
-        for name in ("value", "se", "df")
+        np.select(masks, [getattr(test, name) for test in tests.values()], np.nan) for name in ("value", "se", "df")
     )
     status = np.select(masks, [test.status for test in tests.values()], np.int8(Status.OK))
     return Contrast(value, se, df, status)

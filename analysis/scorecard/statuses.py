@@ -42,9 +42,7 @@ def unusable_moments(rows: pd.DataFrame, baseline: Arrays, treatment: Arrays) ->
     return status, reason
 
 
-def statuses(
-    rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArray]
-) -> tuple[NDArray, NDArray]:
+def statuses(rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArray]) -> tuple[NDArray, NDArray]:
     """The gravest status of each comparison, and as reason what failed or every warning, joined by "; "."""
     code = results["status"]
     forbidden = unusable[0] != ""

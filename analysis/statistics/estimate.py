@@ -84,9 +84,7 @@ class Estimate:
         """The effect itself."""
         return self.plus_baseline(0.0)
 
-    def _contrast(
-        self, value: Floats, treatment: Floats, baseline: Floats, scale: Floats | float
-    ) -> Contrast:
+    def _contrast(self, value: Floats, treatment: Floats, baseline: Floats, scale: Floats | float) -> Contrast:
         se = np.sqrt(treatment + baseline) * np.abs(scale)
         df = satterthwaite(treatment, self.treatment.n - 1, baseline, self.baseline.n - 1)
         return contrast(value * scale, se, df, self.status)

@@ -48,9 +48,7 @@ class MeanMoments:
         return MeanMoments(
             n,
             *(
-                _unless_empty(
-                    self.n, getattr(self, name), other.n, getattr(other, name), getattr(merged, name)
-                )
+                _unless_empty(self.n, getattr(self, name), other.n, getattr(other, name), getattr(merged, name))
                 for name in ("mean", "variance", "third_central_moment")
             ),
         )

@@ -18,9 +18,7 @@ def relative_margin(estimate: Estimate, sign: Floats, margin: Floats) -> Contras
     """
     zero = (estimate.baseline.mean == 0) & (estimate.status == Status.OK)
     tested = estimate.plus_baseline(sign * margin * np.sign(estimate.baseline.mean), sign)
-    return contrast(
-        tested.value, tested.se, tested.df, np.where(zero, np.int8(Status.ZERO_BASELINE), tested.status)
-    )
+    return contrast(tested.value, tested.se, tested.df, np.where(zero, np.int8(Status.ZERO_BASELINE), tested.status))
 
 
 def absolute_margin(estimate: Estimate, sign: Floats, margin: Floats) -> Contrast:

@@ -51,9 +51,7 @@ def _with_third_moments(estimate: Estimate, baseline: Floats, treatment: Floats)
 
 
 def _mean_moments(columns: Columns) -> MeanMoments:
-    return MeanMoments(
-        columns["n_units"], columns["mean"], columns["variance"], columns["third_central_moment"]
-    )
+    return MeanMoments(columns["n_units"], columns["mean"], columns["variance"], columns["third_central_moment"])
 
 
 def _ratio_moments(columns: Columns) -> JointMoments:
@@ -85,9 +83,7 @@ def _covariate_moments(columns: Columns) -> JointMoments:
     )
 
 
-def _joint_moments(
-    n: Floats, means: tuple[Floats, ...], covariances: tuple[tuple[Floats, ...], ...]
-) -> JointMoments:
+def _joint_moments(n: Floats, means: tuple[Floats, ...], covariances: tuple[tuple[Floats, ...], ...]) -> JointMoments:
     covariance = np.stack([np.stack(row, axis=-1) for row in covariances], axis=-2)
     return JointMoments(n, np.stack(means, axis=-1), covariance)
 

@@ -22,9 +22,7 @@ def test_merging_equals_pooling(a: list[int], b: list[int]) -> None:
     assert merged.n == pooled.n
     np.testing.assert_allclose(merged.mean, pooled.mean, rtol=1e-12, atol=1e-10)
     np.testing.assert_allclose(merged.variance, pooled.variance, rtol=1e-12, atol=1e-8)
-    np.testing.assert_allclose(
-        merged.third_central_moment, pooled.third_central_moment, rtol=1e-10, atol=1e-4
-    )
+    np.testing.assert_allclose(merged.third_central_moment, pooled.third_central_moment, rtol=1e-10, atol=1e-4)
 
 
 @given(VALUES, VALUES)

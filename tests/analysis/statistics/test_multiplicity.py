@@ -43,9 +43,7 @@ def test_a_failed_comparison_counts_as_one_and_stays_nan() -> None:
 
 def test_tiny_p_values_keep_their_digits_in_every_family() -> None:
     p = np.array([1e-310, 3e-300, 0.5, 1e-310, 0.2])
-    np.testing.assert_allclose(
-        holm(p, np.array([0, 0, 0, 1, 1])), [3e-310, 6e-300, 0.5, 2e-310, 0.2], rtol=1e-10
-    )
+    np.testing.assert_allclose(holm(p, np.array([0, 0, 0, 1, 1])), [3e-310, 6e-300, 0.5, 2e-310, 0.2], rtol=1e-10)
 
 
 def test_no_comparisons() -> None:

@@ -102,9 +102,7 @@ def test_size_on_the_margin(is_adjusted: bool) -> None:
     """
     rng = np.random.default_rng(33)
     before = [rng.normal(0, 1, (20_000, 60)) for _ in range(2)]
-    values = [
-        mean + rng.normal(0, 1, x.shape) * 0.6 + 0.8 * x for mean, x in zip((1.0, 0.9), before, strict=True)
-    ]
+    values = [mean + rng.normal(0, 1, x.shape) * 0.6 + 0.8 * x for mean, x in zip((1.0, 0.9), before, strict=True)]
     if is_adjusted:
         result = cuped(*(JointMoments.from_values(y, x) for y, x in zip(values, before, strict=True)))
     else:

@@ -75,9 +75,7 @@ def test_a_treatment_mean_of_exactly_zero_has_no_spread_to_divide() -> None:
 def test_the_unit_of_a_metric_does_not_matter(a: float, b: float, exponent: int) -> None:
     scale = 2.0**exponent
     plain = relative_effect(welch(moments(50, a, 4), moments(60, b, 9)))
-    scaled = relative_effect(
-        welch(moments(50, a * scale, 4 * scale**2), moments(60, b * scale, 9 * scale**2))
-    )
+    scaled = relative_effect(welch(moments(50, a * scale, 4 * scale**2), moments(60, b * scale, 9 * scale**2)))
     np.testing.assert_allclose([scaled.value, scaled.se], [plain.value, plain.se], rtol=1e-12)
 
 

@@ -10,9 +10,7 @@ from analysis.statistics.welch import welch
 
 def proportion(n: float, p: float) -> MeanMoments:
     variance = p * (1 - p)
-    return MeanMoments(
-        *(np.asarray(x, dtype=float) for x in (n, p, variance * n / (n - 1), variance * (1 - 2 * p)))
-    )
+    return MeanMoments(*(np.asarray(x, dtype=float) for x in (n, p, variance * n / (n - 1), variance * (1 - 2 * p))))
 
 
 def test_one_percent_at_18000_and_2000_by_hand() -> None:
@@ -50,9 +48,7 @@ def test_heavy_tailed_revenue_with_unequal_arms_warns() -> None:
     The third moment is itself estimated: the share that warns is Binomial(100, .97), 99.9 % above .91.
     """
     rng = np.random.default_rng(52)
-    revenue = [
-        np.where(rng.random((100, n)) < 0.1, rng.lognormal(3, 1.5, (100, n)), 0) for n in (45_000, 5_000)
-    ]
+    revenue = [np.where(rng.random((100, n)) < 0.1, rng.lognormal(3, 1.5, (100, n)), 0) for n in (45_000, 5_000)]
     shift = tail_shift(welch(*(MeanMoments.from_values(y) for y in revenue)), 0.05)
     assert is_skewed(shift).mean() > 0.91
 

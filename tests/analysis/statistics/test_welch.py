@@ -61,9 +61,7 @@ def test_rosetta_code_examples() -> None:
     ci = interval(difference, 0.05)
     # The printed interval's t quantile leaves a tail of .025000000764 instead of .025: good to 4e-8 only.
     assert (ci.low, ci.high) == pytest.approx(rosetta["d1d2"]["ci"], rel=5e-8)
-    assert stats.t.sf((ci.high - ci.low) / 2 / difference.se, difference.df) == pytest.approx(
-        0.025, rel=1e-13
-    )
+    assert stats.t.sf((ci.high - ci.low) / 2 / difference.se, difference.df) == pytest.approx(0.025, rel=1e-13)
 
 
 def test_many_comparisons_at_once_equal_scipy_on_unit_level_data() -> None:
@@ -91,8 +89,7 @@ def test_cookie_cats_day_1_retention() -> None:
 @given(SIZES, MEANS, VARIANCES, SIZES, MEANS, VARIANCES)
 def test_swapping_arms_mirrors_everything(n: int, a: float, v: float, m: int, b: float, w: float) -> None:
     there, back = (
-        welch(x, y).difference
-        for x, y in [(moments(n, a, v), moments(m, b, w)), (moments(m, b, w), moments(n, a, v))]
+        welch(x, y).difference for x, y in [(moments(n, a, v), moments(m, b, w)), (moments(m, b, w), moments(n, a, v))]
     )
     np.testing.assert_array_equal(there.value, -back.value)
     np.testing.assert_allclose(there.df, back.df, rtol=1e-12)
@@ -101,9 +98,7 @@ def test_swapping_arms_mirrors_everything(n: int, a: float, v: float, m: int, b:
 
 
 @given(SIZES, VARIANCES, SIZES, VARIANCES, st.floats(-10, 10), st.integers(-300, 300))
-def test_the_unit_of_a_metric_does_not_matter(
-    n: int, v: float, m: int, w: float, gap: float, exponent: int
-) -> None:
+def test_the_unit_of_a_metric_does_not_matter(n: int, v: float, m: int, w: float, gap: float, exponent: int) -> None:
     """Scaling by a power of two is exact in doubles, so p must not move at all."""
     scale = 2.0**exponent
     plain = welch(moments(n, 1.0, v), moments(m, 1.0 + gap, w))
