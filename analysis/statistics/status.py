@@ -26,7 +26,7 @@ class Status(IntEnum):
 
 REASONS: dict[Status, str] = {
     Status.OK: "",
-    Status.NO_UNITS: "an arm has no units",
+    Status.NO_UNITS: "an arm has no units: none exposed yet, or none whose window has matured",
     Status.NOT_COMPUTED: "a moment is missing",
     Status.OVERFLOW: "a moment or its combination exceeds the range of a double",
     Status.FAILED: "the moments are inconsistent: a variance is negative",

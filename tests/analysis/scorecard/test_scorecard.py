@@ -11,6 +11,9 @@ import statsmodels.api as sm
 from scipy import stats
 
 from analysis.scorecard import SCORECARD_COLUMNS, scorecard
+from analysis.statistics.estimate import Contrast
+from analysis.statistics.registry import INFERENCES, Inference
+from analysis.statistics.student_t import Interval
 from configs.schema import Experiment, Metric
 
 PUBLISHED = """as_of_date, experiment_id, metric_id, role, variant_id, baseline_id, segment_name, segment_value,
@@ -128,6 +131,33 @@ def test_adjustment_can_be_switched_off(
     theirs = stats.ttest_ind(arms["treatment_1"]["revenue"], arms["control"]["revenue"], equal_var=False)
     assert (row["method"], row["status"]) == ("welch", "ok")
     assert row["p_value"] == pytest.approx(theirs.pvalue, rel=1e-9)
+
+
+def test_a_newly_registered_method_needs_no_other_change(
+    arms: dict,
+    moments_of: Callable,
+    experiment: Callable,
+    metrics: dict,
+    not_blocked: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Normal instead of Student's t, under the name of a method that is not built."""
+
+    def normal_interval(contrast: Contrast, alpha: np.ndarray) -> Interval:
+        half = contrast.se * stats.norm.isf(alpha / 2)
+        return Interval(contrast.value - half, contrast.value + half)
+
+    normal = Inference(
+        two_sided_p=lambda contrast: 2 * stats.norm.sf(np.abs(contrast.value / contrast.se)),
+        upper_tail_p=lambda contrast: stats.norm.sf(contrast.value / contrast.se),
+        interval=normal_interval,
+    )
+    monkeypatch.setitem(INFERENCES, "bayesian", normal)
+    card = scorecard(moments_of(arms), {"checkout": experiment(method="bayesian")}, metrics, not_blocked)
+    assert (card["status"] == "ok").all()
+    half = stats.norm.isf(0.025) * card["effect_se"]
+    np.testing.assert_allclose(card["ci_high"], card["effect"] + half, rtol=1e-12)
+    np.testing.assert_allclose(card["p_value"], 2 * stats.norm.sf(np.abs(card["effect"] / card["effect_se"])))
 
 
 def test_columns_are_the_published_ones_first_typed_also_when_empty(
