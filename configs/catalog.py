@@ -28,9 +28,7 @@ def metric_catalog(config: Config) -> Entry:
     events = sorted(config.sources.events, key=lambda source: source.id)
     return {
         "attributes": sorted({name for source in exposures for name in source.attributes}),
-        "exposure_sources": [
-            {"source_id": source.id, "attributes": sorted(source.attributes)} for source in exposures
-        ],
+        "exposure_sources": [{"source_id": source.id, "attributes": sorted(source.attributes)} for source in exposures],
         "event_sources": [
             {
                 "source_id": source.id,

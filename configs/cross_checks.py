@@ -116,9 +116,7 @@ def _check_dates(experiment: Experiment, project: Project | None) -> Iterator[Fi
         yield ("start",), f"{message}; the lake holds no earlier exposures"
     days = (end - start).days + 1
     if experiment.analysis.minimum_days > days:
-        message = (
-            f"minimum_days {experiment.analysis.minimum_days} is more than the {days} days from start to end"
-        )
+        message = f"minimum_days {experiment.analysis.minimum_days} is more than the {days} days from start to end"
         yield ("analysis", "minimum_days"), f"{message}; no decision could be made"
 
 
@@ -203,9 +201,7 @@ def _check_roles(experiment: Experiment) -> Iterator[Finding]:
 
 def _check_predictions(experiment: Experiment) -> Iterator[Finding]:
     predictions = experiment.hypothesis.predictions if experiment.hypothesis else ()
-    yield from _repeats(
-        [prediction.metric for prediction in predictions], ("hypothesis", "predictions"), "predictions"
-    )
+    yield from _repeats([prediction.metric for prediction in predictions], ("hypothesis", "predictions"), "predictions")
     for index, prediction in enumerate(predictions):
         if prediction.metric not in experiment.metrics.roles:
             hint = did_you_mean(prediction.metric, experiment.metrics.roles, "metrics of this experiment")

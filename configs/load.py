@@ -163,9 +163,7 @@ class _Reading:
         if experiment.id != stem:
             yield ("id",), f"id {experiment.id!r} isn't the file's name; call the file {experiment.id}.yaml"
         yield from unsupported_in_experiment(experiment)
-        yield from check_experiment(
-            experiment, project=self.project, sources=self.sources, metrics=self.metrics
-        )
+        yield from check_experiment(experiment, project=self.project, sources=self.sources, metrics=self.metrics)
 
     def _metric_problems(self, experiment: Experiment, document: Document) -> tuple[list[Problem], list[str]]:
         """Problems of this file, and reasons that are reported as problems of a metrics file already."""
@@ -209,9 +207,7 @@ def _validated(document: Document, model: Any) -> tuple[Any, list[Problem]]:
     return entity, [*document.problems, *problems]
 
 
-def _located(
-    document: Document, found: Iterable[Finding], at: Location = (), subject: str = ""
-) -> list[Problem]:
+def _located(document: Document, found: Iterable[Finding], at: Location = (), subject: str = "") -> list[Problem]:
     prefix = f"{subject}: " if subject else ""
     return [document.problem((*at, *location), prefix + message) for location, message in found]
 
@@ -221,9 +217,7 @@ def _yaml_problems_of_entry(document: Document, index: int) -> list[Problem]:
     first = document.line((index,)) if index else 1
     after = document.lines.get((index + 1,))
     return [
-        problem
-        for problem in document.problems
-        if first <= problem.line and (after is None or problem.line < after)
+        problem for problem in document.problems if first <= problem.line and (after is None or problem.line < after)
     ]
 
 

@@ -35,9 +35,7 @@ def pinned_config(config: Config, experiment: Experiment) -> dict[str, Any]:
         "metrics": {metric.id: _pinned_metric(metric) for metric in metrics},
         "sources": {
             "exposures": [_pinned_exposure_source(source) for source in exposures],
-            "events": [
-                _pinned_event_source(source, components) for source in sorted(events, key=lambda s: s.id)
-            ],
+            "events": [_pinned_event_source(source, components) for source in sorted(events, key=lambda s: s.id)],
         },
     }
 

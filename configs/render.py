@@ -22,7 +22,7 @@ from configs.load import ConfigError, load_config
 from configs.pinning import config_hash, pinned_config
 from configs.schema import Config, Experiment
 
-__all__ = ["config_hash", "main", "metric_catalog", "pinned_config", "render"]
+__all__ = ["catalog_macro", "config_hash", "main", "metric_catalog", "pinned_config", "render"]
 
 Row = tuple[Any, ...]
 
@@ -32,9 +32,25 @@ def render(config: Config, folder: Path) -> None:
 
     A file is replaced in one step, and only when its content differs: dbt then keeps its parsed project.
     """
-    _write(folder / "macros" / "metric_catalog.sql", _catalog_macro(metric_catalog(config)))
+    _write(folder / "macros" / "metric_catalog.sql", catalog_macro(metric_catalog(config)))
     for name, (header, rows) in _tables(config).items():
         _write(folder / f"{name}.csv", _csv_text(header, rows))
+
+
+def catalog_macro(catalog: dict[str, Any]) -> str:
+    """The catalog as the source of a dbt macro that returns it."""
+    lines = []
+    for key, value in catalog.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            entries = "".join(f"    {_literal(entry)},\n" for entry in value)
+            lines.append(f"  {_literal(key)}: [\n{entries}  ],\n")
+        else:
+            lines.append(f"  {_literal(key)}: {_literal(value)},\n")
+    body = "".join(lines)
+    return (
+        "{# Written by configs.render from the metrics' YAML; changes here are lost. #}\n"
+        f"{{% macro metric_catalog() %}}{{{{ return({{\n{body}}}) }}}}{{% endmacro %}}\n"
+    )
 
 
 def _tables(config: Config) -> dict[str, tuple[Sequence[str], list[Row]]]:
@@ -70,11 +86,7 @@ def _tables(config: Config) -> dict[str, tuple[Sequence[str], list[Row]]]:
         ),
         "experiment_segments": (
             ("experiment_id", "segment_name"),
-            [
-                (experiment.id, segment)
-                for experiment in experiments
-                for segment in sorted(experiment.segments)
-            ],
+            [(experiment.id, segment) for experiment in experiments for segment in sorted(experiment.segments)],
         ),
     }
 
@@ -115,25 +127,8 @@ def _csv_text(header: Sequence[str], rows: Iterable[Row]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(
-        [str(value).lower() if isinstance(value, bool) else value for value in row] for row in rows
-    )
+    writer.writerows([str(value).lower() if isinstance(value, bool) else value for value in row] for row in rows)
     return text.getvalue()
-
-
-def _catalog_macro(catalog: dict[str, Any]) -> str:
-    lines = []
-    for key, value in catalog.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            entries = "".join(f"    {_literal(entry)},\n" for entry in value)
-            lines.append(f"  {_literal(key)}: [\n{entries}  ],\n")
-        else:
-            lines.append(f"  {_literal(key)}: {_literal(value)},\n")
-    body = "".join(lines)
-    return (
-        "{# Written by configs.render from the metrics' YAML; changes here are lost. #}\n"
-        f"{{% macro metric_catalog() %}}{{{{ return({{\n{body}}}) }}}}{{% endmacro %}}\n"
-    )
 
 
 def _literal(value: Any) -> str:

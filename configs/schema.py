@@ -36,9 +36,7 @@ VariantId = Annotated[str, StringConstraints(min_length=1, max_length=127), Afte
 ColumnName = Annotated[str, StringConstraints(min_length=1)]
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
-ANALYSED_STATUSES = frozenset(
-    {"running", "paused", "stopped", "rolling_out", "shipped", "rolled_back", "archived"}
-)
+ANALYSED_STATUSES = frozenset({"running", "paused", "stopped", "rolling_out", "shipped", "rolled_back", "archived"})
 
 
 class Entity(BaseModel):
@@ -200,7 +198,7 @@ class Window(Entity):
 class Cap(Entity):
     """Winsorising above: at a fixed value, or at a quantile over mature units of all arms."""
 
-    upper: Decimal | None = Field(None, gt=0)
+    upper: Decimal | None = Field(None, gt=0, lt=10**14)
     upper_quantile: Decimal | None = Field(None, gt=0, lt=1)
 
     @model_validator(mode="after")
@@ -342,9 +340,7 @@ class Guardrail(Entity):
         margins = ("non_inferiority_margin", "absolute_margin", "level")
         given = [name for name in margins if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(
-                f"a guardrail needs exactly one of {', '.join(margins)}; got {', '.join(given) or 'none'}"
-            )
+            raise ValueError(f"a guardrail needs exactly one of {', '.join(margins)}; got {', '.join(given) or 'none'}")
         return self
 
 

@@ -100,11 +100,7 @@ def _union_message(detail: ErrorDetails) -> str:
 def _message(detail: ErrorDetails) -> str:
     kind, context, shown = detail["type"], detail.get("ctx", {}), _shown(detail)
     if kind in _EXPECTED:
-        quote = (
-            "; write it in quotes"
-            if kind == "string_type" and isinstance(detail["input"], (int, float))
-            else ""
-        )
+        quote = "; write it in quotes" if kind == "string_type" and isinstance(detail["input"], (int, float)) else ""
         return f"expected {_EXPECTED[kind]}, got {shown}{quote}"
     if kind in _BOUNDS:
         word, key = _BOUNDS[kind]

@@ -23,8 +23,7 @@ _CONSTANTS = {
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,999})")
 _FLOAT = re.compile(r"[-+]?(0?\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SCALAR_TAGS = frozenset(
-    f"tag:yaml.org,2002:{kind}"
-    for kind in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")
+    f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")
 )
 _COLLECTION_TAGS = frozenset({"tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 
@@ -58,10 +57,10 @@ def read_document(root: Path, file: str) -> Document:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         document.problems.append(Problem(file, *_syntax_problem(error)))
         return document
-    if node is None:
+    if node is not None:
+        document.data = _convert(node, (), document, enclosing=())
+    if document.data is None and not document.problems:
         document.problems.append(Problem(file, 1, "the file is empty"))
-        return document
-    document.data = _convert(node, (), document, enclosing=())
     return document
 
 
@@ -91,9 +90,7 @@ def _convert(node: yaml.Node, location: Location, document: Document, enclosing:
     if isinstance(node, yaml.MappingNode) and node.tag in _COLLECTION_TAGS:
         return _convert_mapping(node, location, document, enclosing)
     if isinstance(node, yaml.SequenceNode) and node.tag in _COLLECTION_TAGS:
-        return [
-            _convert(item, (*location, index), document, enclosing) for index, item in enumerate(node.value)
-        ]
+        return [_convert(item, (*location, index), document, enclosing) for index, item in enumerate(node.value)]
     if isinstance(node, yaml.ScalarNode) and node.tag in _SCALAR_TAGS:
         return node.value if node.style else _plain_scalar(node.value)
     document.problems.append(document.problem(location, f"the tag {node.tag} isn't supported; remove it"))

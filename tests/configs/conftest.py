@@ -1,5 +1,6 @@
 """A small valid configuration, and a way to write it with one thing changed."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,9 +111,9 @@ WriteConfig = Callable[..., Path]
 
 @pytest.fixture
 def write_config(tmp_path: Path) -> WriteConfig:
-    """Write the configuration with `(file, old, new)` replacements and whole extra files; return its folder.
+    """Write the configuration with `(file, old, new)` replacements and whole files; return its folder.
 
-    An extra file given as None is left out.
+    A file given as None is left out. A second call starts anew.
     """
 
     def write(*replacements: tuple[str, str, str], files: dict[str, str | None] | None = None) -> Path:
@@ -122,6 +123,7 @@ def write_config(tmp_path: Path) -> WriteConfig:
             assert text is not None and text.count(old) == 1, f"{old!r} must be once in {file}"
             texts[file] = text.replace(old, new)
         root = tmp_path / "configs"
+        shutil.rmtree(root, ignore_errors=True)
         for file, text in texts.items():
             if text is not None:
                 (root / file).parent.mkdir(parents=True, exist_ok=True)

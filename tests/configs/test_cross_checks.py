@@ -158,10 +158,7 @@ def test_baseline_and_treatments_need_traffic_in_some_epoch(write_config, weight
     with pytest.raises(ConfigError) as caught:
         load_config(root)
 
-    assert (
-        str(caught.value)
-        == f"experiments/free_shipping.yaml:10: no positive weight for {side}: nothing to compare"
-    )
+    assert str(caught.value) == f"experiments/free_shipping.yaml:10: no positive weight for {side}: nothing to compare"
 
 
 def test_an_arm_may_be_without_traffic_beside_others(write_config):

@@ -77,6 +77,8 @@ CASES = [
      "21: metric 'order_value': window.end_days: must be at least 1, got 0"),
     (ORDERS, "{upper: 500}", "{upper: 500, upper_quantile: 0.9}",
      "15: metric 'revenue': cap: give exactly one of `upper` and `upper_quantile`"),
+    (ORDERS, "{upper: 500}", "{upper: 1e14}",
+     "15: metric 'revenue': cap.upper: must be below 1e+14, got 100000000000000.0"),
     (ORDERS, "{upper: 500}", "{upper_quantile: 1}",
      "15: metric 'revenue': cap.upper_quantile: must be below 1, got 1"),
     (ORDERS, "{upper: 500}", "{upper: lots}",

@@ -1,0 +1,56 @@
+"""What the schema knows and the pipeline can't do yet is refused, with the reason."""
+
+import pytest
+
+from configs.load import ConfigError, load_config
+
+ORDERS, SOURCES = "metrics/orders.yaml", "sources.yaml"
+EXPERIMENT = "experiments/free_shipping.yaml"
+
+CASES = [
+    (ORDERS, "  type: mean\n", "  type: quantile\n  quantile: 0.95\n",
+     "8: metric 'revenue': isn't built yet: metric type 'quantile'"),
+    (ORDERS, "  aggregate: sum\n  measure: amount\n", "  aggregate: count_distinct\n",
+     "12: metric 'revenue': isn't built yet: aggregate 'count_distinct'"),
+    (ORDERS, "denominator: {source: shop_events, event: purchase}",
+     "denominator: {source: shop_events, event: purchase, aggregate: count_distinct}",
+     "20: metric 'order_value': isn't built yet: aggregate 'count_distinct'"),
+    (ORDERS, "window: {end_days: 14}", "window: {end_days: 14}\n  covariate: {lookback_days: 7}",
+     "22: metric 'order_value': isn't built yet: a covariate on a ratio"),
+    (SOURCES, "path: events/{date}.csv", "path: s3://logs/events/{date}.csv",
+     "9: isn't built yet: paths in remote object stores"),
+    (SOURCES, "path: exposures/{date}", "path: https://logs.example.com/{date}",
+     "3: isn't built yet: paths in remote object stores"),
+    (SOURCES, "    properties: [channel, coupon]\n", """\
+    properties: [channel, coupon]
+units:
+  - id: customers
+    path: customers.parquet
+    format: parquet
+    columns: {unit_id: user_id, valid_from: since}
+    attributes: [tier]
+""", "16: isn't built yet: unit tables"),
+    (EXPERIMENT, "name: Free shipping", "type: switchback",
+     "2: isn't built yet: type 'switchback'; use one of ab, multivariate, rollout"),
+    (EXPERIMENT, "  minimum_days: 14", "  method: always_valid",
+     "23: isn't built yet: analysis.method 'always_valid'; use one of fixed"),
+    (EXPERIMENT, "  minimum_days: 14", "  correction: benjamini_hochberg",
+     "23: isn't built yet: analysis.correction 'benjamini_hochberg'; use one of none, bonferroni, holm"),
+    (EXPERIMENT, "analysis:\n  minimum_days: 14", "decision: {rule: do_no_harm}",
+     "22: isn't built yet: decision.rule 'do_no_harm'; use one of risk_aware"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "old", "new", "expected"), CASES, ids=[case[3] for case in CASES])
+def test_what_is_not_built_yet_is_refused(write_config, file, old, new, expected):
+    with pytest.raises(ConfigError) as caught:
+        load_config(write_config((file, old, new)))
+
+    assert str(caught.value) == f"{file}:{expected}"
+
+
+@pytest.mark.parametrize("type_", ["ab", "multivariate", "rollout"])
+def test_experiment_types_with_plain_arms_are_built(write_config, type_):
+    root = write_config((EXPERIMENT, "name: Free shipping", f"type: {type_}"))
+
+    assert load_config(root).experiments["free_shipping"].type == type_
