@@ -78,7 +78,7 @@ CASES = [
     (ORDERS, "{upper: 500}", "{upper: 500, upper_quantile: 0.9}",
      "15: metric 'revenue': cap: give exactly one of `upper` and `upper_quantile`"),
     (ORDERS, "{upper: 500}", "{upper: 1e14}",
-     "15: metric 'revenue': cap.upper: must be below 1e+14, got 100000000000000.0"),
+     "15: metric 'revenue': cap.upper: must be below 100000000000000, got 100000000000000.0"),
     (ORDERS, "{upper: 500}", "{upper_quantile: 1}",
      "15: metric 'revenue': cap.upper_quantile: must be below 1, got 1"),
     (ORDERS, "{upper: 500}", "{upper: lots}",
