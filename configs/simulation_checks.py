@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from configs.problems import did_you_mean
 from configs.schema import Config, EventSource, Experiment
 from configs.simulation_schema import EventEffect, EventModel, Loss, Scenario, attribute_names, event_keys
-from configs.yaml_document import Location
 
+# Not imported from configs.yaml_document: the simulation itself uses these checks, and reads no file.
+Location = tuple[str | int, ...]
 Finding = tuple[Location, str]
 
 
@@ -21,6 +22,10 @@ def check_scenario(scenario: Scenario, config: Config) -> Iterator[Finding]:
             yield at, f"no metric uses event {event!r}{did_you_mean(event, carried, 'events')}"
     yield from _unknown(("bots", "events"), "event", scenario.bots.events or (), carried)
     yield from _unknown(("attributes",), "attribute", scenario.attributes, attribute_names(config))
+    measures = {measure for source in config.sources.events for measure in source.measures}
+    for name, levels in scenario.attributes.items():
+        for value, level in levels.items():
+            yield from _unknown(("attributes", name, value, "measures"), "measure", level.measures, measures)
     yield from _unknown(("experiments",), "experiment", scenario.experiments, config.experiments)
     for id_, planned in scenario.experiments.items():
         if id_ in config.experiments:
@@ -51,9 +56,7 @@ def _carried_measures(scenario: Scenario, config: Config) -> dict[str, set[str]]
     return carried
 
 
-def _check_event(
-    at: Location, event: str, model: EventModel, scenario: Scenario, config: Config
-) -> Iterator[Finding]:
+def _check_event(at: Location, event: str, model: EventModel, scenario: Scenario, config: Config) -> Iterator[Finding]:
     sources: dict[str, EventSource] = {source.id: source for source in config.sources.events}
     if model.after is not None:
         parent = scenario.events.get(model.after)

@@ -21,12 +21,8 @@ class Population(Entity):
     """How often units come, when, and since when."""
 
     visits_per_day: Positive = Field(0.25, description="Mean visits of a unit on an average day.")
-    activity_shape: Positive = Field(
-        0.8, description="Gamma shape of the units' visit rates; small: unequal."
-    )
-    new_unit_share: Share = Field(
-        0.25, description="Units that join during the simulated days, the rest before."
-    )
+    activity_shape: Positive = Field(0.8, description="Gamma shape of the units' visit rates; small: unequal.")
+    new_unit_share: Share = Field(0.25, description="Units that join during the simulated days, the rest before.")
     weekdays: tuple[Positive, ...] = Field(
         (1.0, 0.96, 0.95, 0.98, 1.08, 1.22, 1.15), description="Relative visit rates, Monday to Sunday."
     )
@@ -49,19 +45,17 @@ class Level(Entity):
     share: Share
     visits: Positive = Field(1.0, description="Relative visit rate.")
     events: Positive = Field(1.0, description="Relative rate of every event per visit.")
-    measures: Positive = Field(1.0, description="Relative size of every measure.")
+    measures: dict[Identifier, Positive] = Field(
+        default_factory=dict, description="Measure to its relative size; 1 for those not named."
+    )
 
 
 class MeasureModel(Entity):
     """A lognormal measure: heavy-tailed between rows, and consistently higher for some units."""
 
     mean: Positive = 20.0
-    sigma: Annotated[float, Field(ge=0, le=3)] = Field(
-        0.8, description="Log-scale spread between a unit's rows."
-    )
-    unit_sigma: Annotated[float, Field(ge=0, le=3)] = Field(
-        0.5, description="Log-scale spread between units."
-    )
+    sigma: Annotated[float, Field(ge=0, le=3)] = Field(0.8, description="Log-scale spread between a unit's rows.")
+    unit_sigma: Annotated[float, Field(ge=0, le=3)] = Field(0.5, description="Log-scale spread between units.")
 
 
 class EventModel(Entity):
@@ -85,9 +79,7 @@ class EventModel(Entity):
     @model_validator(mode="after")
     def _has_one_frequency(self) -> "EventModel":
         if (self.probability is None) == (self.rate is None):
-            raise ValueError(
-                "give exactly one of `probability` (per visit, at most once) and `rate` (per visit)"
-            )
+            raise ValueError("give exactly one of `probability` (per visit, at most once) and `rate` (per visit)")
         if self.after is not None and self.probability is None:
             raise ValueError("an event `after` another takes `probability`, not `rate`")
         return self
@@ -134,9 +126,7 @@ class Bots(Entity):
 
     share: Share = 0.0
     visits_per_day: Positive = 60.0
-    events: tuple[str, ...] | None = Field(
-        None, description="What they do. Default: every event without a measure."
-    )
+    events: tuple[str, ...] | None = Field(None, description="What they do. Default: every event without a measure.")
 
 
 class RowFaults(Entity):
@@ -145,9 +135,7 @@ class RowFaults(Entity):
     late: Share = Field(0.01, description="1 to `late_arrival_days` days late: counts.")
     too_late: Share = Field(0.0003, description="Later than that: quarantined.")
     duplicate: Share = Field(0.005, description="Logged again, on the same or a later log date.")
-    malformed: Share = Field(
-        0.0002, description="A missing unit, an unknown variant, a time or number out of range."
-    )
+    malformed: Share = Field(0.0002, description="A missing unit, an unknown variant, a time or number out of range.")
 
     @model_validator(mode="after")
     def _shares_fit(self) -> "RowFaults":
@@ -160,9 +148,7 @@ class Scenario(Entity):
     """`simulation.yaml`."""
 
     population: Population = Population()
-    attributes: dict[Identifier, dict[str, Level]] = Field(
-        default_factory=dict, description="Attribute to its values."
-    )
+    attributes: dict[Identifier, dict[str, Level]] = Field(default_factory=dict, description="Attribute to its values.")
     events: dict[str, EventModel] = Field(default_factory=dict, description="Event name to its model.")
     experiments: dict[Identifier, ExperimentScenario] = Field(default_factory=dict)
     bots: Bots = Bots()

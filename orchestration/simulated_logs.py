@@ -34,9 +34,7 @@ def write_logs(
         log_file(source, date.min)
     for source in logs:
         if "{date}" not in source.path:
-            raise ValueError(
-                f"source {source.id}: its path {source.path!r} has no {{date}}: one file a day is written"
-            )
+            raise ValueError(f"source {source.id}: its path {source.path!r} has no {{date}}: one file a day is written")
     for unit_source in sources.units:
         rows = simulation.units()[unit_source.id]
         _write(rows, unit_source.format, data_root / log_file(unit_source, simulation.world.calendar.start))
@@ -54,17 +52,13 @@ def log_file(source: Source, log_date: date) -> PurePosixPath:
     """A file, relative to the data root, that the source's path matches on a log date."""
     pattern = source.path.replace("{date}", log_date.isoformat())
     if "://" in pattern or PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
-        raise ValueError(
-            f"source {source.id}: logs are simulated below the data root only, not to {source.path!r}"
-        )
+        raise ValueError(f"source {source.id}: logs are simulated below the data root only, not to {source.path!r}")
     parts = [part for part in PurePosixPath(pattern).parts if part != "**"] or ["*"]
     file = PurePosixPath(*(_without_wildcards(part) for part in parts))
     if pattern.endswith("*") and not file.suffix:
         file = file.with_suffix(f".{source.format}")
     if not fnmatchcase(file.name, PurePosixPath(pattern).name):
-        raise ValueError(
-            f"source {source.id}: found no file name that its path {source.path!r} matches; use '*'"
-        )
+        raise ValueError(f"source {source.id}: found no file name that its path {source.path!r} matches; use '*'")
     return file
 
 

@@ -96,9 +96,7 @@ def _measures(model: EventModel, components: list[Component]) -> dict[str, Measu
     return {name: MeasureModel() for name in used} | model.measures
 
 
-def _properties(
-    source: EventSource, model: EventModel, components: list[Component]
-) -> dict[str, dict[str, float]]:
+def _properties(source: EventSource, model: EventModel, components: list[Component]) -> dict[str, dict[str, float]]:
     """Shares of each property's values; by default what `where` asks for and one other, equally often."""
     result = {}
     for name in source.properties:

@@ -1,6 +1,6 @@
 """The rows that a day's visits bring, before anything goes wrong on their way to the log."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,7 +73,7 @@ def exposure_rows(world: World, source: ExposureSource, day: int) -> tuple[pd.Da
 
 def event_rows(world: World, source: EventSource, day: int) -> tuple[pd.DataFrame, list[FaultCount]]:
     """Events of one source on one day, columns named as in the source, and how many came from bots."""
-    events = list(_draw_events(world, source.id, day))
+    events = _draw_events(world, source.id, day)
     frames = [_event_frame(world, source, rows, day) for rows in events]
     columns = source.columns
     texts = [columns.unit_id, columns.event_name, *source.properties]
@@ -85,7 +85,7 @@ def event_rows(world: World, source: EventSource, day: int) -> tuple[pd.DataFram
     return frame, [FaultCount(source.id, "bot_event", from_bots)]
 
 
-def _draw_events(world: World, source_id: str, day: int) -> Iterator[_Events]:
+def _draw_events(world: World, source_id: str, day: int) -> list[_Events]:
     visits = world.visits.of_day(day)
     unit, at = world.visits.unit[visits], world.visits.instant[visits]
     ends = world.calendar.instant(world.calendar.date_of(day + 1))
@@ -109,7 +109,7 @@ def _draw_events(world: World, source_id: str, day: int) -> Iterator[_Events]:
         chosen = np.repeat(np.arange(len(count)), count)
         times = _after(rng, origin.instant[chosen], ends)
         drawn[process.name] = _Events(process, origin.visit[chosen], origin.unit[chosen], times)
-    yield from drawn.values()
+    return list(drawn.values())
 
 
 def _bots_do(world: World, process: EventProcess) -> bool:
@@ -147,9 +147,7 @@ def _measure_values(world: World, rows: _Events, measure: str, day: int, normals
     return level * multiplier * unit_mean_lognormal(normals, rows.process.measures[measure].sigma)
 
 
-def _typed(
-    frames: list[pd.DataFrame], time: str, texts: Sequence[str], numbers: Sequence[str] = ()
-) -> pd.DataFrame:
+def _typed(frames: list[pd.DataFrame], time: str, texts: Sequence[str], numbers: Sequence[str] = ()) -> pd.DataFrame:
     """All frames' rows by time, every column present and typed even without rows; times are UTC, zoneless."""
     types = dict.fromkeys(texts, "str") | {time: "int64"} | dict.fromkeys(numbers, "float64")
     frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.simulation.behaviour import Behaviour, EventProcess
 from analysis.simulation.randomness import pick, stream, unit_mean_lognormal
 from analysis.simulation.types import BoolArray, FloatArray, IntArray
-from configs.simulation_schema import Level, Scenario
+from configs.simulation_schema import Scenario
 
 # How much of a unit's inclination to an event it has to every event: people who buy more also read more.
 _SHARED_INCLINATION = 0.6
@@ -20,7 +20,8 @@ class Population:
     """Arrays with one entry per unit.
 
     `visit_rate` is visits per average day, `joined` the number of the day on which the unit first can come
-    (0: before the simulation), `event_factor` and `measure_factor` what its attributes multiply (mean 1).
+    (0: before the simulation); `event_factor` and, by measure, `measure_factors` are what its attributes
+    multiply (mean 1).
     """
 
     seed: int
@@ -32,7 +33,7 @@ class Population:
     is_bot: BoolArray
     engagement: FloatArray
     event_factor: FloatArray
-    measure_factor: FloatArray
+    measure_factors: dict[str, FloatArray]
     _traits: dict[tuple[str, ...], FloatArray] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -59,7 +60,7 @@ class Population:
             model = process.measures[measure]
             normals = stream(self.seed, *key).standard_normal(len(self))
             factors = unit_mean_lognormal(normals, model.unit_sigma)
-            self._traits[key] = model.mean * factors * self.measure_factor
+            self._traits[key] = model.mean * factors * self.measure_factors[measure]
         return self._traits[key]
 
     def id_column(self, units: IntArray) -> pd.Series:
@@ -80,19 +81,23 @@ def draw_population(behaviour: Behaviour, scenario: Scenario, units: int, days: 
     """Draw the units; gamma visit rates, attributes independent of each other."""
     rng = stream(seed, "population")
     settings = scenario.population
-    factors = {"visits": np.ones(units), "events": np.ones(units), "measures": np.ones(units)}
+    visits_factor, event_factor = np.ones(units), np.ones(units)
+    measure_factors = {name: np.ones(units) for process in behaviour.processes for name in process.measures}
     attributes = {}
-    for name, levels in behaviour.attributes.items():
-        shares = np.array([level.share for level in levels.values()])
-        codes = pick(shares, stream(seed, "attribute", name).random(units))
-        attributes[name] = codes.astype(np.int16)
-        for kind, factor in factors.items():
-            factor *= _relative_factors(list(levels.values()), kind)[codes]
+    for attribute, by_value in behaviour.attributes.items():
+        levels = list(by_value.values())
+        shares = np.array([level.share for level in levels])
+        codes = pick(shares, stream(seed, "attribute", attribute).random(units))
+        attributes[attribute] = codes.astype(np.int16)
+        visits_factor *= _relative([level.visits for level in levels], shares)[codes]
+        event_factor *= _relative([level.events for level in levels], shares)[codes]
+        for measure, factor in measure_factors.items():
+            factor *= _relative([level.measures.get(measure, 1.0) for level in levels], shares)[codes]
     activity = rng.gamma(settings.activity_shape, 1 / settings.activity_shape, units)
     is_new = rng.random(units) < settings.new_unit_share
     joined = np.where(is_new, rng.integers(1, max(days, 2), units), 0)
     is_bot = rng.random(units) < scenario.bots.share
-    visit_rate = settings.visits_per_day * activity * factors["visits"]
+    visit_rate = settings.visits_per_day * activity * visits_factor
     width = len(str(units))
     return Population(
         seed=seed,
@@ -103,13 +108,11 @@ def draw_population(behaviour: Behaviour, scenario: Scenario, units: int, days: 
         joined=joined.astype(np.int32),
         is_bot=is_bot,
         engagement=rng.standard_normal(units),
-        event_factor=factors["events"],
-        measure_factor=factors["measures"],
+        event_factor=event_factor,
+        measure_factors=measure_factors,
     )
 
 
-def _relative_factors(levels: list[Level], kind: str) -> FloatArray:
+def _relative(factors: list[float], shares: FloatArray) -> FloatArray:
     """The levels' factors scaled to a mean of 1, so that attributes move no overall rate."""
-    values = np.array([getattr(level, kind) for level in levels])
-    shares = np.array([level.share for level in levels])
-    return values / (shares @ values)
+    return np.array(factors) / (shares @ factors)

@@ -72,10 +72,7 @@ def _draw(
     maximum: bool,
 ) -> FloatArray:
     """One outcome per variant and unit."""
-    if potential.at_most_once:
-        count = (rng.random(len(highest)) < highest).astype(np.int64)
-    else:
-        count = rng.poisson(highest)
+    count = (rng.random(len(highest)) < highest).astype(np.int64) if potential.at_most_once else rng.poisson(highest)
     visit = np.repeat(np.arange(len(highest)), count)
     mark = rng.random(len(visit))
     noise = unit_mean_lognormal(rng.standard_normal(len(visit)), potential.sigma)

@@ -93,9 +93,7 @@ def _metric_means(world: World, allocation: Allocation, metric: Metric) -> _Mean
     if reason:
         none = np.full((1, len(allocation.experiment.variants)), np.nan)
         return _Means(none, n_units, UNAVAILABLE, reason)
-    parts = [
-        _component_means(world, allocation, metric, component, eligible) for component in metric.components
-    ]
+    parts = [_component_means(world, allocation, metric, component, eligible) for component in metric.components]
     values = parts[0] if len(parts) == 1 else parts[0] / parts[1]
     return _Means(values, n_units, ANALYTIC if len(values) == 1 else MONTE_CARLO)
 
@@ -112,9 +110,7 @@ def _eligible(world: World, allocation: Allocation, metric: Metric) -> BoolArray
     """Units in the metric's population at the end of the last simulated day."""
     first = allocation.first_exposed_at
     window = metric.window.end_days * DAY if metric.window is not None else 0
-    matured = (first < NEVER) & (
-        np.minimum(first, world.calendar.end_instant) + window <= world.calendar.end_instant
-    )
+    matured = (first < NEVER) & (np.minimum(first, world.calendar.end_instant) + window <= world.calendar.end_instant)
     return matured & ~allocation.is_mixed & allocation.reacts
 
 

@@ -66,9 +66,7 @@ def draw_visits(population: Population, settings: PopulationSettings, calendar: 
     return Visits(np.concatenate(units), np.concatenate(times), np.cumsum(counts))
 
 
-def _times(
-    rng: np.random.Generator, is_bot: np.ndarray, hours: FloatArray, calendar: Calendar, day: int
-) -> IntArray:
+def _times(rng: np.random.Generator, is_bot: np.ndarray, hours: FloatArray, calendar: Calendar, day: int) -> IntArray:
     """Instants within a day by the hours' weights; bots come round the clock."""
     uniforms = rng.random(len(is_bot))
     share_of_day = np.where(is_bot, uniforms, np.interp(uniforms, hours, np.linspace(0, 1, 25)))

@@ -50,8 +50,7 @@ def test_without_a_file_everything_has_its_default(tmp_path, config):
             "simulation.yaml:2: no metric uses event 'vist'; did you mean 'visit'?",
         ),
         (
-            "events:\n  refund: {after: opened, probability: 0.5}\n"
-            "  opened:\n    after: refund\n    probability: 0.1",
+            "events:\n  refund: {after: opened, probability: 0.5}\n  opened:\n    after: refund\n    probability: 0.1",
             "simulation.yaml:2: 'opened' itself follows an event; name one that doesn't",
         ),
         (
@@ -74,6 +73,10 @@ def test_without_a_file_everything_has_its_default(tmp_path, config):
             "attributes: {age: {old: {share: 1}}}",
             "simulation.yaml:1: unknown attribute 'age'; known attributes:",
         ),
+        (
+            "attributes:\n  country:\n    US: {share: 1, measures: {amuont: 2}}",
+            "simulation.yaml:3: unknown measure 'amuont'; did you mean 'amount'?",
+        ),
         ("population:\n  weekdays: [1, 1]", "simulation.yaml:1: population: `weekdays` takes 7 numbers"),
         ("population:\n  hours: [1]", "simulation.yaml:1: population: `hours` takes 24 numbers"),
         (
@@ -94,8 +97,7 @@ def test_without_a_file_everything_has_its_default(tmp_path, config):
             "simulation.yaml:5: unknown event 'buy'; known events:",
         ),
         (
-            "experiments:\n  banner_colour:\n    effects:\n      green:\n"
-            "        visit: {measures: {amount: 2}}",
+            "experiments:\n  banner_colour:\n    effects:\n      green:\n        visit: {measures: {amount: 2}}",
             "simulation.yaml:5: unknown measure 'amount'; there are no measures",
         ),
         (

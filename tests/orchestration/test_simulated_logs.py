@@ -82,9 +82,7 @@ def read_events(files):
     """Rows of event files as DuckDB reads them, with the simulation's types."""
     name = str(files).removesuffix(".gz")
     reader = {".parquet": "read_parquet", ".csv": "read_csv", ".jsonl": "read_json"}[Path(name).suffix]
-    options = (
-        "" if reader == "read_parquet" else ", columns = {id: 'VARCHAR', user: 'VARCHAR', name: 'VARCHAR', "
-    )
+    options = "" if reader == "read_parquet" else ", columns = {id: 'VARCHAR', user: 'VARCHAR', name: 'VARCHAR', "
     options += "" if not options else "channel: 'VARCHAR', ts: 'TIMESTAMP', eur: 'DOUBLE'}"
     with duckdb.connect() as connection:
         return connection.execute(f"SELECT * FROM {reader}('{files}'{options})").df()

@@ -137,9 +137,7 @@ def build_config(**changes: Any) -> Config:
 
 def build_scenario(**parts: Any) -> Scenario:
     """A scenario without row faults, with the parts given."""
-    return Scenario.model_validate(
-        {"rows": {"late": 0, "too_late": 0, "duplicate": 0, "malformed": 0}} | parts
-    )
+    return Scenario.model_validate({"rows": {"late": 0, "too_late": 0, "duplicate": 0, "malformed": 0}} | parts)
 
 
 def all_rows(simulation: Simulation, source_id: str) -> pd.DataFrame:

@@ -61,9 +61,7 @@ def test_weights_of_the_epoch_of_the_first_exposure_decide(make_config, make_sce
     early = exposures["ts"] < "2026-03-12"
     for which, share in ((early, 0.1), (~early, 0.5)):
         arms = exposures.loc[which, "arm"]
-        assert np.mean(arms == "new") == pytest.approx(
-            share, abs=4 * np.sqrt(share * (1 - share) / len(arms))
-        )
+        assert np.mean(arms == "new") == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / len(arms)))
     assert rows_of(simulation, "web").groupby("user")["arm"].nunique().max() == 1
 
 
@@ -92,9 +90,7 @@ def test_a_lossy_variant_loses_units_among_the_attributes_named(config, make_sce
         for day in simulation.days()
     )
     visits = simulation.world.visits
-    during = (visits.instant >= allocation.exposure_period[0]) & (
-        visits.instant < allocation.exposure_period[1]
-    )
+    during = (visits.instant >= allocation.exposure_period[0]) & (visits.instant < allocation.exposure_period[1])
     assert dropped == np.sum(during & allocation.is_lost[visits.unit])
 
 

@@ -9,9 +9,7 @@ from analysis.simulation.simulator import simulate
 from configs.schema import Cap
 
 EFFECTS = {
-    "price": {
-        "effects": {"new": {"order": {"rate": 1.3, "measures": {"amount": 1.2}}, "visit": {"rate": 0.8}}}
-    },
+    "price": {"effects": {"new": {"order": {"rate": 1.3, "measures": {"amount": 1.2}}, "visit": {"rate": 0.8}}}},
     "layout": {"effects": {"wide": {"order": {"rate": 0.7}}, "tall": {"opened": {"rate": 2}}}},
 }
 EVENTS = {
@@ -58,9 +56,7 @@ def unit_values(simulation, rows_of):
         if metric.type in ("proportion", "retention"):
             value = (value > 0).astype(float)
         if metric.cap is not None:
-            value = value.clip(
-                upper=np.quantile(value, float(metric.cap.upper_quantile), method="inverted_cdf")
-            )
+            value = value.clip(upper=np.quantile(value, float(metric.cap.upper_quantile), method="inverted_cdf"))
         return value, units["arm"]
 
     return values
@@ -93,9 +89,7 @@ def test_estimates_from_the_logs_agree_with_the_truth(config, simulation, unit_v
             deviations[test, variant, metric_id, name] = (mean - true_mean) / np.hypot(se, row["effect_se"])
         se = np.hypot(baseline[1], treatment[1])
         effect = treatment[0] - baseline[0]
-        deviations[test, variant, metric_id, "effect"] = (effect - row["effect"]) / np.hypot(
-            se, row["effect_se"]
-        )
+        deviations[test, variant, metric_id, "effect"] = (effect - row["effect"]) / np.hypot(se, row["effect_se"])
 
     assert len(deviations) == 3 * (11 + 2 * 3)
     beyond = {key: z for key, z in deviations.items() if abs(z) > ALPHA_BOUND}
@@ -147,9 +141,7 @@ def test_effects_of_overlapping_experiments_multiply(config, make_scenario):
     doubled = simulate(config, overlapping, units=5_000, days=26, seed=18).truth
 
     def baseline(truth, experiment_id):
-        return truth.query("experiment_id == @experiment_id and metric_id == 'orders'")["baseline_mean"].iloc[
-            0
-        ]
+        return truth.query("experiment_id == @experiment_id and metric_id == 'orders'")["baseline_mean"].iloc[0]
 
     assert baseline(doubled, "layout") == pytest.approx(2 * baseline(alone, "layout"))
     # Most units of `price` were exposed to `layout` first, some later, a few never.
@@ -172,8 +164,7 @@ def test_a_metric_without_a_truth_says_why(make_config, make_scenario):
         | {"aggregate": "sum", "measure": "amount"},
         "kinds": {"id": "kinds", "type": "mean", "source": "shop", "event": "order"}
         | {"aggregate": "count_distinct", "measure": "amount"},
-        "late": {"id": "late", "type": "proportion", "source": "shop", "event": "order"}
-        | {"window": {"end_days": 30}},
+        "late": {"id": "late", "type": "proportion", "source": "shop", "event": "order"} | {"window": {"end_days": 30}},
     }
     experiment = {
         "id": "price",
@@ -217,9 +208,7 @@ def test_simulated_means_by_hand():
     once = potential([[0.5, 0.5], [0.25, 0.25]], value=[[8.0, 8.0], [8.0, 8.0]], at_most_once=True)
 
     maxima = simulated_means(once, np.array([0, 1]), np.random.default_rng(1), maximum=True, cap=None)
-    capped = simulated_means(
-        once, np.array([0, 1]), np.random.default_rng(1), maximum=False, cap=Cap(upper=6)
-    )
+    capped = simulated_means(once, np.array([0, 1]), np.random.default_rng(1), maximum=False, cap=Cap(upper=6))
 
     assert maxima.shape == (64, 2)
     # 64 × 2 draws of 8 × Bernoulli: standard error at most 8 × .5 / √128.
