@@ -90,17 +90,20 @@ def check_experiment(
     project: Project | None,
     sources: Sources | None,
     metrics: Mapping[str, Metric],
+    known_metrics: Collection[str],
 ) -> Iterator[Finding]:
     """All checks of an experiment against itself, the project, its exposure source and its metrics.
 
     `project` or `sources` is None when its file is broken: the checks against it are left out. `metrics`
-    are the valid ones; whether a metric exists is `check_metrics_exist`'s question.
+    are the valid ones, `known_metrics` also names those with errors of their own. Whether each metric exists
+    is `check_metrics_exist`'s question.
     """
     yield from _check_dates(experiment, project)
     yield from _check_variants(experiment)
     yield from _check_allocation(experiment)
     yield from _check_roles(experiment)
-    yield from _check_predictions(experiment)
+    if all(id_ in known_metrics for id_ in experiment.metrics.roles):  # else a misspelt one may be meant
+        yield from _check_predictions(experiment)
     yield from _check_margins(experiment, metrics)
     if sources is not None:
         yield from _check_exposure_source(experiment, sources)

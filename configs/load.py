@@ -87,6 +87,11 @@ class _Reading:
             experiments=self.experiments,
         )
 
+    @property
+    def known_metrics(self) -> set[str]:
+        """Ids of the metrics read so far, valid or broken."""
+        return {*self.metrics, *self.broken_metrics}
+
     def read_static(self) -> None:
         """`project.yaml` and `sources.yaml`."""
         if not self.root.is_dir():
@@ -163,7 +168,13 @@ class _Reading:
         if experiment.id != stem:
             yield ("id",), f"id {experiment.id!r} isn't the file's name; call the file {experiment.id}.yaml"
         yield from unsupported_in_experiment(experiment)
-        yield from check_experiment(experiment, project=self.project, sources=self.sources, metrics=self.metrics)
+        yield from check_experiment(
+            experiment,
+            project=self.project,
+            sources=self.sources,
+            metrics=self.metrics,
+            known_metrics=self.known_metrics,
+        )
 
     def _metric_problems(self, experiment: Experiment, document: Document) -> tuple[list[Problem], list[str]]:
         """Problems of this file, and reasons that are reported as problems of a metrics file already."""
@@ -172,7 +183,7 @@ class _Reading:
             for id_ in experiment.metrics.roles
             if id_ in self.broken_metrics
         ]
-        unknown = check_metrics_exist(experiment, [*self.metrics, *self.broken_metrics])
+        unknown = check_metrics_exist(experiment, self.known_metrics)
         if not self.nameless_metrics:
             return _located(document, (finding for _, finding in unknown)), reasons
         # Whether these metrics are missing or merely unreadable shows once the unreadable part is mended.

@@ -15,6 +15,14 @@ def errors_of(root):
     return [str(problem) for problem in caught.value.problems]
 
 
+def test_a_misspelt_primary_metric_is_one_error_though_predictions_name_it_rightly(write_config):
+    root = write_config((FREE, "primary: [conversion]", "primary: [conversoin]"))
+
+    assert errors_of(root) == [
+        "experiments/free_shipping.yaml:18: unknown metric 'conversoin'; did you mean 'conversion'?"
+    ]
+
+
 def test_a_folder_that_is_not_there(tmp_path):
     root = tmp_path / "nowhere"
 
