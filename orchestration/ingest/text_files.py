@@ -49,9 +49,19 @@ def load_text(
         if plain != path:
             plain.unlink()
     n_rejected = _collect_rejected(connection, header_rows=1 if layout["has_header"] else 0)
-    is_row = "true" if file_format == "csv" else "trim(line, ' ' || chr(9)) <> ''"
-    counted = connection.execute(f"SELECT count(*) FROM text_rows WHERE {is_row}").fetchall()
-    return TextRows(bind(fields, {field.column: "VARCHAR" for field in fields}), counted[0][0], n_rejected)
+    bound = bind(fields, {field.column: "VARCHAR" for field in fields})
+    if file_format == "csv":
+        n_rows = connection.execute("SELECT count(*) FROM text_rows").fetchall()[0][0]
+    else:
+        n_rows = _count_lines(connection)
+    return TextRows(bound, n_rows, n_rejected)
+
+
+def _count_lines(connection: duckdb.DuckDBPyConnection) -> int:
+    n_rows, first = connection.execute(render("count_lines")).fetchall()[0]
+    if (first or "").lstrip().startswith("["):
+        raise BadFileError("is a JSON array; write an object a line")
+    return int(n_rows)
 
 
 def _csv_layout(path: Path, fields: tuple[Field, ...]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ FROM (
         CASE WHEN json_valid(line) AND json_type(line) = 'OBJECT'
              THEN json_extract_string(line, {{ paths(fields) }}) END AS texts
     FROM text_rows {{ rejected_before(has_rejected) }}
-    WHERE trim(line, ' ' || chr(9)) <> ''
+    WHERE {% include 'is_row.sql' %}
 )
 {% endmacro %}
 

@@ -1,0 +1,53 @@
+{#- Remove what this run will build again: all of a rebuilt experiment, else its rows from `from_date` on.
+    `date_columns`: a row goes as soon as one of them reaches the plan's first date. -#}
+{% macro forget_planned(relation, date_columns) -%}
+    {%- if is_incremental() -%}
+    delete from {{ relation }}
+    where exists (
+        select 1
+        from {{ source('inputs', 'build_plan') }} as build_plan
+        where
+            build_plan.experiment_id = {{ relation }}.experiment_id
+            and (
+                build_plan.is_rebuild
+                {%- for column in date_columns %}
+                or {{ relation }}.{{ column }} >= build_plan.from_date
+                {%- endfor %}
+            )
+    )
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Segment rows stay for the latest and the final as-of date only. -#}
+{% macro forget_old_segments(relation) -%}
+    {%- if is_incremental() -%}
+    delete from {{ relation }}
+    where segment_name <> 'all' and exists (
+        select 1
+        from {{ source('inputs', 'build_plan') }} as build_plan
+        inner join {{ source('inputs', 'experiments') }} as experiments
+            on build_plan.experiment_id = experiments.experiment_id
+        where
+            build_plan.experiment_id = {{ relation }}.experiment_id
+            and {{ relation }}.as_of_date < build_plan.latest_date
+            and {{ relation }}.as_of_date <> experiments.analysis_end_date
+    )
+    {%- endif -%}
+{%- endmacro %}
+
+{#- After a run: keep the unit snapshots of the last `late_arrival_days` + 2 as-of dates of each experiment. -#}
+{% macro forget_old_snapshots() -%}
+    {%- if execute and flags.WHICH in ('build', 'run') -%}
+        {%- set snapshots = adapter.get_relation(database=target.database, schema='intermediate', identifier='int_exposed_units') -%}
+        {%- if snapshots is not none -%}
+    delete from {{ snapshots }}
+    where exists (
+        select 1
+        from inputs.build_plan as build_plan
+        where
+            build_plan.experiment_id = {{ snapshots }}.experiment_id
+            and {{ snapshots }}.as_of_date <= {{ date_plus('build_plan.to_date', -(metric_catalog()['late_arrival_days'] + 2)) }}
+    )
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}

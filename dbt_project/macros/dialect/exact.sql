@@ -1,0 +1,23 @@
+{#- Exact integers: sums and products that never round. A quantised value has at most 15 digits. -#}
+{% macro exact(expression) -%} cast({{ expression }} as decimal(38, 0)) {%- endmacro %}
+
+{% macro exact_product(left, right) -%}
+    cast({{ left }} as decimal(15, 0)) * cast({{ right }} as decimal(15, 0))
+{%- endmacro %}
+
+{#- A total as BIGINT, held at +-10^18 so that one absurd unit cannot stop the build (10^14 already flags it). -#}
+{% macro held_to_bigint(total) -%}
+    cast(least(greatest({{ total }}, -1000000000000000000), 1000000000000000000) as bigint)
+{%- endmacro %}
+
+{#- What `max` starts from: below every quantised value, so that the maximum of nothing is recognisable. -#}
+{% macro nothing_yet() -%} -1000000000000000000 {%- endmacro %}
+
+{#- The exact sum of a BIGINT expression: DuckDB adds BIGINTs as 128-bit integers, faster than decimals. -#}
+{% macro exact_total(expression) -%}
+    {{ return(adapter.dispatch('exact_total', 'equipoise')(expression)) }}
+{%- endmacro %}
+
+{% macro default__exact_total(expression) -%} sum({{ exact(expression) }}) {%- endmacro %}
+
+{% macro duckdb__exact_total(expression) -%} sum({{ expression }}) {%- endmacro %}

@@ -1,0 +1,12 @@
+{#- Whole 24-hour days from one instant to a later or equal one, exact to the microsecond. -#}
+{% macro whole_days_between(earlier, later) -%}
+    {{ return(adapter.dispatch('whole_days_between', 'equipoise')(earlier, later)) }}
+{%- endmacro %}
+
+{% macro duckdb__whole_days_between(earlier, later) -%}
+    (epoch_us({{ later }}) - epoch_us({{ earlier }})) // 86400000000
+{%- endmacro %}
+
+{% macro spark__whole_days_between(earlier, later) -%}
+    (unix_micros({{ later }}) - unix_micros({{ earlier }})) div 86400000000
+{%- endmacro %}

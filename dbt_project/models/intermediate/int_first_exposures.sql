@@ -1,0 +1,205 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='append',
+        on_schema_change='sync_all_columns',
+        pre_hook="{{ forget_planned(this, ['known_from']) }}"
+    )
+}}
+{%- set attributes = metric_catalog()['attributes'] %}
+with
+
+build_plan as (
+
+    select * from {{ source('inputs', 'build_plan') }}
+
+),
+
+experiments as (
+
+    select * from {{ source('inputs', 'experiments') }}
+
+),
+
+exposures as (
+
+    select
+        stg_exposures.experiment_id,
+        stg_exposures.unit_id,
+        stg_exposures.known_from,
+        stg_exposures.variant_id,
+        stg_exposures.exposed_at,
+        stg_exposures.exposed_date
+        {%- for attribute in attributes %},
+        stg_exposures.a_{{ attribute }}
+        {%- endfor %}
+    from {{ ref('stg_exposures') }} as stg_exposures
+    inner join experiments
+        on
+            stg_exposures.experiment_id = experiments.experiment_id
+            and stg_exposures.source_id = experiments.exposure_source
+    inner join build_plan
+        on stg_exposures.experiment_id = build_plan.experiment_id
+    where
+        stg_exposures.exposed_date between experiments.start_date and experiments.end_date
+        and stg_exposures.known_from between build_plan.from_date and build_plan.to_date
+
+),
+
+{#- One row per unit and day: its first exposure of that day, and whether it saw two variants. #}
+daily_exposures as (
+
+    select
+        *,
+        min(variant_id) over (partition by experiment_id, unit_id, known_from) as lowest_variant_id,
+        max(variant_id) over (partition by experiment_id, unit_id, known_from) as highest_variant_id,
+        row_number() over (
+            partition by experiment_id, unit_id, known_from
+            order by
+                exposed_at, variant_id
+                {%- for attribute in attributes %}, a_{{ attribute }} nulls last {%- endfor %}
+        ) as exposure_of_day
+    from exposures
+
+),
+
+{% if is_incremental() %}
+known_exposures as (
+
+    select
+        first_exposures.*,
+        row_number() over (
+            partition by first_exposures.experiment_id, first_exposures.unit_id
+            order by first_exposures.known_from desc
+        ) as recency
+    from {{ this }} as first_exposures
+    where exists (
+        select 1
+        from daily_exposures
+        where
+            daily_exposures.experiment_id = first_exposures.experiment_id
+            and daily_exposures.unit_id = first_exposures.unit_id
+    )
+
+),
+{% endif %}
+
+candidates as (
+
+    select
+        experiment_id,
+        unit_id,
+        known_from,
+        variant_id,
+        exposed_at,
+        exposed_date,
+        known_from as exposure_known_from,
+        case when lowest_variant_id <> highest_variant_id then 1 else 0 end as has_two_variants,
+        lowest_variant_id,
+        highest_variant_id,
+        0 as is_known
+        {%- for attribute in attributes %},
+        a_{{ attribute }}
+        {%- endfor %}
+    from daily_exposures
+    where exposure_of_day = 1
+
+    {% if is_incremental() -%}
+    union all
+
+    select
+        experiment_id,
+        unit_id,
+        known_from,
+        variant_id,
+        exposed_at,
+        exposed_date,
+        exposure_known_from,
+        case when is_mixed then 1 else 0 end as has_two_variants,
+        variant_id as lowest_variant_id,
+        variant_id as highest_variant_id,
+        1 as is_known
+        {%- for attribute in attributes %},
+        a_{{ attribute }}
+        {%- endfor %}
+    from known_exposures
+    where recency = 1
+    {%- endif %}
+
+),
+
+ranked as (
+
+    select
+        *,
+        row_number() over (
+            partition by experiment_id, unit_id
+            order by
+                exposed_at, variant_id
+                {%- for attribute in attributes %}, a_{{ attribute }} nulls last {%- endfor %}, known_from
+        ) as precedence,
+        min(exposure_known_from) over (
+            partition by experiment_id, unit_id, exposed_at
+        ) as instant_known_from
+    from candidates
+
+),
+
+running as (
+
+    select
+        *,
+        min(precedence) over (
+            partition by experiment_id, unit_id order by known_from
+            rows between unbounded preceding and current row
+        ) as first_precedence,
+        case
+            when
+                max(has_two_variants) over (
+                    partition by experiment_id, unit_id order by known_from
+                    rows between unbounded preceding and current row
+                ) = 1
+                or min(lowest_variant_id) over (
+                    partition by experiment_id, unit_id order by known_from
+                    rows between unbounded preceding and current row
+                ) <> max(highest_variant_id) over (
+                    partition by experiment_id, unit_id order by known_from
+                    rows between unbounded preceding and current row
+                )
+                then 1
+            else 0
+        end as mixed_so_far
+    from ranked
+
+),
+
+changes as (
+
+    select
+        *,
+        lag(mixed_so_far) over (partition by experiment_id, unit_id order by known_from) as mixed_before
+    from running
+
+)
+
+select
+    changes.experiment_id,
+    changes.unit_id,
+    changes.known_from,
+    first_exposure.variant_id,
+    first_exposure.exposed_at,
+    first_exposure.exposed_date,
+    first_exposure.instant_known_from as exposure_known_from,
+    changes.mixed_so_far = 1 as is_mixed
+    {%- for attribute in attributes %},
+    first_exposure.a_{{ attribute }}
+    {%- endfor %}
+from changes
+inner join ranked as first_exposure
+    on
+        changes.experiment_id = first_exposure.experiment_id
+        and changes.unit_id = first_exposure.unit_id
+        and changes.first_precedence = first_exposure.precedence
+where
+    changes.is_known = 0
+    and (changes.precedence = changes.first_precedence or changes.mixed_so_far <> changes.mixed_before)

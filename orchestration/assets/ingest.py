@@ -1,0 +1,146 @@
+"""One asset per log source: its files of a day, checked row by row, into the lake."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import dagster as dg
+
+from configs.load import load_config_tolerant
+from configs.schema import EventSource, ExposureSource, Project, Sources
+from orchestration.ingest import ingest_partition
+from orchestration.lake import DayManifest, Lake
+from orchestration.partitions import SINGLE_RUN, days_between, log_dates, requested_range
+from orchestration.workspace import Workspace
+
+
+def ingest_assets(workspace: Workspace, project: Project, sources: Sources) -> list[dg.AssetsDefinition]:
+    """An asset for each exposure and event source."""
+    return [_ingest_asset(workspace, project, source) for source in (*sources.exposures, *sources.events)]
+
+
+def ingest_key(source_id: str) -> dg.AssetKey:
+    """The asset key of a source."""
+    return dg.AssetKey(["ingest", source_id])
+
+
+def _ingest_asset(workspace: Workspace, project: Project, source: ExposureSource | EventSource) -> dg.AssetsDefinition:
+    key = ingest_key(source.id)
+
+    @dg.asset(
+        key=key,
+        group_name="ingest",
+        kinds={"parquet"},
+        description=f"Accepted rows of {source.path} ({source.format}), one Parquet partition a log date.",
+        partitions_def=log_dates(project),
+        backfill_policy=SINGLE_RUN,
+        pool="warehouse",
+        required_resource_keys={"writer_lock"},
+        check_specs=[
+            dg.AssetCheckSpec(
+                "row_accounting",
+                asset=key,
+                blocking=True,
+                description="Rows read = accepted + duplicate + quarantined, for every day.",
+            ),
+            dg.AssetCheckSpec(
+                "day_is_complete",
+                asset=key,
+                description="Files arrived, could be read and passed their audit; else its metrics are incomplete.",
+            ),
+        ],
+    )
+    def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        first, last = requested_range(context)
+        manifests = ingest_range(workspace, project, source, first, last)
+        yield dg.MaterializeResult(asset_key=key, metadata=_metadata(manifests))
+        yield _row_accounting(key, manifests)
+        yield _day_is_complete(key, manifests)
+
+    return ingest
+
+
+def ingest_range(
+    workspace: Workspace, project: Project, source: ExposureSource | EventSource, first: date, last: date
+) -> list[DayManifest]:
+    """Ingest the days first … last, and those after them whose de-duplication a changed day can reach.
+
+    A row is compared with the `late_arrival_days` log dates before its own, so a correction of a day that is already
+    followed by others re-reads the next ones until nothing changes any more.
+    """
+    config, _, _ = load_config_tolerant(workspace.configs)
+    known_variants = {
+        experiment.id: [variant.id for variant in experiment.variants] for experiment in config.experiments.values()
+    }
+    lake = Lake(workspace.lake)
+    manifests = []
+    changed_until = first - timedelta(days=1)
+    later = [manifest.log_date for manifest in lake.manifests(source.id, last + timedelta(days=1), date.max)]
+    for log_date in [*days_between(first, last), *later]:
+        if log_date > last and log_date > changed_until + timedelta(days=project.late_arrival_days):
+            break
+        before = lake.partition(source.id, log_date)
+        manifest = ingest_partition(
+            source,
+            log_date,
+            project=project,
+            data_root=workspace.data,
+            lake=lake,
+            known_variants=known_variants,
+        )
+        manifests.append(manifest)
+        if before is None or (before.status, before.content_hash) != (manifest.status, manifest.content_hash):
+            changed_until = log_date
+    return manifests
+
+
+def _metadata(manifests: list[DayManifest]) -> dict[str, dg.MetadataValue]:
+    counts = ("rows_read", "rows_accepted", "rows_duplicate", "rows_quarantined")
+    table = dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {
+                    "log_date": manifest.log_date.isoformat(),
+                    "status": manifest.status,
+                    **{name: getattr(manifest, name) for name in counts},
+                    "reason": manifest.reason,
+                }
+            )
+            for manifest in manifests[-100:]
+        ]
+    )
+    totals = {name: dg.MetadataValue.int(sum(getattr(m, name) for m in manifests)) for name in counts}
+    return {"dagster/row_count": totals["rows_accepted"], **totals, "days": table}
+
+
+def _row_accounting(key: dg.AssetKey, manifests: list[DayManifest]) -> dg.AssetCheckResult:
+    wrong = [
+        manifest.log_date.isoformat()
+        for manifest in manifests
+        if manifest.rows_read != manifest.rows_accepted + manifest.rows_duplicate + manifest.rows_quarantined
+    ]
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name="row_accounting",
+        passed=not wrong,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"rows do not add up on {', '.join(wrong)}" if wrong else f"{len(manifests)} days add up",
+    )
+
+
+def _day_is_complete(key: dg.AssetKey, manifests: list[DayManifest]) -> dg.AssetCheckResult:
+    problems = [manifest for manifest in manifests if manifest.status in ("missing", "failed")]
+    warnings = [
+        f"{manifest.log_date}: {finding['expectation']} {finding.get('column') or ''} observed {finding.get('observed')}"
+        for manifest in manifests
+        for finding in manifest.audit
+        if not finding["success"]
+    ]
+    lines = [f"{manifest.log_date} {manifest.status}: {manifest.reason}" for manifest in problems]
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name="day_is_complete",
+        passed=not problems and not warnings,
+        severity=dg.AssetCheckSeverity.ERROR if problems else dg.AssetCheckSeverity.WARN,
+        description="; ".join(lines or warnings) or f"{len(manifests)} days complete",
+        metadata={"days": dg.MetadataValue.md("\n".join(f"- {line}" for line in [*lines, *warnings]) or "none")},
+    )

@@ -1,0 +1,107 @@
+"""The dbt models, and their tests as asset checks."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, dbt_assets
+
+from configs.schema import Project
+from orchestration.dbt_models import NodeResult, build_models
+from orchestration.inputs import needed_log_dates, read_inputs
+from orchestration.lake import Lake
+from orchestration.partitions import SINGLE_RUN, log_dates
+from orchestration.planning import chunked, with_base_dates
+from orchestration.warehouse import (
+    load_plan,
+    open_warehouse,
+    planned_builds,
+    record_build,
+    register_lake,
+    snapshots,
+)
+from orchestration.workspace import Workspace
+
+DAYS_PER_BUILD = 15
+"""As-of dates that one dbt invocation builds; bounds the unit snapshots the warehouse holds at once."""
+
+UNIQUE_ID = "dagster_dbt/unique_id"
+
+
+class ModelKeys(DagsterDbtTranslator):
+    """Asset keys of models and sources: schema and name."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """`[schema, name]`, for instance `marts/fct_metric_moments`."""
+        if dbt_resource_props["resource_type"] == "source":
+            return dg.AssetKey([dbt_resource_props["source_name"], dbt_resource_props["name"]])
+        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """The folder a model lies in."""
+        return str(dbt_resource_props["fqn"][1])
+
+
+def build_planned(workspace: Workspace) -> list[list[NodeResult]]:
+    """Build every planned as-of date, a span at a time, and remember what was built.
+
+    Raises DbtError when a model cannot be built; what was published before stays.
+    """
+    inputs = read_inputs(workspace)
+    lake = Lake(workspace.lake)
+    results = []
+    with open_warehouse(workspace.warehouse) as connection:
+        plans = planned_builds(connection)
+    for chunk in chunked(plans, DAYS_PER_BUILD):
+        with open_warehouse(workspace.warehouse) as connection:
+            load_plan(connection, with_base_dates(chunk, snapshots(connection)))
+            register_lake(connection, inputs.config, lake, needed_log_dates(inputs, chunk))
+        results.append(build_models())
+    with open_warehouse(workspace.warehouse) as connection:
+        record_build(connection, plans, inputs.config_hashes, inputs.partition_hashes)
+    return results
+
+
+def model_assets(workspace: Workspace, project: Project, manifest: Path) -> dg.AssetsDefinition:
+    """Every dbt model as an asset, every dbt test as a check."""
+
+    @dbt_assets(
+        manifest=manifest,
+        name="models",
+        exclude="resource_type:unit_test",
+        dagster_dbt_translator=ModelKeys(),
+        partitions_def=log_dates(project),
+        backfill_policy=SINGLE_RUN,
+        pool="warehouse",
+        required_resource_keys={"writer_lock"},
+    )
+    def models(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        spans = build_planned(workspace)
+        definition = context.assets_def
+        for spec in definition.specs:
+            ran = [result for span in spans for result in span if result.unique_id == spec.metadata[UNIQUE_ID]]
+            yield dg.MaterializeResult(
+                asset_key=spec.key,
+                metadata={"seconds": sum(result.seconds for result in ran), "spans": len(ran)},
+            )
+        for check in definition.check_specs:
+            ran = [result for span in spans for result in span if result.unique_id == (check.metadata or {})[UNIQUE_ID]]
+            yield _check_result(check, ran)
+
+    return models
+
+
+def _check_result(check: dg.AssetCheckSpec, ran: list[NodeResult]) -> dg.AssetCheckResult:
+    failed = [result for result in ran if not result.passed]
+    is_error = any(result.status != "warn" for result in failed)
+    return dg.AssetCheckResult(
+        asset_key=check.asset_key,
+        check_name=check.name,
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
+        description="; ".join(result.message for result in failed) or f"held in {len(ran)} builds",
+        metadata={"failing_rows": sum(result.failures for result in failed)},
+    )

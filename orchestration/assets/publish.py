@@ -1,0 +1,55 @@
+"""The last step: the tables that people read."""
+
+import dagster as dg
+
+from configs.schema import Project
+from orchestration.assets.results import DECISIONS_KEY, HEALTH_KEY, MART_KEYS, SCORECARD_KEY
+from orchestration.inputs import read_inputs
+from orchestration.lake import Lake
+from orchestration.partitions import SINGLE_RUN, log_dates
+from orchestration.publish import current_run, publish
+from orchestration.published_tables import (
+    changed_partitions,
+    keep_superseded,
+    published_tables,
+    record_published_days,
+)
+from orchestration.warehouse import open_warehouse, planned_builds
+from orchestration.workspace import Workspace
+
+PUBLISHED_KEY = dg.AssetKey("published_results")
+
+
+def publish_asset(workspace: Workspace, project: Project) -> dg.AssetsDefinition:
+    """`published_results`: runs only when no blocking check upstream has failed."""
+
+    @dg.asset(
+        key=PUBLISHED_KEY,
+        deps=[*MART_KEYS, SCORECARD_KEY, HEALTH_KEY, DECISIONS_KEY],
+        group_name="publish",
+        kinds={"duckdb", "parquet"},
+        description="The published results: results.duckdb and results/<table>/, replaced in one step.",
+        partitions_def=log_dates(project),
+        backfill_policy=SINGLE_RUN,
+        pool="warehouse",
+        required_resource_keys={"writer_lock"},
+    )
+    def published_results(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        folder = publish_run(workspace, context.run.run_id)
+        return dg.MaterializeResult(metadata={"folder": dg.MetadataValue.path(str(folder))})
+
+    return published_results
+
+
+def publish_run(workspace: Workspace, run_id: str) -> str:
+    """Publish what the prepared run computed; returns the run's folder."""
+    inputs = read_inputs(workspace)
+    previous = current_run(workspace.state)
+    with open_warehouse(workspace.warehouse) as connection:
+        plans = planned_builds(connection)
+        tables = published_tables(connection, inputs, Lake(workspace.lake))
+        changed = changed_partitions(connection, inputs, plans, previous)
+        keep_superseded(connection, plans, previous, workspace.superseded)
+        folder = publish(connection, tables, state=workspace.state, run_id=run_id, changed=changed)
+        record_published_days(connection)
+    return str(folder)

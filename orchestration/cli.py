@@ -1,0 +1,215 @@
+"""The command line `equipoise`: global options, and a thin command for each thing a user does."""
+
+import os
+import sys
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from configs.problems import ConfigError
+from orchestration.workspace import Workspace
+
+app = typer.Typer(
+    help="Trustworthy experiment decisions from exposure and event logs, every day.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+class OutputFormat(StrEnum):
+    """How a command prints its results."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+FormatOption = Annotated[OutputFormat, typer.Option("--format", help="How to print.")]
+ExperimentOption = Annotated[str | None, typer.Option("--experiment", help="Only this experiment.")]
+DAY = typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")
+
+
+class InputError(Exception):
+    """The input or a check failed: the message is for the user, the exit status is 1."""
+
+
+@app.callback()
+def locate(
+    context: typer.Context,
+    configs: Annotated[
+        Path,
+        typer.Option(envvar="EQUIPOISE_CONFIGS", help="Folder of project, sources, metrics, experiments."),
+    ] = Path("configs"),
+    data: Annotated[Path, typer.Option(envvar="EQUIPOISE_DATA", help="Folder of the logs.")] = Path("data"),
+    state: Annotated[
+        Path,
+        typer.Option(envvar="EQUIPOISE_STATE", help="Folder of the lake, the warehouse and the results."),
+    ] = Path("var"),
+) -> None:
+    """Point the command at a project."""
+    context.obj = Workspace(configs.resolve(), data.resolve(), state.resolve())
+
+
+@app.command()
+def validate(
+    context: typer.Context,
+    output: FormatOption = OutputFormat.TABLE,
+    json_schema: Annotated[
+        bool, typer.Option("--json-schema", help="Print the JSON Schema of every kind of file, for editors.")
+    ] = False,
+) -> None:
+    """Check every configuration file and list all errors as file:line: message."""
+    from configs.load import load_config
+    from orchestration.cli_output import print_json
+
+    if json_schema:
+        from configs.json_schema import json_schema as schemas
+
+        print_json(schemas())
+        return
+    try:
+        config = load_config(context.obj.configs)
+    except ConfigError as error:
+        if output is OutputFormat.JSON:
+            print_json([{"file": p.file, "line": p.line, "message": p.message} for p in error.problems])
+            raise typer.Exit(1) from None
+        raise
+    summary = {"metrics": len(config.metrics), "experiments": len(config.experiments), "errors": 0}
+    if output is OutputFormat.JSON:
+        print_json([])
+    else:
+        typer.echo(
+            f"{context.obj.configs}: {summary['experiments']} experiments, {summary['metrics']} metrics, no error"
+        )
+
+
+@app.command()
+def simulate(
+    context: typer.Context,
+    units: Annotated[int, typer.Option(min=1, help="Users to simulate.")] = 20_000,
+    days: Annotated[int, typer.Option(min=1, help="Log dates, from the project's history_start.")] = 45,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    experiments: Annotated[
+        str | None, typer.Option(help="Comma-separated ids; default: every experiment that runs.")
+    ] = None,
+) -> None:
+    """Write realistic logs with known true effects to the data folder, and the truth beside them."""
+    from orchestration.simulated_project import simulate_project
+
+    workspace: Workspace = context.obj
+    chosen = [name.strip() for name in experiments.split(",")] if experiments else None
+    simulate_project(workspace, units=units, days=days, seed=seed, experiments=chosen)
+    typer.echo(f"{workspace.data}: {days} days of logs of {units:,} users; true effects in truth.csv")
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    day: Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="One log date.")] = None,
+    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First log date.")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last log date.")] = None,
+    output: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Run the whole pipeline for a log date, or for a range of them in one run."""
+    from orchestration.cli_output import print_outcome
+    from orchestration.runs import UnknownDayError, run_days
+
+    if (day is None) == (first is None and last is None) or (first is None) != (last is None):
+        raise typer.BadParameter("give --date, or both --from and --to")
+    start, end = (day, day) if day is not None else (first, last)
+    if start is None or end is None or start > end:
+        raise typer.BadParameter("--from lies after --to")
+    try:
+        outcome = run_days(context.obj, start.date(), end.date())
+    except UnknownDayError as error:
+        raise InputError(str(error)) from error
+    print_outcome(outcome, output)
+    if not outcome.published or any(check.is_error for check in outcome.failed_checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def results(
+    context: typer.Context,
+    experiment: ExperimentOption = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=["%Y-%m-%d"], help="Default: each experiment's latest."),
+    ] = None,
+    metric: Annotated[str | None, typer.Option("--metric", help="Only this metric.")] = None,
+    output: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Print the published scorecard, health checks and decision."""
+    from orchestration.cli_output import print_results
+    from orchestration.published import NoResultsError, read_results
+
+    try:
+        found = read_results(context.obj.state, experiment, _date(as_of), metric)
+    except NoResultsError as error:
+        raise InputError(str(error)) from error
+    print_results(found, output)
+
+
+@app.command()
+def plan(
+    context: typer.Context,
+    experiment: Annotated[str, typer.Option("--experiment", help="The experiment to plan.")],
+    output: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Sample size, duration and minimum detectable effect, from the project's own history."""
+    from orchestration.cli_output import print_frame
+    from orchestration.history import NoHistoryError, plan_experiment
+
+    try:
+        frame = plan_experiment(context.obj, experiment)
+    except NoHistoryError as error:
+        raise InputError(str(error)) from error
+    print_frame(frame, output)
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    units: Annotated[int, typer.Option(min=1000, help="Users to simulate.")] = 20_000,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """Simulate a month of logs, run the pipeline, and print each decision beside the truth."""
+    from orchestration.demo import DemoFailedError, run_demo
+
+    try:
+        run_demo(context.obj, units=units, seed=seed)
+    except DemoFailedError as error:
+        raise InputError(str(error)) from error
+
+
+@app.command()
+def dev(
+    context: typer.Context,
+    port: Annotated[int, typer.Option(help="Of the web server on this machine.")] = 3000,
+) -> None:
+    """Start Dagster's web UI and daemon, with the daily schedule on."""
+    workspace: Workspace = context.obj
+    workspace.activate()
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    command = [dagster, "dev", "--module-name", "orchestration.definitions", "--port", str(port)]
+    os.execv("/usr/bin/env", ["env", "--default-signal=INT,TERM", *command])
+
+
+def _date(moment: datetime | None) -> date | None:
+    return moment.date() if moment is not None else None
+
+
+def main() -> None:
+    """Run the command line; errors of the input become a message and exit status 1."""
+    from orchestration.lock import LockHeldError
+
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    try:
+        app()
+    except (ConfigError, InputError, LockHeldError) as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)

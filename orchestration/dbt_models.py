@@ -1,0 +1,101 @@
+"""Running the dbt project: in this process, over one span of as-of dates at a time."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestration.workspace import DBT_PROJECT_DIR, Workspace
+
+FAILED_STATUSES = frozenset({"error", "fail", "runtime error", "skipped"})
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """How one dbt model or test ended."""
+
+    unique_id: str
+    status: str
+    message: str
+    failures: int
+    seconds: float
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the node is a data test."""
+        return self.unique_id.startswith("test.")
+
+    @property
+    def passed(self) -> bool:
+        """Whether the node did what it should; a warning has not."""
+        return self.status in ("success", "pass")
+
+
+class DbtError(RuntimeError):
+    """A dbt model could not be built, or dbt could not start."""
+
+
+def invoke_dbt(arguments: Sequence[str]) -> list[NodeResult]:
+    """Run one dbt command in this process and return its nodes' results, failed ones included.
+
+    The environment must be the workspace's (`Workspace.activate`). Raises DbtError when dbt itself fails.
+    """
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    paths = ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)]
+    try:
+        outcome = dbtRunner().invoke([*arguments, *paths, "--quiet", "--no-use-colors", "--no-version-check"])
+    finally:
+        # dbt keeps the database open otherwise, and with it the lock on the file.
+        DuckDBConnectionManager.close_all_connections()
+    if outcome.exception is not None:
+        raise DbtError(f"dbt {' '.join(arguments)}: {outcome.exception}") from outcome.exception
+    results: Any = outcome.result
+    return [
+        NodeResult(
+            unique_id=result.node.unique_id,
+            status=str(result.status),
+            message=str(result.message or ""),
+            failures=int(result.failures or 0),
+            seconds=float(result.execution_time),
+        )
+        for result in getattr(results, "results", [])
+    ]
+
+
+def build_models() -> list[NodeResult]:
+    """Build and test every model over the span in `inputs.build_plan`.
+
+    Raises DbtError, naming each, when a model (not a test) fails.
+    """
+    results = invoke_dbt(["build", "--exclude-resource-type", "unit_test"])
+    broken = [result for result in results if not result.is_test and result.status in FAILED_STATUSES]
+    if broken:
+        lines = "\n".join(f"  {result.unique_id}: {result.message}" for result in broken)
+        raise DbtError(f"dbt could not build {len(broken)} of {len(results)} nodes:\n{lines}")
+    return results
+
+
+def manifest_path(workspace: Workspace) -> Path:
+    """The manifest that Dagster's definitions are made from, parsed anew only when the project changed.
+
+    The catalog of metrics must have been rendered. Raises DbtError when the project does not parse.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(DBT_PROJECT_DIR.rglob("*")):
+        if path.suffix in (".sql", ".yml", ".md") and path.is_file():
+            digest.update(str(path.relative_to(DBT_PROJECT_DIR)).encode() + b"\0" + path.read_bytes())
+    kept = workspace.dbt_target / f"definitions-{digest.hexdigest()[:16]}.json"
+    if not kept.exists():
+        invoke_dbt(["parse"])
+        manifest = workspace.dbt_target / "manifest.json"
+        json.loads(manifest.read_text(encoding="utf-8"))
+        for old in workspace.dbt_target.glob("definitions-*.json"):
+            old.unlink()
+        temporary = kept.with_suffix(".tmp")
+        temporary.write_bytes(manifest.read_bytes())
+        temporary.replace(kept)
+    return kept

@@ -1,0 +1,49 @@
+"""Dagster's code location: `build_defs` makes the definitions of one workspace, `defs` those of the environment's."""
+
+import dagster as dg
+
+from configs.load import load_config_tolerant, load_static
+from configs.render import render
+from orchestration.assets.ingest import ingest_assets
+from orchestration.assets.inputs import inputs_asset
+from orchestration.assets.models import model_assets
+from orchestration.assets.publish import publish_asset
+from orchestration.assets.results import result_assets
+from orchestration.dbt_models import manifest_path
+from orchestration.resources import WriterLock
+from orchestration.schedules import daily_job, daily_schedule
+from orchestration.workspace import Workspace
+
+
+def build_defs(workspace: Workspace) -> dg.Definitions:
+    """The definitions of a workspace: sources and the start of history as they are now.
+
+    Experiments and metrics are read in each run.
+
+    Raises ConfigError when `project.yaml` or `sources.yaml` is broken.
+    """
+    workspace.activate()
+    project, sources = load_static(workspace.configs)
+    if not (workspace.generated / "macros" / "metric_catalog.sql").exists():
+        config, _, _ = load_config_tolerant(workspace.configs)
+        render(config, workspace.generated)
+    job = daily_job(project)
+    return dg.Definitions(
+        assets=[
+            *ingest_assets(workspace, project, sources),
+            inputs_asset(workspace, project, sources),
+            model_assets(workspace, project, manifest_path(workspace)),
+            *result_assets(workspace, project),
+            publish_asset(workspace, project),
+        ],
+        jobs=[job],
+        schedules=[daily_schedule(job)],
+        resources={"writer_lock": WriterLock(path=str(workspace.lock))},
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The definitions of the workspace that the environment names."""
+    return build_defs(Workspace.from_environment())

@@ -1,0 +1,156 @@
+"""What a run works on: the configuration and the lake's manifests, read once a step; and what dbt is given of them."""
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import duckdb
+import pandas as pd
+
+from analysis.periods import analysis_end
+from configs.load import load_config_tolerant
+from configs.render import config_hash, pinned_config, render
+from configs.schema import Config
+from orchestration.lake import DayManifest, Lake
+from orchestration.planning import PlannedBuild, plan_builds, sources_of
+from orchestration.warehouse import (
+    built_experiments,
+    built_partitions,
+    load_calendar,
+    load_plan,
+    load_rendered,
+    load_request,
+    load_source_freshness,
+    open_warehouse,
+    register_lake,
+    requested_days,
+)
+from orchestration.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """The valid part of the configuration, the reasons for what is not, and every ingested day."""
+
+    config: Config
+    broken: dict[str, str]
+    config_hashes: dict[str, str]
+    days: dict[tuple[str, date], DayManifest]
+    requested: tuple[date, date]
+
+    @property
+    def day_statuses(self) -> dict[tuple[str, date], str]:
+        """Status of each (source, log date)."""
+        return {key: manifest.status for key, manifest in self.days.items()}
+
+    @property
+    def partition_hashes(self) -> dict[tuple[str, date], str]:
+        """Content of each (source, log date), for comparing with what was built from."""
+        return {key: f"{manifest.status}:{manifest.content_hash}" for key, manifest in self.days.items()}
+
+    def source_days(self) -> pd.DataFrame:
+        """`log_date, source_id, status, reason`, a row a day."""
+        columns = ["log_date", "source_id", "status", "reason"]
+        rows = [[getattr(manifest, name) for name in columns] for manifest in self.days.values()]
+        frame = pd.DataFrame(rows, columns=columns)
+        return frame.assign(log_date=pd.to_datetime(frame["log_date"])).astype(dict.fromkeys(columns[1:], "str"))
+
+    def sources_of(self, experiment_id: str) -> set[str]:
+        """Ids of the sources an experiment reads."""
+        return sources_of(self.config, self.config.experiments[experiment_id])
+
+
+def read_inputs(workspace: Workspace, requested: tuple[date, date] | None = None) -> RunInputs:
+    """Read the configuration, tolerating broken experiments, and the lake's manifests.
+
+    Args:
+        workspace: where they are.
+        requested: the log dates asked for; None: those of the prepared run.
+
+    """
+    config, _, broken = load_config_tolerant(workspace.configs)
+    lake = Lake(workspace.lake)
+    manifests = [
+        manifest
+        for source in (*config.sources.exposures, *config.sources.events)
+        for manifest in lake.manifests(source.id, config.project.history_start, date.max)
+    ]
+    if requested is None:
+        with open_warehouse(workspace.warehouse) as connection:
+            requested = requested_days(connection)
+    return RunInputs(
+        config=config,
+        broken=broken,
+        config_hashes={e.id: config_hash(config, e) for e in config.experiments.values()},
+        days={(manifest.source_id, manifest.log_date): manifest for manifest in manifests},
+        requested=requested,
+    )
+
+
+def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[PlannedBuild]:
+    """Render the configuration, pin it by hash, plan the run, and load all that into the warehouse."""
+    inputs = read_inputs(workspace, requested)
+    render(inputs.config, workspace.generated)
+    _pin(workspace, inputs)
+    with open_warehouse(workspace.warehouse) as connection:
+        plans = plan_builds(
+            inputs.config,
+            requested,
+            config_hashes=inputs.config_hashes,
+            built=built_experiments(connection),
+            lake_hashes=inputs.partition_hashes,
+            built_hashes=built_partitions(connection),
+        )
+        load_rendered(connection, workspace.generated)
+        load_request(connection, requested)
+        load_plan(connection, plans, table="runs.plan")
+        load_plan(connection, [])
+        _load_calendar(connection, inputs.config, plans, requested)
+        load_source_freshness(connection, _latest_days(inputs))
+        register_lake(connection, inputs.config, Lake(workspace.lake), [])
+    return plans
+
+
+def needed_log_dates(inputs: RunInputs, plans: list[PlannedBuild]) -> list[date]:
+    """Log dates whose rows can matter to these as-of dates: late ones and the covariates' lookback before them too."""
+    lookbacks = [metric.covariate.lookback_days for metric in inputs.config.metrics.values() if metric.covariate]
+    # An exposure is at most `late_arrival_days` older than its log date, its lookback ends the day before it, and a
+    # log may hold the first hour of the next day.
+    reach = inputs.config.project.late_arrival_days + max(lookbacks, default=0) + 2
+    first = min(plan.from_date for plan in plans) - timedelta(days=reach)
+    last = max(plan.to_date for plan in plans)
+    return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+
+
+def _pin(workspace: Workspace, inputs: RunInputs) -> None:
+    workspace.pinned_configs.mkdir(parents=True, exist_ok=True)
+    for experiment in inputs.config.experiments.values():
+        path = workspace.pinned_configs / f"{inputs.config_hashes[experiment.id]}.json"
+        if not path.exists():
+            temporary = path.with_suffix(".tmp")
+            content = pinned_config(inputs.config, experiment)
+            temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+            temporary.replace(path)
+
+
+def _load_calendar(
+    connection: duckdb.DuckDBPyConnection,
+    config: Config,
+    plans: list[PlannedBuild],
+    requested: tuple[date, date],
+) -> None:
+    ends = [analysis_end(experiment, config.metrics) for experiment in config.experiments.values()]
+    last = max([requested[1], *ends, *(plan.to_date for plan in plans)])
+    load_calendar(connection, config.project.history_start, last, config.project.timezone)
+
+
+def _latest_days(inputs: RunInputs) -> dict[str, datetime]:
+    """The end of each source's latest ingested log date (midnight after it, taken as UTC)."""
+    latest: dict[str, date] = {}
+    for (source_id, log_date), manifest in inputs.days.items():
+        if manifest.status in ("ok", "empty"):
+            latest[source_id] = max(log_date, latest.get(source_id, log_date))
+    return {
+        source_id: datetime.combine(log_date + timedelta(days=1), datetime.min.time())
+        for source_id, log_date in latest.items()
+    }

@@ -1,0 +1,148 @@
+"""Which as-of dates a run builds for which experiment: from what the lake holds and what was built before."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from analysis.periods import analysis_end
+from configs.schema import Config, Experiment
+
+DAY = timedelta(days=1)
+
+PartitionHashes = Mapping[tuple[str, date], str]
+
+
+@dataclass(frozen=True)
+class BuiltExperiment:
+    """What the warehouse holds of an experiment."""
+
+    config_hash: str
+    built_through: date
+
+
+@dataclass(frozen=True)
+class PlannedBuild:
+    """As-of dates `from_date … to_date` of one experiment.
+
+    `is_rebuild`: nothing of an earlier build is kept. `base_date`: the unit snapshot to start from, if one is there.
+    `latest_date`: the last as-of date the experiment will have, the one whose segments are kept.
+    """
+
+    experiment_id: str
+    from_date: date
+    to_date: date
+    latest_date: date
+    is_rebuild: bool
+    base_date: date | None = None
+
+
+def exposure_source_of(config: Config, experiment: Experiment) -> str:
+    """The experiment's exposure source; the only one when it names none."""
+    return experiment.exposure_source or config.sources.exposures[0].id
+
+
+def sources_of(config: Config, experiment: Experiment) -> set[str]:
+    """Ids of every source the experiment reads."""
+    metrics = (config.metrics[metric_id] for metric_id in experiment.metrics.roles)
+    return {component.source for metric in metrics for component in metric.components} | {
+        exposure_source_of(config, experiment)
+    }
+
+
+def first_log_date(config: Config, experiment: Experiment) -> date:
+    """The first log date that can change one of the experiment's numbers: its covariates look back."""
+    lookbacks = (config.metrics[metric_id].covariate for metric_id in experiment.metrics.roles)
+    longest = max((covariate.lookback_days for covariate in lookbacks if covariate), default=0)
+    return experiment.start - timedelta(days=longest + 1)
+
+
+def plan_builds(
+    config: Config,
+    requested: tuple[date, date],
+    *,
+    config_hashes: Mapping[str, str],
+    built: Mapping[str, BuiltExperiment],
+    lake_hashes: PartitionHashes,
+    built_hashes: PartitionHashes,
+) -> list[PlannedBuild]:
+    """What to build so that every analysed experiment is right through the requested log dates.
+
+    An experiment is built from the earliest of: the first requested day, the day after its last built one, its first
+    changed or new partition; from its start when its configuration changed. It is built through the later of the
+    last requested day and its last built one, so that a correction reaches every published as-of date after it.
+    """
+    partitions = {*lake_hashes, *built_hashes}
+    changed = [key for key in partitions if lake_hashes.get(key) != built_hashes.get(key)]
+    plans = []
+    for experiment in config.experiments.values():
+        if not experiment.is_analysed:
+            continue
+        plan = _plan_experiment(
+            config, experiment, requested, config_hashes[experiment.id], built.get(experiment.id), changed
+        )
+        if plan is not None:
+            plans.append(plan)
+    return sorted(plans, key=lambda plan: plan.experiment_id)
+
+
+def _plan_experiment(
+    config: Config,
+    experiment: Experiment,
+    requested: tuple[date, date],
+    config_hash: str,
+    built: BuiltExperiment | None,
+    changed: Iterable[tuple[str, date]],
+) -> PlannedBuild | None:
+    last_possible = analysis_end(experiment, config.metrics)
+    is_rebuild = built is None or built.config_hash != config_hash
+    through = max(requested[1], built.built_through) if built else requested[1]
+    to_date = min(last_possible, through)
+    if is_rebuild or built is None:
+        from_date = experiment.start
+    else:
+        sources, first = sources_of(config, experiment), first_log_date(config, experiment)
+        starts = [requested[0], built.built_through + DAY]
+        starts += [log_date for source, log_date in changed if source in sources and log_date >= first]
+        from_date = max(experiment.start, min(starts))
+    if from_date > to_date:
+        return None
+    return PlannedBuild(experiment.id, from_date, to_date, to_date, is_rebuild)
+
+
+def chunked(plans: list[PlannedBuild], days: int) -> Iterator[list[PlannedBuild]]:
+    """Cut plans into consecutive spans of at most `days` as-of dates, oldest first.
+
+    Raises ValueError when `days` is below 1.
+    """
+    if days < 1:
+        raise ValueError(f"a chunk needs at least one day, not {days}")
+    if not plans:
+        return
+    first, last = min(plan.from_date for plan in plans), max(plan.to_date for plan in plans)
+    start = first
+    while start <= last:
+        end = min(last, start + (days - 1) * DAY)
+        chunk = [
+            replace(
+                plan,
+                from_date=max(plan.from_date, start),
+                to_date=min(plan.to_date, end),
+                is_rebuild=plan.is_rebuild and plan.from_date >= start,
+            )
+            for plan in plans
+            if plan.from_date <= end and plan.to_date >= start
+        ]
+        if chunk:
+            yield chunk
+        start = end + DAY
+
+
+def with_base_dates(chunk: list[PlannedBuild], snapshots: Iterable[tuple[str, date]]) -> list[PlannedBuild]:
+    """Start each plan from the snapshot of the day before it, where the warehouse has that snapshot."""
+    available = set(snapshots)
+    return [
+        plan
+        if plan.is_rebuild or (plan.experiment_id, plan.from_date - DAY) not in available
+        else replace(plan, base_date=plan.from_date - DAY)
+        for plan in chunk
+    ]

@@ -1,0 +1,143 @@
+"""Publishing: a run's tables beside the old ones, made current by one rename."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+RUNS_KEPT = 3
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """A published table: its SQL over the warehouse, its partition column if any, and its order."""
+
+    name: str
+    query: str
+    partition: str | None = None
+    order: str = "all"
+
+
+def publish(
+    connection: duckdb.DuckDBPyConnection,
+    tables: list[PublishedTable],
+    *,
+    state: Path,
+    run_id: str,
+    changed: Mapping[str, set[date] | None],
+) -> Path:
+    """Write every table to `runs/<run_id>/` and point `results` at it.
+
+    Partitions that did not change are hard links to the run before. Readers see the old run or the new one, never a
+    mixture; a failure at any point leaves the old one current.
+
+    Args:
+        connection: the warehouse.
+        tables: what to publish.
+        state: the state folder.
+        run_id: the name of the run's folder.
+        changed: for a partitioned table the partitions to write anew; None or absent: all.
+
+    Returns: the run's folder.
+
+    """
+    runs = state / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    _remove_unfinished(runs)
+    previous = current_run(state)
+    folder = runs / f".unfinished-{run_id}"
+    folder.mkdir()
+    for table in tables:
+        _write_table(connection, table, folder, previous, changed.get(table.name))
+    _write_database(tables, folder)
+    final = _free_name(runs, run_id)
+    folder.rename(final)
+    _point(state / "results", Path("runs") / final.name)
+    if not (state / "results.duckdb").is_symlink():
+        _point(state / "results.duckdb", Path("results") / "results.duckdb")
+    _forget_old_runs(runs, final)
+    return final
+
+
+def current_run(state: Path) -> Path | None:
+    """The folder of the run that is published now."""
+    link = state / "results"
+    return link.resolve() if link.is_symlink() and link.exists() else None
+
+
+def _free_name(runs: Path, run_id: str) -> Path:
+    """A folder for the run; a run that publishes twice (a retried step) gets a second one."""
+    candidate, attempt = runs / run_id, 1
+    while candidate.exists():
+        attempt += 1
+        candidate = runs / f"{run_id}-{attempt}"
+    return candidate
+
+
+def _write_table(
+    connection: duckdb.DuckDBPyConnection,
+    table: PublishedTable,
+    folder: Path,
+    previous: Path | None,
+    changed: set[date] | None,
+) -> None:
+    target = folder / table.name
+    target.mkdir()
+    connection.execute(f"create or replace temp view published as {table.query}")
+    if table.partition is None:
+        _copy(connection, f"select * from published order by {table.order}", target / "part.parquet")
+        return
+    column = table.partition
+    present = [row[0] for row in connection.execute(f"select distinct {column} from published").fetchall()]
+    for value in sorted(present):
+        part = Path(f"{column}={value.isoformat()}") / "part.parquet"
+        (target / part).parent.mkdir()
+        old = previous / table.name / part if previous is not None else None
+        if old is not None and changed is not None and value not in changed and old.exists():
+            os.link(old, target / part)
+            continue
+        rows = f"select * from published where {column} = date '{value.isoformat()}' order by {table.order}"
+        _copy(connection, rows, target / part)
+    if not present:
+        _copy(connection, "select * from published", target / "part.parquet")
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    escaped = str(path).replace("'", "''")
+    connection.execute(f"copy ({query}) to '{escaped}' (format parquet, compression zstd)")
+
+
+def _write_database(tables: list[PublishedTable], folder: Path) -> None:
+    with duckdb.connect(str(folder / "results.duckdb"), config={"storage_compatibility_version": "v1.5.0"}) as database:
+        for table in tables:
+            files = str(folder / table.name / "**" / "*.parquet").replace("'", "''")
+            # The partition column is in the files too, so the folder names need no parsing.
+            database.execute(
+                f"create table {table.name} as from read_parquet('{files}', hive_partitioning = false, union_by_name = true)"
+            )
+
+
+def _point(link: Path, target: Path) -> None:
+    temporary = link.with_name(f".{link.name}-new")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(link)
+
+
+def _remove_unfinished(runs: Path) -> None:
+    for leftover in runs.glob(".unfinished-*"):
+        shutil.rmtree(leftover)
+
+
+def _forget_old_runs(runs: Path, newest: Path) -> None:
+    finished = sorted(
+        (path for path in runs.iterdir() if path.is_dir() and path != newest),
+        key=lambda path: path.stat().st_mtime_ns,
+        reverse=True,
+    )
+    for old in finished[RUNS_KEPT - 1 :]:
+        shutil.rmtree(old)

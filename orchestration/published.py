@@ -1,0 +1,73 @@
+"""Reading the published results, as any user could: one run's files, never the warehouse."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from orchestration.publish import current_run
+
+
+class NoResultsError(LookupError):
+    """Nothing was published yet, or nothing of what was asked for."""
+
+
+@dataclass(frozen=True)
+class PublishedResults:
+    """The scorecard, health checks and decisions of some experiments at one as-of date each."""
+
+    scorecard: pd.DataFrame
+    health_checks: pd.DataFrame
+    decisions: pd.DataFrame
+
+
+def read_results(
+    state: Path, experiment_id: str | None = None, as_of: date | None = None, metric_id: str | None = None
+) -> PublishedResults:
+    """Results of one experiment or all, at an as-of date or each experiment's latest one.
+
+    Raises NoResultsError, saying what there is, when nothing fits.
+    """
+    run = current_run(state)
+    if run is None:
+        raise NoResultsError(f"{state}: no results yet; start with `equipoise run --date YYYY-MM-DD`")
+    with duckdb.connect(str(run / "results.duckdb"), read_only=True) as connection:
+        chosen = connection.execute(
+            "select experiment_id, max(as_of_date) as as_of_date from decisions "
+            "where ($experiment is null or experiment_id = $experiment) and ($as_of is null or as_of_date = $as_of) "
+            "group by experiment_id",
+            {"experiment": experiment_id, "as_of": as_of},
+        ).df()
+        if chosen.empty:
+            raise NoResultsError(_what_there_is(connection, experiment_id, as_of))
+        connection.register("chosen", chosen)
+        tables = {
+            name: connection.execute(
+                f"select results.* from {name} as results inner join chosen "
+                "on results.experiment_id = chosen.experiment_id "
+                "and results.as_of_date = cast(chosen.as_of_date as date) order by all"
+            ).df()
+            for name in ("scorecard", "health_checks", "decisions")
+        }
+        if metric_id is not None:
+            known = sorted(tables["scorecard"]["metric_id"].unique())
+            if metric_id not in known:
+                raise NoResultsError(f"no results for metric {metric_id!r}; there are: {', '.join(known)}")
+            tables["scorecard"] = tables["scorecard"][tables["scorecard"]["metric_id"] == metric_id]
+    return PublishedResults(**tables)
+
+
+def _what_there_is(connection: duckdb.DuckDBPyConnection, experiment_id: str | None, as_of: date | None) -> str:
+    spans = connection.execute(
+        "select experiment_id, min(as_of_date), max(as_of_date) from decisions group by all order by all"
+    ).fetchall()
+    there = "; ".join(f"{name} {first} … {last}" for name, first, last in spans) or "no decision at all"
+    asked = " ".join(
+        [
+            f"experiment {experiment_id!r}" if experiment_id else "any experiment",
+            f"as of {as_of}" if as_of else "",
+        ]
+    ).strip()
+    return f"no results for {asked}; there are: {there}"

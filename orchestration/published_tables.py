@@ -1,0 +1,225 @@
+"""What is published: each table as SQL over the warehouse, and which of its partitions a run changed."""
+
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from configs.schema import Config
+from orchestration.inputs import RunInputs
+from orchestration.lake import DayManifest, Lake
+from orchestration.partitions import days_between
+from orchestration.planning import PlannedBuild
+from orchestration.publish import PublishedTable
+from orchestration.warehouse import has_table
+
+PROVENANCE = ("config_hash", "code_version", "input_watermark")
+ROW_COUNTS = ("rows_read", "rows_accepted", "rows_duplicate", "rows_quarantined")
+AS_OF_TABLES = {
+    "exposure_counts": (
+        "marts.fct_exposure_counts",
+        "experiment_id, variant_id, segment_name, segment_value",
+    ),
+    "metric_moments": (
+        "marts.fct_metric_moments",
+        "experiment_id, metric_id, variant_id, segment_name, segment_value",
+    ),
+    "scorecard": ("results.scorecard", "experiment_id, metric_id, variant_id, segment_name, segment_value"),
+    "health_checks": ("results.health_checks", "experiment_id, check_name, segment_name, segment_value"),
+    "decisions": ("results.decisions", "experiment_id"),
+}
+
+
+def published_tables(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, lake: Lake) -> list[PublishedTable]:
+    """Every published table."""
+    _keep_experiments(connection, inputs)
+    _load_days(connection, inputs.days.values())
+    days = f"select log_date, source_id, {', '.join(ROW_COUNTS)} from runs.days"
+    return [
+        PublishedTable("experiments", "select * from results.experiments", order="experiment_id"),
+        *(
+            PublishedTable(name, _with_provenance(relation), "as_of_date", f"as_of_date, {keys}")
+            for name, (relation, keys) in AS_OF_TABLES.items()
+        ),
+        PublishedTable("row_ledger", days, "log_date", "log_date, source_id"),
+        PublishedTable(
+            "source_days",
+            "select log_date, source_id, status, reason from runs.days",
+            "log_date",
+            "log_date, source_id",
+        ),
+        PublishedTable(
+            "quarantine", _quarantine_query(inputs, lake), "log_date", "log_date, source_id, file, row_number"
+        ),
+    ]
+
+
+def changed_partitions(
+    connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild], previous: Path | None
+) -> dict[str, set[date] | None]:
+    """Which partitions of each table to write anew; None: all."""
+    as_of: set[date] | None = {day for plan in plans for day in days_between(plan.from_date, plan.to_date)}
+    if any(plan.is_rebuild for plan in plans) or previous is None:
+        as_of = None
+    elif as_of is not None:
+        as_of |= {inputs.requested[1]} | _segment_dates(previous)
+    log_dates = _changed_days(connection)
+    return dict.fromkeys(AS_OF_TABLES, as_of) | dict.fromkeys(("row_ledger", "source_days", "quarantine"), log_dates)
+
+
+def record_published_days(connection: duckdb.DuckDBPyConnection) -> None:
+    """Remember which version of each log date the published tables show."""
+    connection.execute("create or replace table runs.published_days as from runs.days")
+
+
+def keep_superseded(
+    connection: duckdb.DuckDBPyConnection, plans: list[PlannedBuild], previous: Path | None, folder: Path
+) -> None:
+    """Copy published rows whose configuration is replaced to `<folder>/<experiment>/<config_hash>/<table>.parquet`."""
+    rebuilt = [plan.experiment_id for plan in plans if plan.is_rebuild]
+    if previous is None:
+        return
+    for name in AS_OF_TABLES:
+        files = f"{previous}/{name}/**/*.parquet".replace("'", "''")
+        published = f"read_parquet('{files}', hive_partitioning = false, union_by_name = true)"
+        for experiment_id in rebuilt:
+            hashes = connection.execute(
+                f"select distinct config_hash from {published} where experiment_id = ? and config_hash <> ''",
+                [experiment_id],
+            ).fetchall()
+            for (config_hash,) in hashes:
+                _copy_superseded(
+                    connection,
+                    published,
+                    experiment_id,
+                    config_hash,
+                    folder / experiment_id / config_hash,
+                    name,
+                )
+
+
+def _copy_superseded(
+    connection: duckdb.DuckDBPyConnection,
+    published: str,
+    experiment_id: str,
+    config_hash: str,
+    folder: Path,
+    name: str,
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{name}.parquet"
+    rows = connection.sql(
+        f"select * from {published} where experiment_id = $experiment and config_hash = $hash order by all",
+        params={"experiment": experiment_id, "hash": config_hash},
+    )
+    rows.write_parquet(str(temporary), compression="zstd")
+    temporary.replace(folder / f"{name}.parquet")
+
+
+def _with_provenance(relation: str) -> str:
+    columns = ", ".join(f"coalesce(provenance.{name}, '') as {name}" for name in PROVENANCE)
+    return (
+        f"select rows.* replace (cast(rows.as_of_date as date) as as_of_date), {columns} from {relation} as rows "
+        "left join results.provenance as provenance on rows.experiment_id = provenance.experiment_id "
+        "and cast(rows.as_of_date as date) = cast(provenance.as_of_date as date)"
+    )
+
+
+def _keep_experiments(connection: duckdb.DuckDBPyConnection, inputs: RunInputs) -> None:
+    """Refresh `results.experiments`; one that left the configuration keeps its last row."""
+    connection.register("configured", _experiments_frame(inputs.config, inputs.config_hashes))
+    if has_table(connection, "results", "experiments"):
+        connection.execute(
+            "delete from results.experiments where experiment_id in (select experiment_id from configured)"
+        )
+        connection.execute("insert into results.experiments by name from configured")
+    else:
+        connection.execute("create table results.experiments as from configured")
+    connection.unregister("configured")
+
+
+def _experiments_frame(config: Config, config_hashes: dict[str, str]) -> pd.DataFrame:
+    columns = {
+        "experiment_id": "str",
+        "name": "str",
+        "owner": "str",
+        "team": "str",
+        "status": "str",
+        "type": "str",
+        "start_date": "datetime64[s]",
+        "end_date": "datetime64[s]",
+        "method": "str",
+        "rule": "str",
+        "config_hash": "str",
+    }
+    rows = [
+        {
+            "experiment_id": experiment.id,
+            "name": experiment.name,
+            "owner": experiment.owner,
+            "team": experiment.team,
+            "status": experiment.status,
+            "type": experiment.type,
+            "start_date": pd.Timestamp(experiment.start),
+            "end_date": pd.Timestamp(experiment.end),
+            "method": experiment.analysis.method,
+            "rule": experiment.decision.rule,
+            "config_hash": config_hashes[experiment.id],
+        }
+        for experiment in config.experiments.values()
+    ]
+    return pd.DataFrame(rows, columns=list(columns)).astype(columns)
+
+
+def _load_days(connection: duckdb.DuckDBPyConnection, manifests: Iterable[DayManifest]) -> None:
+    names = ["log_date", "source_id", "status", "reason", *ROW_COUNTS, "rows_file", "quarantine_file"]
+    frame = pd.DataFrame([[getattr(m, name) for name in names] for m in manifests], columns=names)
+    connection.register("days_frame", frame)
+    kinds = {"log_date": "date"} | dict.fromkeys(ROW_COUNTS, "bigint")
+    selected = ", ".join(f"cast({name} as {kinds.get(name, 'varchar')}) as {name}" for name in names)
+    connection.execute(f"create or replace table runs.days as select {selected} from days_frame")
+    connection.unregister("days_frame")
+
+
+def _changed_days(connection: duckdb.DuckDBPyConnection) -> set[date] | None:
+    if not has_table(connection, "runs", "published_days"):
+        return None
+    version = "log_date, source_id, status, reason, rows_file, quarantine_file"
+    rows = connection.execute(
+        f"select log_date from (select {version} from runs.days except select {version} from runs.published_days) "
+        f"union select log_date from (select {version} from runs.published_days except select {version} from runs.days)"
+    ).fetchall()
+    return {log_date for (log_date,) in rows}
+
+
+def _segment_dates(previous: Path) -> set[date]:
+    """As-of dates that are published with segment rows, which go when a later date is built."""
+    with duckdb.connect() as reader:
+        files = f"{previous}/exposure_counts/**/*.parquet".replace("'", "''")
+        rows = reader.execute(
+            f"select distinct as_of_date from read_parquet('{files}', hive_partitioning = false, union_by_name = true) "
+            "where segment_name <> 'all'"
+        ).fetchall()
+    return {as_of_date for (as_of_date,) in rows}
+
+
+def _quarantine_query(inputs: RunInputs, lake: Lake) -> str:
+    files = [
+        lake.folder(manifest.source_id, manifest.log_date) / manifest.quarantine_file
+        for manifest in inputs.days.values()
+        if manifest.quarantine_file is not None
+    ]
+    columns = "log_date, source_id, reason, row, file, row_number"
+    if not files:
+        return (
+            "select null::date as log_date, null::varchar as source_id, null::varchar as reason, "
+            "null::varchar as row, null::varchar as file, null::bigint as row_number where false"
+        )
+    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    return (
+        f"select {columns} from (select cast(log_date as date) as log_date, "
+        "regexp_extract(filename, '([^/]+)/log_date=[^/]+/[^/]+$', 1) as source_id, reason, row, file, row_number "
+        f"from read_parquet([{listed}], filename = true, hive_partitioning = true, hive_types_autocast = false))"
+    )

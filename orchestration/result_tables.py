@@ -1,0 +1,212 @@
+"""Scorecard, health checks and decisions: `analysis` applied to the marts, one experiment never stopping another."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import date
+
+import duckdb
+import pandas as pd
+from analysis.decisions import decisions
+
+from analysis.completeness import blocked_metrics
+from analysis.health import health_checks
+from analysis.scorecard import scorecard
+from configs.schema import Experiment
+from orchestration.inputs import RunInputs
+from orchestration.partitions import days_between
+from orchestration.planning import PlannedBuild
+from orchestration.provenance import code_version, input_watermark
+
+Experiments = Mapping[str, Experiment]
+
+
+def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:
+    """The scorecard of the planned as-of dates; an experiment that fails gets rows with status `failed`."""
+    metrics, project, dates = inputs.config.metrics, inputs.config.project, _dates(plans)
+    moments = _mart(connection, "fct_metric_moments", "mart.as_of_date between plan.from_date and plan.to_date")
+    requested = _planned_dates(plans)
+
+    def compute(experiments: Experiments) -> pd.DataFrame:
+        blocked = blocked_metrics(inputs.source_days(), experiments, metrics, dates, project)
+        wanted = requested[requested["experiment_id"].isin(list(experiments))]
+        return scorecard(moments, experiments, metrics, _only_planned(blocked, plans), wanted)
+
+    frame, failures = _isolated(_planned_experiments(inputs, plans), compute)
+    for experiment_id, reason in failures.items():
+        experiment = inputs.config.experiments[experiment_id]
+        blocked = pd.DataFrame(
+            [
+                (day, experiment_id, metric_id, "failed", reason)
+                for day in _dates([plan for plan in plans if plan.experiment_id == experiment_id])
+                for metric_id in experiment.metrics.roles
+            ],
+            columns=["as_of_date", "experiment_id", "metric_id", "status", "reason"],
+        ).astype({"as_of_date": "datetime64[us]"})
+        failed = scorecard(moments.iloc[:0], {experiment_id: experiment}, metrics, blocked)
+        frame = pd.concat([frame, failed], ignore_index=True)
+    return _only_planned(frame, plans)
+
+
+def health_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:
+    """The health checks of the planned as-of dates; sequential tests see the whole history.
+
+    A broken configuration file and a computation that fails are failed checks of their own.
+    """
+    epoch_counts, matured_counts = (_mart(connection, name) for name in ("fct_epoch_counts", "fct_metric_moments"))
+
+    def compute(experiments: Experiments) -> pd.DataFrame:
+        return health_checks(
+            epoch_counts=epoch_counts,
+            matured_counts=matured_counts,
+            source_days=inputs.source_days(),
+            experiments=experiments,
+            metrics=inputs.config.metrics,
+            project=inputs.config.project,
+            as_of_dates=_dates(plans),
+        )
+
+    frame, failures = _isolated(_planned_experiments(inputs, plans), compute)
+    frame = _only_planned(frame, plans)
+    faults = [
+        ("computation", day, experiment_id, failures[experiment_id])
+        for day, experiment_id in _failed_days(plans, failures)
+    ]
+    faults += [("configuration", inputs.requested[1], name, reason) for name, reason in inputs.broken.items()]
+    return _with_rows(
+        frame,
+        [
+            {
+                "as_of_date": day,
+                "experiment_id": experiment_id,
+                "check_name": check_name,
+                "segment_name": "all",
+                "segment_value": "all",
+                "severity": "error",
+                "passed": False,
+                "message": reason,
+            }
+            for check_name, day, experiment_id, reason in faults
+        ],
+    )
+
+
+def decision_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:
+    """The decision of each planned as-of date, from all scorecard and health rows so far.
+
+    A broken configuration file and a decision that fails are `invalid`, and say why.
+    """
+    scorecards, health = (
+        connection.execute(
+            f"select results.* from results.{table} as results inner join runs.plan using (experiment_id)"
+        ).df()
+        for table in ("scorecard", "health_checks")
+    )
+
+    def compute(experiments: Experiments) -> pd.DataFrame:
+        return decisions(scorecards, health, experiments, inputs.config.metrics, _dates(plans))
+
+    frame, failures = _isolated(_planned_experiments(inputs, plans), compute)
+    frame = _only_planned(frame, plans)
+    faults = [
+        ("computation", day, experiment_id, failures[experiment_id])
+        for day, experiment_id in _failed_days(plans, failures)
+    ]
+    faults += [("configuration", inputs.requested[1], name, reason) for name, reason in inputs.broken.items()]
+    return _with_rows(
+        frame,
+        [
+            {
+                "as_of_date": day,
+                "experiment_id": experiment_id,
+                "recommendation": "invalid",
+                "rule": kind,
+                "reasons": json.dumps([{"rule": kind, "outcome": "invalid", "message": reason}]),
+                "summary": f"No decision: {reason}",
+            }
+            for kind, day, experiment_id, reason in faults
+        ],
+    )
+
+
+def provenance_rows(inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:
+    """Configuration hash, code version and input watermark of every planned as-of date."""
+    rows = []
+    for plan in plans:
+        sources = inputs.sources_of(plan.experiment_id)
+        for day in days_between(plan.from_date, plan.to_date):
+            watermark = input_watermark(inputs.day_statuses, sources, day)
+            rows.append(
+                {
+                    "as_of_date": pd.Timestamp(day),
+                    "experiment_id": plan.experiment_id,
+                    "config_hash": inputs.config_hashes[plan.experiment_id],
+                    "code_version": code_version(),
+                    "input_watermark": watermark.isoformat() if watermark else "",
+                }
+            )
+    columns = ["as_of_date", "experiment_id", "config_hash", "code_version", "input_watermark"]
+    return pd.DataFrame(rows, columns=columns).astype(
+        {"as_of_date": "datetime64[us]"} | dict.fromkeys(columns[1:], "str")
+    )
+
+
+def _isolated(
+    experiments: Experiments, compute: Callable[[Experiments], pd.DataFrame]
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Compute all experiments at once; if that fails, one at a time, so that only the culprits are missing.
+
+    Returns the rows, and for each culprit what went wrong.
+    """
+    try:
+        return compute(experiments), {}
+    except Exception:  # noqa: BLE001 - whatever one experiment provokes must not reach the others
+        frames, failures = [compute({})], {}
+    for experiment_id, experiment in experiments.items():
+        try:
+            frames.append(compute({experiment_id: experiment}))
+        except Exception as error:  # noqa: BLE001
+            failures[experiment_id] = f"computation failed: {type(error).__name__}: {error}"
+    return pd.concat(frames, ignore_index=True), failures
+
+
+def _failed_days(plans: list[PlannedBuild], failures: Mapping[str, str]) -> list[tuple[date, str]]:
+    return [
+        (day, plan.experiment_id)
+        for plan in plans
+        if plan.experiment_id in failures
+        for day in days_between(plan.from_date, plan.to_date)
+    ]
+
+
+def _with_rows(frame: pd.DataFrame, rows: list[dict[str, object]]) -> pd.DataFrame:
+    if not rows:
+        return frame
+    extra = pd.DataFrame(rows).reindex(columns=frame.columns)
+    extra["as_of_date"] = pd.to_datetime(extra["as_of_date"])
+    return pd.concat([frame, extra.astype(frame.dtypes.to_dict())], ignore_index=True)
+
+
+def _planned_experiments(inputs: RunInputs, plans: list[PlannedBuild]) -> dict[str, Experiment]:
+    return {plan.experiment_id: inputs.config.experiments[plan.experiment_id] for plan in plans}
+
+
+def _dates(plans: list[PlannedBuild]) -> list[date]:
+    return sorted({day for plan in plans for day in days_between(plan.from_date, plan.to_date)})
+
+
+def _planned_dates(plans: list[PlannedBuild]) -> pd.DataFrame:
+    pairs = [
+        (pd.Timestamp(day), plan.experiment_id) for plan in plans for day in days_between(plan.from_date, plan.to_date)
+    ]
+    frame = pd.DataFrame(pairs, columns=["as_of_date", "experiment_id"])
+    return frame.astype({"as_of_date": "datetime64[us]", "experiment_id": "str"})
+
+
+def _only_planned(frame: pd.DataFrame, plans: list[PlannedBuild]) -> pd.DataFrame:
+    return frame.merge(_planned_dates(plans), on=["as_of_date", "experiment_id"], how="inner")
+
+
+def _mart(connection: duckdb.DuckDBPyConnection, name: str, condition: str = "true") -> pd.DataFrame:
+    return connection.execute(
+        f"select mart.* from marts.{name} as mart inner join runs.plan as plan using (experiment_id) where {condition}"
+    ).df()

@@ -1,0 +1,96 @@
+"""One run of the daily job in this process, and what came of it."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import date
+
+import dagster as dg
+
+from orchestration.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class FailedCheck:
+    """An asset check that did not pass."""
+
+    asset: str
+    check: str
+    is_error: bool
+    description: str
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """How a run ended. `published` says whether the results of this run are the current ones."""
+
+    run_id: str
+    published: bool
+    errors: list[str]
+    failed_checks: list[FailedCheck]
+    seconds: float
+    step_seconds: dict[str, float] = field(default_factory=dict)
+
+
+class UnknownDayError(ValueError):
+    """A log date that has no partition."""
+
+
+def run_days(workspace: Workspace, first: date, last: date) -> RunOutcome:
+    """Run the whole pipeline for the log dates first … last as one Dagster run.
+
+    Raises ConfigError when `project.yaml` or `sources.yaml` is broken, UnknownDayError for days without a partition.
+    """
+    from orchestration.definitions import build_defs
+    from orchestration.schedules import JOB_NAME
+
+    started = time.perf_counter()
+    job = build_defs(workspace).resolve_job_def(JOB_NAME)
+    keys = job.partitions_def.get_partition_keys() if job.partitions_def else []
+    if not keys or first.isoformat() < keys[0] or last.isoformat() > keys[-1]:
+        raise UnknownDayError(
+            f"{first} … {last} is outside the log dates that have ended: {keys[0]} … {keys[-1]}; "
+            "history_start in project.yaml sets the first, a day can be run once it is over"
+            if keys
+            else "no log date has ended yet: history_start in project.yaml lies in the future"
+        )
+    loaded = time.perf_counter()
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            tags={
+                "dagster/asset_partition_range_start": first.isoformat(),
+                "dagster/asset_partition_range_end": last.isoformat(),
+            },
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+    events = result.all_events
+    steps = {
+        event.step_key: event.step_success_data.duration_ms / 1000
+        for event in events
+        if event.is_step_success and event.step_key is not None
+    }
+    return RunOutcome(
+        run_id=result.run_id,
+        published=result.success,
+        errors=[_error_of(event) for event in events if event.is_step_failure],
+        failed_checks=[
+            FailedCheck(
+                asset=evaluation.asset_key.to_user_string(),
+                check=evaluation.check_name,
+                is_error=evaluation.severity == dg.AssetCheckSeverity.ERROR,
+                description=evaluation.description or "",
+            )
+            for evaluation in result.get_asset_check_evaluations()
+            if not evaluation.passed
+        ],
+        seconds=time.perf_counter() - started,
+        step_seconds={"load definitions": loaded - started} | steps,
+    )
+
+
+def _error_of(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return f"{event.step_key}: {error.message.strip() if error is not None else 'failed'}"

@@ -1,0 +1,290 @@
+"""The DuckDB warehouse: what pipeline steps put into it for dbt, and how they open it."""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pandas as pd
+
+from configs.schema import Config, EventSource, ExposureSource
+from orchestration.lake import Lake
+from orchestration.planning import BuiltExperiment, PlannedBuild
+
+INPUT_TABLES = {
+    "experiments": "experiment_id varchar, start_date date, end_date date, analysis_end_date date, "
+    "exposure_source varchar, is_analysed boolean, config_hash varchar",
+    "experiment_variants": "experiment_id varchar, variant_id varchar, weight double, is_baseline boolean, "
+    "position integer",
+    "experiment_epochs": "experiment_id varchar, epoch integer, from_date date, variant_id varchar, weight double",
+    "experiment_metrics": "experiment_id varchar, metric_id varchar, role varchar",
+    "experiment_segments": "experiment_id varchar, segment_name varchar",
+}
+BOOKKEEPING = """
+create schema if not exists inputs;
+create schema if not exists lake;
+create schema if not exists runs;
+create table if not exists runs.experiment_builds (
+    experiment_id varchar primary key, config_hash varchar not null, built_through date not null
+);
+create table if not exists runs.partition_builds (
+    source_id varchar, log_date date, content_hash varchar
+);
+"""
+PLAN_COLUMNS = (
+    "experiment_id varchar",
+    "from_date date",
+    "to_date date",
+    "latest_date date",
+    "is_rebuild boolean",
+    "base_date date",
+)
+
+
+@contextmanager
+def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse, with its bookkeeping tables there, and close it at the end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("set preserve_insertion_order = false")
+        connection.execute(BOOKKEEPING)
+        yield connection
+
+
+def load_rendered(connection: duckdb.DuckDBPyConnection, generated: Path) -> None:
+    """Load the tables that `configs.render` wrote as CSV into schema `inputs`."""
+    for table, columns in INPUT_TABLES.items():
+        connection.execute(f"create or replace table inputs.{table} ({columns})")
+        with (generated / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+            header, *rows = list(csv.reader(file))
+        values = [[value if value != "" else None for value in row] for row in rows]
+        _insert(connection, f"inputs.{table}", header, values)
+
+
+def load_plan(
+    connection: duckdb.DuckDBPyConnection, plans: Sequence[PlannedBuild], table: str = "inputs.build_plan"
+) -> None:
+    """Replace a table of planned builds: `runs.plan` for the whole run, `inputs.build_plan` for a span of it."""
+    connection.execute(f"create or replace table {table} ({', '.join(PLAN_COLUMNS)})")
+    names = [column.split()[0] for column in PLAN_COLUMNS]
+    _insert(connection, table, names, [[getattr(plan, name) for name in names] for plan in plans])
+
+
+def planned_builds(connection: duckdb.DuckDBPyConnection) -> list[PlannedBuild]:
+    """The plan of the whole run."""
+    names = [column.split()[0] for column in PLAN_COLUMNS]
+    rows = connection.execute(f"select {', '.join(names)} from runs.plan order by experiment_id").fetchall()
+    return [PlannedBuild(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def load_source_freshness(connection: duckdb.DuckDBPyConnection, loaded_at: Mapping[str, datetime]) -> None:
+    """Replace `inputs.source_freshness`: up to when each source has been ingested."""
+    connection.execute("create or replace table inputs.source_freshness (source_id varchar, loaded_at timestamp)")
+    _insert(
+        connection,
+        "inputs.source_freshness",
+        ["source_id", "loaded_at"],
+        [list(row) for row in loaded_at.items()],
+    )
+
+
+def load_calendar(connection: duckdb.DuckDBPyConnection, first: date, last: date, timezone: str) -> None:
+    """Replace `inputs.calendar`: each local day with the UTC instant at which it ends."""
+    zone = ZoneInfo(timezone)
+    days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+    midnights = [datetime.combine(day + timedelta(days=1), datetime.min.time(), zone) for day in days]
+    ends = [midnight.astimezone(UTC).replace(tzinfo=None) for midnight in midnights]
+    connection.execute("create or replace table inputs.calendar (as_of_date date, ends_at timestamp)")
+    _insert(
+        connection,
+        "inputs.calendar",
+        ["as_of_date", "ends_at"],
+        [list(row) for row in zip(days, ends, strict=True)],
+    )
+
+
+def register_lake(connection: duckdb.DuckDBPyConnection, config: Config, lake: Lake, dates: Sequence[date]) -> None:
+    """Point the views `lake.exposures` and `lake.events` at the accepted files of these log dates only."""
+    exposures = [
+        _lake_select(lake, source, dates, EXPOSURE_COLUMNS, {f"a_{name}": "varchar" for name in source.attributes})
+        for source in config.sources.exposures
+    ]
+    events = [
+        _lake_select(lake, source, dates, EVENT_COLUMNS, _event_extras(source)) for source in config.sources.events
+    ]
+    no_events = "select null::varchar as source_id, null::date as log_date, " + ", ".join(
+        f"null::{kind} as {name}" for name, kind in EVENT_COLUMNS.items()
+    )
+    connection.execute(f"create or replace view lake.exposures as {' union all by name '.join(exposures)}")
+    connection.execute(
+        f"create or replace view lake.events as {' union all by name '.join(events or [no_events + ' where false'])}"
+    )
+
+
+EXPOSURE_COLUMNS = {
+    "unit_id": "varchar",
+    "experiment_id": "varchar",
+    "variant_id": "varchar",
+    "exposed_at": "timestamp",
+    "exposed_date": "date",
+    "known_from": "date",
+}
+EVENT_COLUMNS = {
+    "event_id": "varchar",
+    "unit_id": "varchar",
+    "event_name": "varchar",
+    "occurred_at": "timestamp",
+    "occurred_date": "date",
+    "known_from": "date",
+}
+
+
+def _event_extras(source: EventSource) -> dict[str, str]:
+    return {f"m_{name}": "bigint" for name in source.measures} | {f"p_{name}": "varchar" for name in source.properties}
+
+
+def _lake_select(
+    lake: Lake,
+    source: ExposureSource | EventSource,
+    dates: Iterable[date],
+    columns: dict[str, str],
+    extras: dict[str, str],
+) -> str:
+    files = [str(path) for path in lake.rows_files(source.id, dates)]
+    kinds = columns | extras
+    selected = ", ".join(f"cast({name} as {kind}) as {name}" for name, kind in kinds.items())
+    if not files:
+        empty = ", ".join(f"null::{kind} as {name}" for name, kind in kinds.items())
+        return f"select '{source.id}' as source_id, null::date as log_date, {empty} where false"
+    listed = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
+    # Only the columns of today's sources are read: a partition written before one was added has none of it.
+    return (
+        f"select '{source.id}' as source_id, cast(log_date as date) as log_date, {selected} "
+        f"from read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
+    )
+
+
+def snapshots(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, date]]:
+    """The (experiment, as-of date) pairs whose unit snapshot the warehouse holds."""
+    if not has_table(connection, "intermediate", "int_exposed_units"):
+        return []
+    return connection.execute(
+        "select distinct experiment_id, as_of_date from intermediate.int_exposed_units"
+    ).fetchall()
+
+
+def has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
+    """Whether the warehouse has this table."""
+    found = connection.execute(
+        "select count(*) from information_schema.tables where table_schema = ? and table_name = ?",
+        [schema, name],
+    ).fetchone()
+    return bool(found and found[0])
+
+
+def built_experiments(connection: duckdb.DuckDBPyConnection) -> dict[str, BuiltExperiment]:
+    """What was built of each experiment."""
+    rows = connection.execute("select experiment_id, config_hash, built_through from runs.experiment_builds").fetchall()
+    return {experiment_id: BuiltExperiment(config_hash, through) for experiment_id, config_hash, through in rows}
+
+
+def built_partitions(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, date], str]:
+    """The content of each lake partition when it was last built from."""
+    rows = connection.execute("select source_id, log_date, content_hash from runs.partition_builds").fetchall()
+    return {(source_id, log_date): content_hash for source_id, log_date, content_hash in rows}
+
+
+def record_build(
+    connection: duckdb.DuckDBPyConnection,
+    plans: Sequence[PlannedBuild],
+    config_hashes: dict[str, str],
+    partitions: dict[tuple[str, date], str],
+) -> None:
+    """Remember what this run built, in one transaction."""
+    connection.execute("begin")
+    connection.execute("create or replace table runs.partition_builds as from runs.partition_builds limit 0")
+    _insert(
+        connection,
+        "runs.partition_builds",
+        ["source_id", "log_date", "content_hash"],
+        [[source_id, log_date, content_hash] for (source_id, log_date), content_hash in partitions.items()],
+    )
+    for plan in plans:
+        connection.execute(
+            "insert or replace into runs.experiment_builds values (?, ?, ?)",
+            [plan.experiment_id, config_hashes[plan.experiment_id], plan.to_date],
+        )
+    # An experiment that the configuration lacks today (withdrawn, or its file is broken) misses the partitions just
+    # recorded as built: it is built from its start when it comes back.
+    connection.execute(
+        "update runs.experiment_builds set config_hash = '' where not list_contains(?, experiment_id)",
+        [sorted(config_hashes)],
+    )
+    connection.execute("commit")
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, table: str, names: Sequence[str], rows: Sequence[Sequence[object]]
+) -> None:
+    if not rows:
+        return
+    frame = pd.DataFrame(
+        {name: pd.Series(column, dtype="object") for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    )
+    connection.register("inserted_rows", frame)
+    connection.execute(f"insert into {table} ({', '.join(names)}) select * from inserted_rows")
+    connection.unregister("inserted_rows")
+
+
+def replace_planned(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> None:
+    """Replace in `results.<table>` what the run's plan covers by `frame`, in one transaction.
+
+    Goes: all of a rebuilt experiment, else its rows from the plan's first date on; segment rows of as-of dates that
+    are no longer the latest; rows with a key that the frame has again.
+    """
+    name = f"results.{table}"
+    connection.register("new_rows", frame)
+    connection.execute("create schema if not exists results")
+    connection.execute(f"create table if not exists {name} as from new_rows limit 0")
+    known = {row[0] for row in connection.execute(f"describe {name}").fetchall()}
+    kinds = {row[0]: row[1] for row in connection.execute("describe from new_rows").fetchall()}
+    connection.execute("begin")
+    for column in kinds.keys() - known:
+        connection.execute(f"alter table {name} add column {column} {kinds[column]}")
+    connection.execute(
+        f"delete from {name} as old where exists (select 1 from runs.plan as plan "
+        "where plan.experiment_id = old.experiment_id and (plan.is_rebuild or old.as_of_date >= plan.from_date))"
+    )
+    connection.execute(
+        f"delete from {name} as old where exists (select 1 from new_rows as new "
+        "where new.experiment_id = old.experiment_id and new.as_of_date = old.as_of_date)"
+    )
+    if "segment_name" in known:
+        connection.execute(
+            f"delete from {name} as old where segment_name <> 'all' and exists ("
+            "select 1 from runs.plan as plan inner join inputs.experiments using (experiment_id) "
+            "where plan.experiment_id = old.experiment_id and old.as_of_date < plan.latest_date "
+            "and old.as_of_date <> analysis_end_date)"
+        )
+    connection.execute(f"insert into {name} by name from new_rows")
+    connection.execute("commit")
+    connection.unregister("new_rows")
+
+
+def load_request(connection: duckdb.DuckDBPyConnection, requested: tuple[date, date]) -> None:
+    """Remember the log dates that the run was asked for."""
+    connection.execute("create or replace table runs.request (first_date date, last_date date)")
+    _insert(connection, "runs.request", ["first_date", "last_date"], [list(requested)])
+
+
+def requested_days(connection: duckdb.DuckDBPyConnection) -> tuple[date, date]:
+    """The log dates that the prepared run was asked for. Raises LookupError when none was prepared."""
+    if not has_table(connection, "runs", "request"):
+        raise LookupError("no run was prepared; materialize the inputs assets first")
+    row = connection.execute("select first_date, last_date from runs.request").fetchone()
+    if row is None:
+        raise LookupError("no run was prepared; materialize the inputs assets first")
+    return row[0], row[1]
