@@ -1,0 +1,160 @@
+"""What a decision rule reads of one experiment at one as-of date."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from analysis.periods import as_days
+from analysis.scorecard import ESTIMATED_STATUSES
+from configs.schema import Experiment, Metric
+
+NAN = math.nan
+NUMBERS = (
+    "n_baseline",
+    "n_treatment",
+    "baseline_mean",
+    "effect",
+    "planning_se",
+    "ci_low_adjusted",
+    "ci_high_adjusted",
+    "effect_relative",
+    "p_value",
+    "p_value_non_inferiority",
+    "p_value_deterioration",
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A metric of a treatment against the baseline; every number is NaN unless `is_computed`, but for the n.
+
+    `sign` is +1 where an increase is better, else −1. `planning_se` is the standard error of the effect with
+    the variance pooled over the arms.
+    """
+
+    metric_id: str
+    label: str
+    role: str
+    variant_id: str
+    sign: int
+    status: str
+    reason: str
+    n_baseline: float = NAN
+    n_treatment: float = NAN
+    baseline_mean: float = NAN
+    effect: float = NAN
+    planning_se: float = NAN
+    ci_low_adjusted: float = NAN
+    ci_high_adjusted: float = NAN
+    effect_relative: float = NAN
+    p_value: float = NAN
+    p_value_non_inferiority: float = NAN
+    p_value_deterioration: float = NAN
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether inference stands."""
+        return self.status in ESTIMATED_STATUSES and math.isfinite(self.p_value)
+
+    @property
+    def improvement_bound(self) -> float:
+        """The adjusted bound of the effect nearest to harm, positive if even that is an improvement."""
+        return self.ci_low_adjusted if self.sign > 0 else -self.ci_high_adjusted
+
+
+@dataclass(frozen=True)
+class FailedCheck:
+    """A health check that makes the experiment invalid."""
+
+    name: str
+    message: str
+    statistic: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """An experiment with its comparisons at `as_of`, by metric and treatment, and its failed checks.
+
+    `is_checked` says whether any health check was computed: absence of evidence never passes.
+    """
+
+    experiment: Experiment
+    as_of: date
+    comparisons: Mapping[tuple[str, str], Comparison]
+    failed_checks: tuple[FailedCheck, ...]
+    is_checked: bool
+
+    def of_role(self, role: str, variant_id: str) -> list[Comparison]:
+        """The comparisons of one treatment in metrics of one role, in the configured order."""
+        roles = self.experiment.metrics.roles
+        return [self.comparisons[id_, variant_id] for id_ in roles if roles[id_] == role]
+
+
+class EvidenceFrames:
+    """The scorecard and the health checks, indexed by experiment and as-of date."""
+
+    def __init__(self, scorecard: pd.DataFrame, health: pd.DataFrame) -> None:
+        """Keep whole-population rows of the scorecard, and of the health checks what fails gravely."""
+        # The standard error with pooled variance equals the unpooled one for arms of equal size; a scorecard
+        # without the column can only offer that.
+        planning_se = scorecard.get("effect_se_pooled", scorecard["effect_se"])
+        whole = scorecard.assign(as_of_date=as_days(scorecard["as_of_date"]), planning_se=planning_se)
+        whole = whole[whole["segment_name"] == "all"]
+        self._comparisons = whole.groupby(["experiment_id", "as_of_date"])
+        self._days = whole.groupby("experiment_id")["as_of_date"].unique().map(sorted).to_dict()
+        health = health.assign(as_of_date=as_days(health["as_of_date"]))
+        self._checked = set(zip(health["experiment_id"], health["as_of_date"], strict=True))
+        failed = ~health["passed"].fillna(False).astype(bool) & (health["severity"] == "error")
+        self._failed: dict[tuple[str, pd.Timestamp], list[FailedCheck]] = {}
+        for row in health[failed].itertuples():
+            check = FailedCheck(row.check_name, row.message, row.statistic, getattr(row, "threshold", NAN))
+            self._failed.setdefault((row.experiment_id, row.as_of_date), []).append(check)
+
+    def first_scored_day(self, experiment_id: str, on_or_after: date) -> date | None:
+        """The first as-of date with scorecard rows from a date on."""
+        days = (day.date() for day in self._days.get(experiment_id, []))
+        return next((day for day in days if day >= on_or_after), None)
+
+    def at(self, experiment: Experiment, metrics: Mapping[str, Metric], as_of: date) -> Evidence:
+        """All there is on an experiment at an as-of date; a comparison without a row has status `missing`."""
+        key = (experiment.id, pd.Timestamp(as_of).as_unit("us"))
+        found: dict[tuple[str, str], Any] = {}
+        if key in self._comparisons.groups:
+            rows = self._comparisons.get_group(key).itertuples()
+            found = {(row.metric_id, row.variant_id): row for row in rows}
+        comparisons = {
+            (metric_id, variant.id): _comparison(
+                metrics[metric_id], role, variant.id, found.get((metric_id, variant.id))
+            )
+            for metric_id, role in experiment.metrics.roles.items()
+            for variant in experiment.treatments
+        }
+        failed = tuple(self._failed.get(key, ()))
+        return Evidence(experiment, as_of, comparisons, failed, key in self._checked)
+
+
+def _comparison(metric: Metric, role: str, variant_id: str, row: Any | None) -> Comparison:
+    named: dict[str, Any] = {
+        "metric_id": metric.id,
+        "label": metric.label or metric.id,
+        "role": role,
+        "variant_id": variant_id,
+    }
+    sign = 1 if metric.direction == "increase" else -1
+    if row is None:
+        return Comparison(**named, sign=sign, status="missing", reason="the scorecard has no row for it")
+    numbers: dict[str, Any] = {name: _number(getattr(row, name)) for name in NUMBERS}
+    return Comparison(**named, sign=sign, status=row.status, reason=_text(row.reason), **numbers)
+
+
+def _number(value: Any) -> float:
+    return NAN if pd.isna(value) else float(value)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
