@@ -105,7 +105,10 @@ class EvidenceFrames:
         planning_se = scorecard.get("effect_se_pooled", scorecard["effect_se"])
         whole = scorecard.assign(as_of_date=as_days(scorecard["as_of_date"]), planning_se=planning_se)
         whole = whole[whole["segment_name"] == "all"]
-        self._comparisons = whole.groupby(["experiment_id", "as_of_date"])
+        self._rows_at = whole.groupby(["experiment_id", "as_of_date"]).indices
+        text = {name: whole[name].tolist() for name in ("metric_id", "variant_id", "status", "reason")}
+        numbers = {name: whole[name].astype("float64").tolist() for name in NUMBERS}
+        self._columns: dict[str, list[Any]] = text | numbers
         self._days = whole.groupby("experiment_id")["as_of_date"].unique().map(sorted).to_dict()
         health = health.assign(as_of_date=as_days(health["as_of_date"]))
         self._checked = set(zip(health["experiment_id"], health["as_of_date"], strict=True))
@@ -123,10 +126,10 @@ class EvidenceFrames:
     def at(self, experiment: Experiment, metrics: Mapping[str, Metric], as_of: date) -> Evidence:
         """All there is on an experiment at an as-of date; a comparison without a row has status `missing`."""
         key = (experiment.id, pd.Timestamp(as_of).as_unit("us"))
-        found: dict[tuple[str, str], Any] = {}
-        if key in self._comparisons.groups:
-            rows = self._comparisons.get_group(key).itertuples()
-            found = {(row.metric_id, row.variant_id): row for row in rows}
+        found = {}
+        for position in self._rows_at.get(key, ()):
+            row = {name: values[position] for name, values in self._columns.items()}
+            found[row["metric_id"], row["variant_id"]] = row
         comparisons = {
             (metric_id, variant.id): _comparison(
                 metrics[metric_id], role, variant.id, found.get((metric_id, variant.id))
@@ -138,7 +141,7 @@ class EvidenceFrames:
         return Evidence(experiment, as_of, comparisons, failed, key in self._checked)
 
 
-def _comparison(metric: Metric, role: str, variant_id: str, row: Any | None) -> Comparison:
+def _comparison(metric: Metric, role: str, variant_id: str, row: Mapping[str, Any] | None) -> Comparison:
     named: dict[str, Any] = {
         "metric_id": metric.id,
         "label": metric.label or metric.id,
@@ -148,13 +151,5 @@ def _comparison(metric: Metric, role: str, variant_id: str, row: Any | None) -> 
     sign = 1 if metric.direction == "increase" else -1
     if row is None:
         return Comparison(**named, sign=sign, status="missing", reason="the scorecard has no row for it")
-    numbers: dict[str, Any] = {name: _number(getattr(row, name)) for name in NUMBERS}
-    return Comparison(**named, sign=sign, status=row.status, reason=_text(row.reason), **numbers)
-
-
-def _number(value: Any) -> float:
-    return NAN if pd.isna(value) else float(value)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    reason = row["reason"] if isinstance(row["reason"], str) else ""
+    return Comparison(**named, sign=sign, status=row["status"], reason=reason, **{name: row[name] for name in NUMBERS})
