@@ -18,7 +18,7 @@ _HALVINGS = 64
 _LARGEST_N = 1e15
 
 
-def power_at(effect: ArrayLike, standard_error: ArrayLike, alpha: ArrayLike, sides: int = 2) -> Floats:
+def power_at(effect: ArrayLike, standard_error: ArrayLike, alpha: ArrayLike, sides: ArrayLike = 2) -> Floats:
     """Chance that a normal test at `alpha` finds an effect of this size, given its standard error."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.abs(np.asarray(effect, dtype=float)) / np.asarray(standard_error, dtype=float)
@@ -43,7 +43,7 @@ def mean_power(
     n_baseline: ArrayLike,
     n_treatment: ArrayLike,
     alpha: ArrayLike,
-    sides: int = 2,
+    sides: ArrayLike = 2,
 ) -> Floats:
     """Power of Welch's test, by the noncentral t distribution; with equal arms R's `power.t.test`."""
     v_b, v_t, n_b, n_t = (
@@ -53,7 +53,7 @@ def mean_power(
         share_b, share_t = v_b / n_b, v_t / n_t
         df = (share_b + share_t) ** 2 / (share_b**2 / (n_b - 1) + share_t**2 / (n_t - 1))
         noncentrality = np.abs(np.asarray(effect, dtype=float)) / np.sqrt(share_b + share_t)
-        critical = stdtrit(df, 1 - np.asarray(alpha, dtype=float) / sides)
+        critical = stdtrit(df, 1 - np.asarray(alpha, dtype=float) / np.asarray(sides))
         return 1 - _noncentral_t(critical, df, noncentrality)
 
 
@@ -65,7 +65,7 @@ def mean_sample_size(
     power: ArrayLike,
     *,
     treatment_per_baseline: ArrayLike = 1.0,
-    sides: int = 2,
+    sides: ArrayLike = 2,
 ) -> Floats:
     """Units of the baseline that Welch's test needs; the treatment has `treatment_per_baseline` times as many."""
     ratio = np.asarray(treatment_per_baseline, dtype=float)
@@ -84,7 +84,7 @@ def mean_detectable_effect(
     n_treatment: ArrayLike,
     alpha: ArrayLike,
     power: ArrayLike,
-    sides: int = 2,
+    sides: ArrayLike = 2,
 ) -> Floats:
     """The smallest absolute effect that Welch's test finds with `power`."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -105,7 +105,7 @@ def proportion_power(
     n_baseline: ArrayLike,
     n_treatment: ArrayLike,
     alpha: ArrayLike,
-    sides: int = 2,
+    sides: ArrayLike = 2,
 ) -> Floats:
     """Power of the two-proportion test with pooled variance under the null; R's `power.prop.test`."""
     p_b, p_t, n_b, n_t = (np.asarray(x, dtype=float) for x in (p_baseline, p_treatment, n_baseline, n_treatment))
@@ -123,7 +123,7 @@ def proportion_sample_size(
     power: ArrayLike,
     *,
     treatment_per_baseline: ArrayLike = 1.0,
-    sides: int = 2,
+    sides: ArrayLike = 2,
 ) -> Floats:
     """Units of the baseline that the two-proportion test needs; closed form, R's `power.prop.test`."""
     p_b, p_t, k = (np.asarray(x, dtype=float) for x in (p_baseline, p_treatment, treatment_per_baseline))
@@ -143,8 +143,8 @@ def _noncentral_t(t: Floats, df: Floats, noncentrality: Floats) -> Floats:
     return np.where(np.isnan(exact), normal, exact)
 
 
-def _critical(alpha: ArrayLike, sides: int) -> Floats:
-    return -ndtri(np.asarray(alpha, dtype=float) / sides)
+def _critical(alpha: ArrayLike, sides: ArrayLike) -> Floats:
+    return -ndtri(np.asarray(alpha, dtype=float) / np.asarray(sides))
 
 
 def _smallest(reached: Callable[[Floats], Floats], target: ArrayLike, low: ArrayLike, high: ArrayLike) -> Floats:

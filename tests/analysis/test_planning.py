@@ -1,0 +1,168 @@
+"""Plans against textbook figures, the power gate, and simulation of what they promise."""
+
+import math
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import ndtri
+
+from analysis.planning import PLAN_COLUMNS, plan
+from analysis.statistics.power import mean_power, mean_sample_size
+from configs.schema import Experiment, Metric
+
+METRICS = {
+    "conversion": Metric(id="conversion", type="proportion", source="s", event="e", window={"end_days": 7}),
+    "revenue": Metric(id="revenue", type="mean", aggregate="count", source="s", event="e"),
+    "latency": Metric(id="latency", type="mean", aggregate="count", source="s", event="e", direction="decrease"),
+}
+HISTORY = pd.DataFrame(
+    [("conversion", 0.1, 0.09, 0.0), ("revenue", 20.0, 900.0, 0.4), ("latency", 5.0, 4.0, 0.0)],
+    columns=["metric_id", "mean", "variance", "variance_reduction"],
+)
+
+
+def experiment(**changes: Any) -> Experiment:
+    """28 days, two arms, two-sided .05, power .8."""
+    base: dict[str, Any] = {
+        "id": "banner",
+        "start": date(2026, 9, 1),
+        "end": date(2026, 9, 28),
+        "variants": [{"id": "a", "weight": 0.5, "baseline": True}, {"id": "b", "weight": 0.5}],
+        "metrics": {"primary": ["revenue"]},
+        "analysis": {"minimum_detectable_effect": 0.05},
+    }
+    return Experiment(**base | changes)
+
+
+def only(subject: Experiment, metric_id: str, units_per_day: float = 1_000) -> Any:
+    rows = plan(subject, METRICS, HISTORY, units_per_day).set_index("metric_id")
+    return rows.loc[metric_id]
+
+
+def test_a_mean_needs_what_the_textbook_says() -> None:
+    """2 (1.95996 + .93459)² · 900 · .6 / 1² = 9,048 and a bit: 5 % of 20, power .825, CUPED takes 40 %."""
+    row = only(experiment(), "revenue")
+    assert (row["test"], row["status"]) == ("superiority", "ok")
+    assert row["planned_effect"] == 1.0
+    assert row["power"] == pytest.approx(0.825)
+    textbook = 2 * (ndtri(0.975) + ndtri(0.825)) ** 2 * 540
+    assert row["n_baseline"] == row["n_treatment"] == pytest.approx(textbook, abs=2.5)
+    assert row["exposure_days"] == row["days"] == 19
+    assert row["n_total"] == pytest.approx(2 * row["n_baseline"], abs=1)
+
+
+def test_without_adjustment_covariates_save_nothing() -> None:
+    subject = experiment(analysis={"minimum_detectable_effect": 0.05, "covariate_adjustment": False})
+    assert only(subject, "revenue")["n_baseline"] == pytest.approx(
+        only(experiment(), "revenue")["n_baseline"] / 0.6, rel=1e-3
+    )
+
+
+def test_a_window_is_waited_for() -> None:
+    row = only(experiment(metrics={"primary": ["conversion"]}), "conversion")
+    assert row["days"] == row["exposure_days"] + 7
+
+
+def test_a_share_has_the_variance_of_the_share_it_is_planned_to_reach() -> None:
+    row = only(experiment(metrics={"primary": ["conversion"]}), "conversion")
+    expected = mean_sample_size(0.005, 0.09, 0.105 * 0.895, 0.05, 0.825)
+    assert row["n_baseline"] == math.ceil(expected)
+
+
+def test_primaries_and_treatments_share_alpha() -> None:
+    variants = [{"id": "a", "weight": 0.5, "baseline": True}, {"id": "b", "weight": 0.4}, {"id": "c", "weight": 0.1}]
+    subject = experiment(variants=variants, metrics={"primary": ["revenue", "conversion"]})
+    rows = plan(subject, METRICS, HISTORY, 1_000)
+    assert len(rows) == 4
+    assert (rows["alpha"] == 0.0125).all()
+    revenue = rows[rows["metric_id"] == "revenue"].set_index("variant_id")
+    assert revenue.loc["c", "n_treatment"] == pytest.approx(revenue.loc["c", "n_baseline"] / 5, abs=1)
+    assert revenue.loc["c", "n_total"] > revenue.loc["b", "n_total"]
+
+
+def test_guardrails_are_one_sided_and_raise_the_power_of_all() -> None:
+    """1 − (.2 − .025)/2 = .9125; latency may rise by 4 %: V_T + 1.04² V_B (s = −1)."""
+    subject = experiment(
+        metrics={"primary": ["revenue"], "guardrail": [{"metric": "latency", "non_inferiority_margin": 0.04}]}
+    )
+    rows = plan(subject, METRICS, HISTORY, 1_000).set_index("metric_id")
+    assert rows["power"].tolist() == pytest.approx([0.9125, 0.9125])
+    guardrail = rows.loc["latency"]
+    assert (guardrail["test"], guardrail["alpha"]) == ("non_inferiority", 0.05)
+    assert guardrail["planned_effect"] == pytest.approx(0.2)
+    textbook = (ndtri(0.95) + ndtri(0.9125)) ** 2 * 4 * (1 + 1.04**2) / 0.2**2
+    assert guardrail["n_baseline"] == pytest.approx(textbook, abs=2.5)
+
+
+@pytest.mark.parametrize(("margin", "effect"), [({"absolute_margin": 0.5}, 0.5), ({"level": 5.25}, 0.25)])
+def test_margins_may_be_absolute_or_a_level(margin: dict[str, float], effect: float) -> None:
+    subject = experiment(metrics={"primary": ["revenue"], "guardrail": [{"metric": "latency"} | margin]})
+    row = only(subject, "latency")
+    assert row["planned_effect"] == pytest.approx(effect)
+    variance_of_baseline = 0 if "level" in margin else 4
+    textbook = (ndtri(0.95) + ndtri(0.9125)) ** 2 * (4 + variance_of_baseline) / effect**2
+    assert row["n_treatment"] == pytest.approx(textbook, abs=2.5)
+
+
+def test_a_changing_allocation_is_averaged_over_its_days() -> None:
+    """7 days at 90/10 and 21 at 50/50 are 60/40."""
+    ramp = [
+        {"from": date(2026, 9, 1), "weights": {"a": 0.9, "b": 0.1}},
+        {"from": date(2026, 9, 8), "weights": {"a": 0.5, "b": 0.5}},
+    ]
+    row = only(experiment(allocation=ramp), "revenue")
+    assert row["n_baseline"] / row["n_total"] == pytest.approx(0.6, abs=1e-3)
+
+
+def test_the_planned_days_give_a_power_and_a_detectable_effect_that_agree() -> None:
+    row = only(experiment(), "revenue", 500)
+    assert row["planned_days"] == 28
+    assert row["planned_power"] == pytest.approx(mean_power(1.0, 540, 540, 7_000, 7_000, 0.05))
+    assert mean_power(row["detectable_effect"], 540, 540, 7_000, 7_000, 0.05) == pytest.approx(row["power"])
+    assert row["detectable_effect_relative"] == row["detectable_effect"] / 20
+    assert row["planned_power"] < row["power"]
+    assert row["detectable_effect"] > row["planned_effect"]
+
+
+def test_the_needed_units_have_the_planned_power() -> None:
+    needed = only(experiment(), "revenue")["n_total"]
+    row = only(experiment(), "revenue", needed / 28)
+    assert row["planned_power"] == pytest.approx(row["power"], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "history", "status"),
+    [
+        ({}, HISTORY.iloc[:1], "no_history"),
+        ({"analysis": {}}, HISTORY, "no_planning_effect"),
+        ({"analysis": {"power": 0.98, "minimum_detectable_effect": 0.05}}, HISTORY, "impossible_power"),
+        ({}, HISTORY.assign(mean=0.0), "no_distance"),
+        ({}, HISTORY.assign(variance=0.0), "zero_variance"),
+        (
+            {"variants": [{"id": "a", "weight": 1, "baseline": True}, {"id": "b", "weight": 0}]},
+            HISTORY,
+            "no_traffic",
+        ),
+    ],
+)
+def test_what_cannot_be_planned_says_why(changes: dict[str, Any], history: pd.DataFrame, status: str) -> None:
+    frame = plan(experiment(**changes), METRICS, history, 1_000)
+    row = frame.iloc[0]
+    assert row["status"] == status
+    assert row["reason"]
+    if status != "zero_variance":
+        assert np.isnan(row["n_baseline"])
+    assert frame.dtypes.astype(str).to_dict() == PLAN_COLUMNS
+
+
+def test_a_level_missed_from_the_start_cannot_be_proven() -> None:
+    subject = experiment(metrics={"primary": ["revenue"], "guardrail": [{"metric": "latency", "level": 4.9}]})
+    assert only(subject, "latency")["status"] == "no_distance"
+
+
+def test_no_traffic_at_all_is_refused() -> None:
+    with pytest.raises(ValueError, match="units_per_day must be positive"):
+        plan(experiment(), METRICS, HISTORY, 0)
