@@ -34,22 +34,33 @@ CAST({{ raw }} AS TIMESTAMP)
 {%- endmacro %}
 
 {% macro measure(bound, raw) -%}
-{% set scale = '1e' ~ bound.field.decimals %}
+{% set decimals = bound.field.decimals %}
+{% set scaled = '(' ~ raw ~ ' * 1e' ~ decimals ~ ')' %}
 {% if bound.reading == 'double' -%}
 {# A double means the decimal it prints as; that text is only needed where rounding is a close call. #}
-CASE WHEN NOT isfinite({{ raw }}) OR abs({{ raw }} * {{ scale }}) > {{ limit }} THEN NULL
-     WHEN abs(abs({{ raw }} * {{ scale }} - trunc({{ raw }} * {{ scale }})) - 0.5)
-          <= abs({{ raw }} * {{ scale }}) * 1e-15
-     THEN {{ rounded('CAST(' ~ raw ~ ' AS VARCHAR)', bound.field.decimals) }}
-     ELSE CAST(round({{ raw }} * {{ scale }}) AS BIGINT) END
+CASE WHEN NOT isfinite({{ raw }}) OR abs({{ scaled }}) > {{ limit }} THEN NULL
+     WHEN abs(abs({{ scaled }} - trunc({{ scaled }})) - 0.5) <= abs({{ scaled }}) * 1e-15
+     THEN {{ quantised(rounded_text('CAST(' ~ raw ~ ' AS VARCHAR)', decimals), decimals) }}
+     ELSE CAST(round({{ scaled }}) AS BIGINT) END
+{%- elif bound.reading == 'decimal' -%}
+{{ quantised('TRY_CAST(' ~ raw ~ ' AS DECIMAL(18, ' ~ decimals ~ '))', decimals) }}
 {%- else -%}
-{{ rounded(printed_number(bound.reading, raw), bound.field.decimals) }}
+{{ quantised(rounded_text(printed_number(bound.reading, raw), decimals), decimals) }}
 {%- endif %}
 {%- endmacro %}
 
-{# The cast to DECIMAL rounds half away from zero, exactly; below 1e14 its way through DOUBLE loses nothing. #}
-{% macro rounded(exact, decimals) -%}
-CAST(round(CAST(TRY_CAST({{ exact }} AS DECIMAL(18, {{ decimals }})) AS DOUBLE) * 1e{{ decimals }}) AS BIGINT)
+{# Below 1e14 the way through DOUBLE loses nothing. #}
+{% macro quantised(rounded, decimals) -%}
+CAST(round(CAST({{ rounded }} AS DOUBLE) * 1e{{ decimals }}) AS BIGINT)
+{%- endmacro %}
+
+{# The cast from text to DECIMAL rounds half away from zero, exactly, but takes 6e-08 for 0.01: a number with a
+   negative exponent first becomes one with all its digits. #}
+{% macro rounded_text(number, decimals) -%}
+CASE WHEN contains(lower({{ number }}), 'e-')
+     THEN TRY_CAST(coalesce(TRY_CAST({{ number }} AS DECIMAL(38, 30)), TRY_CAST({{ number }} AS DECIMAL(38, 18)))
+                   AS DECIMAL(18, {{ decimals }}))
+     ELSE TRY_CAST({{ number }} AS DECIMAL(18, {{ decimals }})) END
 {%- endmacro %}
 
 {% macro printed_number(reading, raw) -%}
