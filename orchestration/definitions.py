@@ -1,5 +1,7 @@
 """Dagster's code location: `build_defs` makes the definitions of one workspace, `defs` those of the environment's."""
 
+import warnings
+
 import dagster as dg
 
 from configs.load import load_config_tolerant, load_static
@@ -13,6 +15,8 @@ from orchestration.dbt_models import manifest_path
 from orchestration.resources import WriterLock
 from orchestration.schedules import daily_job, daily_schedule
 from orchestration.workspace import Workspace
+
+warnings.filterwarnings("ignore", category=dg.BetaWarning)  # backfill policies: what they are used for here is stable
 
 
 def build_defs(workspace: Workspace) -> dg.Definitions:

@@ -1,6 +1,7 @@
 """The dbt models, and their tests as asset checks."""
 
 from collections.abc import Iterator, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,9 @@ def model_assets(workspace: Workspace, project: Project, manifest: Path) -> dg.A
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         spans = build_planned(workspace)
         definition = context.assets_def
-        for spec in definition.specs:
+        specs = {spec.key: spec for spec in definition.specs}
+        parents = {key: definition.asset_deps[key] & specs.keys() for key in specs}
+        for spec in (specs[key] for key in TopologicalSorter(parents).static_order()):
             ran = [result for span in spans for result in span if result.unique_id == spec.metadata[UNIQUE_ID]]
             yield dg.MaterializeResult(
                 asset_key=spec.key,

@@ -81,7 +81,7 @@ variants:
   - {id: control, weight: 0.5, baseline: true}
   - {id: free, weight: 0.5}
 allocation:
-  - {from: 2026-10-01, weights: {control: 0.9, free: 0.1}}
+  - {from: 2026-10-01, weights: {free: 0.5, control: 0.5}}
   - {from: 2026-10-05, weights: {control: 0.5, free: 0.5}}
 segments: [country, device]
 metrics:

@@ -66,11 +66,11 @@ EXPERIMENT_CASES = [
      "15: the epoch from 2026-10-29 is outside 2026-10-01 to 2026-10-28"),
     ("- {from: 2026-10-05", "- {from: 2026-10-01",
      "15: the epoch from 2026-10-01 doesn't come after the one from 2026-10-01"),
-    ("{control: 0.9, free: 0.1}", "{control: 0.9, fre: 0.1, free: 0}",
+    ("{free: 0.5, control: 0.5}", "{control: 0.9, fre: 0.1, free: 0}",
      "14: unknown variant 'fre'; did you mean 'free'?"),
-    ("{control: 0.9, free: 0.1}", "{control: 1}",
+    ("{free: 0.5, control: 0.5}", "{control: 1}",
      "14: no weight for 'free'; a variant without traffic gets weight 0"),
-    ("{control: 0.9, free: 0.1}", "{control: 0.9, free: 0.2}",
+    ("{free: 0.5, control: 0.5}", "{control: 0.9, free: 0.2}",
      "14: the epoch's weights sum to 1.1, not to 1"),
     ("[conversion]", "[conversoin]", "18: unknown metric 'conversoin'; did you mean 'conversion'?"),
     ("[revenue, retention]", "[revenue, conversion]",
@@ -152,7 +152,7 @@ def test_the_only_exposure_source_is_the_default(write_config):
 )
 def test_baseline_and_treatments_need_traffic_in_some_epoch(write_config, weights, side):
     root = write_config(
-        (EXPERIMENT, "control: 0.9, free: 0.1", weights), (EXPERIMENT, "control: 0.5, free: 0.5", weights)
+        (EXPERIMENT, "free: 0.5, control: 0.5", weights), (EXPERIMENT, "control: 0.5, free: 0.5", weights)
     )
 
     with pytest.raises(ConfigError) as caught:

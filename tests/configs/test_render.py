@@ -113,7 +113,8 @@ def test_experiments(rendered):
 
 
 def test_variants_have_the_weights_of_the_last_epoch(write_config, tmp_path):
-    root = write_config((FREE, "{control: 0.5, free: 0.5}", "{control: 0.4, free: 0.6}"))
+    weights = "{control: 0.4, free: 0.6}"
+    root = write_config((FREE, "{free: 0.5, control: 0.5}", weights), (FREE, "{control: 0.5, free: 0.5}", weights))
     render(load_config(root), tmp_path / "generated")
 
     assert (tmp_path / "generated/experiment_variants.csv").read_text() == (
@@ -134,8 +135,8 @@ def test_epochs_are_one_from_the_start_when_none_is_declared(rendered):
         "badges,0,2026-09-10,control,0.3\n"
         "badges,0,2026-09-10,gold,0.3\n"
         "badges,0,2026-09-10,silver,0.4\n"
-        "free_shipping,0,2026-10-01,control,0.9\n"
-        "free_shipping,0,2026-10-01,free,0.1\n"
+        "free_shipping,0,2026-10-01,control,0.5\n"
+        "free_shipping,0,2026-10-01,free,0.5\n"
         "free_shipping,1,2026-10-05,control,0.5\n"
         "free_shipping,1,2026-10-05,free,0.5\n"
     )

@@ -118,7 +118,7 @@ CASES = [
     (EXPERIMENT, "  - {id: free, weight: 0.5}\n", "", "10: variants: needs at least 2 entries, got 1"),
     (EXPERIMENT, "{from: 2026-10-05, ", "{form: 2026-10-05, ",
      "15: allocation: unknown key 'form'; did you mean 'from'?"),
-    (EXPERIMENT, "weights: {control: 0.9, free: 0.1}", "weights: {control: 0.9, free: much}",
+    (EXPERIMENT, "weights: {free: 0.5, control: 0.5}", "weights: {control: 0.9, free: much}",
      "14: allocation.weights.free: expected a number, got 'much'"),
     (EXPERIMENT, "relative_effect: 0.08", "relative_effect: 0",
      "7: hypothesis.predictions.relative_effect: "
