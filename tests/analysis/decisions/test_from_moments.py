@@ -1,0 +1,74 @@
+"""From moments through the scorecard to a decision: the two halves agree on columns and statuses."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.decisions import decisions
+from analysis.scorecard import scorecard
+from configs.schema import Experiment
+from tests.analysis.decisions.examples import END, METRICS, Case, make_experiment
+
+OPTIONAL = [
+    "total", "denominator_mean", "denominator_variance", "denominator_covariance", "covariate_mean",
+    "covariate_variance", "covariate_covariance", "no_history_share", "no_history_covariance",
+    "covariate_no_history_covariance", "cap_value",
+]  # fmt: skip
+NOTHING_BLOCKED = pd.DataFrame(columns=["as_of_date", "experiment_id", "metric_id", "status", "reason"])
+
+
+def moments(means: dict[tuple[str, str], float], n: int = 10_000, variance: float = 4.0) -> pd.DataFrame:
+    rows = [
+        {
+            "as_of_date": pd.Timestamp(END), "experiment_id": "banner", "variant_id": variant, "metric_id": metric_id,
+            "segment_name": "all", "segment_value": "all", "n_units": n, "mean": mean, "variance": variance,
+            "third_central_moment": 0.0, "last_cohort_date": pd.Timestamp(END), "n_overflow": 0,
+            "n_not_computed": 0, "metric_hash": "h", **dict.fromkeys(OPTIONAL, np.nan),
+        }
+        for (metric_id, variant), mean in means.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def decide(subject: Experiment, frame: pd.DataFrame, blocked: pd.DataFrame = NOTHING_BLOCKED) -> Any:
+    scored = scorecard(frame, {"banner": subject}, METRICS, blocked)
+    health = Case(subject, {}, as_of=END).health()
+    (decision,) = decisions(scored, health, {"banner": subject}, METRICS, [END]).itertuples()
+    return decision
+
+
+MEANS = {("revenue", "a"): 10.0, ("revenue", "b"): 10.2, ("latency", "a"): 5.0, ("latency", "b"): 5.02}
+
+
+def test_a_win_with_a_proven_guardrail_ships() -> None:
+    """SE √(2·4/10,000) = .0283: revenue +7.1 of them; latency may rise by .25 and rose by .02."""
+    subject = make_experiment(primary=["revenue"], guardrail=["latency"], minimum_detectable_effect=0.01)
+    decision = decide(subject, moments(MEANS))
+    assert decision.recommendation == "ship"
+    assert decision.summary == (
+        "Ship b: Revenue is better (+2.0%, between +1.4% and +2.6%), and Latency is proven to be within its margin."
+    )
+
+
+def test_a_blocked_guardrail_is_reviewed_with_its_reason() -> None:
+    subject = make_experiment(primary=["revenue"], guardrail=["latency"])
+    blocked = pd.DataFrame(
+        [(pd.Timestamp(END), "banner", "latency", "incomplete", "its data is incomplete: s 2026-09-03")],
+        columns=NOTHING_BLOCKED.columns,
+    )
+    decision = decide(subject, moments(MEANS), blocked)
+    assert decision.recommendation == "review"
+    (guardrail,) = [r for r in json.loads(decision.reasons) if r["rule"] == "guardrail_non_inferior"]
+    assert guardrail["value"] is None
+    assert "its data is incomplete: s 2026-09-03" in guardrail["message"]
+
+
+@pytest.mark.parametrize(("n", "recommendation"), [(3_300, "review"), (3_450, "stop")])
+def test_the_power_gate_reads_the_scorecards_standard_error(n: int, recommendation: str) -> None:
+    """1.4 % of 10 is .14 and needs SE .14/2.89455 = .0484: 2·4/.0484² = 3,420 units an arm."""
+    subject = make_experiment(primary=["revenue"], minimum_detectable_effect=0.014)
+    decision = decide(subject, moments({("revenue", "a"): 10.0, ("revenue", "b"): 10.0}, n=n))
+    assert decision.recommendation == recommendation
