@@ -15,9 +15,7 @@ from configs.schema import Experiment, Metric, Project
 START, END = date(2026, 9, 1), date(2026, 9, 10)
 PROJECT = Project(name="shop", history_start=date(2026, 9, 1), late_arrival_days=0)
 METRICS = {
-    "conversion": Metric(
-        id="conversion", type="proportion", source="shop", event="purchase", window={"end_days": 3}
-    ),
+    "conversion": Metric(id="conversion", type="proportion", source="shop", event="purchase", window={"end_days": 3}),
     "tickets": Metric(id="tickets", type="proportion", source="shop", event="ticket"),
 }
 EPOCH_COLUMNS = [
@@ -48,16 +46,12 @@ def counts(
     """Rows of fct_epoch_counts: `units` are unmixed, one number per variant."""
     return [
         (day, "banner", *segment, epoch, variant, n, n_mixed, weight)
-        for (variant, weight), n, n_mixed in zip(
-            weights.items(), units, mixed or [0] * len(units), strict=True
-        )
+        for (variant, weight), n, n_mixed in zip(weights.items(), units, mixed or [0] * len(units), strict=True)
     ]
 
 
 def matured(day: date, units: Sequence[int], variants: Sequence[str] = ("a", "b")) -> list[tuple[Any, ...]]:
-    return [
-        (day, "banner", "conversion", variant, "all", n) for variant, n in zip(variants, units, strict=True)
-    ]
+    return [(day, "banner", "conversion", variant, "all", n) for variant, n in zip(variants, units, strict=True)]
 
 
 def source_days(n_days: int = 20, **missing: str) -> pd.DataFrame:
@@ -120,9 +114,7 @@ def test_a_clean_experiment_passes_every_check() -> None:
 
 def test_cookie_cats_passes_with_a_note() -> None:
     """44,700 and 45,489 players, published p .0086: between the note's .01 and the .0005 that fails."""
-    row = only(
-        check(experiment(HALVES), counts(END, [44_700, 45_489], HALVES), days=[END]), "sample_ratio_mismatch"
-    )
+    row = only(check(experiment(HALVES), counts(END, [44_700, 45_489], HALVES), days=[END]), "sample_ratio_mismatch")
     assert row["passed"]
     assert row["severity"] == "note"
     assert row["p_value"] == pytest.approx(0.008608, abs=1e-6)
@@ -147,13 +139,9 @@ def test_audacity_fails(units: list[int], p_value: float) -> None:
 
 
 def test_chi_squared_is_looked_at_once_and_its_verdict_stays() -> None:
-    """p 2.4e-5: chi-squared does not fail before the end, does at it, and keeps its verdict."""
+    """At p 2.4e-5 chi-squared does not fail before the end, does at it, and keeps its verdict."""
     days = [END - timedelta(days=1), END, END + timedelta(days=1)]
-    rows = [
-        row
-        for day, b in zip(days, (2_996, 2_996, 3_300), strict=True)
-        for row in counts(day, [3_332, b], HALVES)
-    ]
+    rows = [row for day, b in zip(days, (2_996, 2_996, 3_300), strict=True) for row in counts(day, [3_332, b], HALVES)]
     frame = check(experiment(HALVES), rows, days=days)
     before, at, after = (only(frame, "sample_ratio_mismatch", day) for day in days)
     assert before["passed"]
@@ -185,9 +173,7 @@ def test_a_unit_in_an_arm_of_zero_weight_is_a_failure_by_itself() -> None:
     weights = {"a": 0.5, "b": 0.5, "off": 0.0}
     clean = check(experiment(weights), counts(START, [50, 50, 0], weights), days=[START])
     assert clean[clean["severity"] == "error"]["passed"].all()
-    row = only(
-        check(experiment(weights), counts(START, [50, 50, 1], weights), days=[START]), "sample_ratio_mismatch"
-    )
+    row = only(check(experiment(weights), counts(START, [50, 50, 1], weights), days=[START]), "sample_ratio_mismatch")
     assert not row["passed"]
     assert row["p_value"] == 0
 
@@ -269,13 +255,9 @@ def test_segments_warn_with_the_threshold_shared_among_them() -> None:
         ([500, 500], "error", False),
     ],
 )
-def test_mixing_warns_from_one_percent_and_fails_from_ten(
-    mixed: list[int], severity: str, passed: bool
-) -> None:
+def test_mixing_warns_from_one_percent_and_fails_from_ten(mixed: list[int], severity: str, passed: bool) -> None:
     units = [5_000 - n for n in mixed]
-    row = only(
-        check(experiment(HALVES), counts(END, units, HALVES, mixed=mixed), days=[END]), "mixed_exposures"
-    )
+    row = only(check(experiment(HALVES), counts(END, units, HALVES, mixed=mixed), days=[END]), "mixed_exposures")
     assert row["statistic"] == sum(mixed) / 10_000
     assert (row["severity"], row["passed"]) == (severity, passed)
 
@@ -317,9 +299,7 @@ def test_an_empty_arm_warns_while_chance_explains_it() -> None:
 
 def test_an_arm_of_zero_weight_may_be_empty() -> None:
     weights = {"a": 1.0, "b": 0.0}
-    assert only(check(experiment(weights), counts(START, [20, 0], weights), days=[START]), "no_exposures")[
-        "passed"
-    ]
+    assert only(check(experiment(weights), counts(START, [20, 0], weights), days=[START]), "no_exposures")["passed"]
 
 
 def test_missing_log_dates_warn_and_are_named() -> None:
