@@ -158,17 +158,20 @@ def results(
 def plan(
     context: typer.Context,
     experiment: Annotated[str, typer.Option("--experiment", help="The experiment to plan.")],
+    units_per_day: Annotated[
+        float | None, typer.Option(min=0.001, help="New units a day; default: as in the project's own history.")
+    ] = None,
     output: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Sample size, duration and minimum detectable effect, from the project's own history."""
-    from orchestration.cli_output import print_frame
+    from orchestration.cli_output import print_plan
     from orchestration.history import NoHistoryError, plan_experiment
 
     try:
-        frame = plan_experiment(context.obj, experiment)
+        frame = plan_experiment(context.obj, experiment, units_per_day)
     except NoHistoryError as error:
         raise InputError(str(error)) from error
-    print_frame(frame, output)
+    print_plan(frame, output)
 
 
 @app.command()

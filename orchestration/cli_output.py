@@ -12,21 +12,22 @@ from orchestration.cli import OutputFormat
 from orchestration.published import PublishedResults
 from orchestration.runs import RunOutcome
 
-SCORECARD_SHOWN = {
+NARROWEST_TABLE = 150
+"""Columns that a table may take when standard output is no terminal."""
+
+PLAN_SHOWN = {
     "metric_id": "metric",
     "role": "role",
     "variant_id": "variant",
-    "n_treatment": "n",
-    "baseline_mean": "baseline",
-    "treatment_mean": "treatment",
-    "effect_relative": "change",
-    "relative_ci_low": "from",
-    "relative_ci_high": "to",
-    "p_value_adjusted": "p (adjusted)",
-    "p_value_non_inferiority": "p (non-inf.)",
-    "status": "status",
+    "mean": "baseline",
+    "planned_effect_relative": "planned effect",
+    "n_baseline": "n baseline",
+    "n_treatment": "n treatment",
+    "days": "days",
+    "planned_days": "planned days",
+    "planned_power": "power then",
+    "detectable_effect_relative": "found then",
 }
-PERCENTAGES = ("effect_relative", "relative_ci_low", "relative_ci_high")
 
 
 def print_json(value: Any) -> None:
@@ -44,14 +45,21 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def print_frame(frame: pd.DataFrame, output: OutputFormat, title: str | None = None) -> None:
-    """Print one frame."""
+def print_plan(frame: pd.DataFrame, output: OutputFormat) -> None:
+    """Print a plan: what is needed, and what the planned duration gives."""
     if output is OutputFormat.JSON:
         print_json(records(frame))
     elif output is OutputFormat.CSV:
         frame.to_csv(sys.stdout, index=False)
     else:
-        Console().print(_table(frame, title))
+        shown = frame[list(PLAN_SHOWN)].rename(columns=PLAN_SHOWN)
+        for name in ("planned effect", "found then", "power then"):
+            shown[name] = [f"{value:.1%}" if pd.notna(value) else None for value in shown[name]]
+        console = _console()
+        console.print(f"{frame['units_per_day'].iloc[0]:,.0f} new units a day")
+        console.print(_table(shown))
+        for reason in frame.loc[frame["reason"] != "", "reason"].drop_duplicates():
+            console.print(f"– {reason}")
 
 
 def print_results(found: PublishedResults, output: OutputFormat) -> None:
@@ -71,7 +79,7 @@ def print_results(found: PublishedResults, output: OutputFormat) -> None:
             }
         )
         return
-    console = Console()
+    console = _console()
     for decision in found.decisions.to_dict("records"):
         _print_experiment(console, decision, found)
 
@@ -83,33 +91,60 @@ def _print_experiment(console: Console, decision: dict[str, Any], found: Publish
     rows = found.scorecard[
         (found.scorecard["experiment_id"] == experiment_id) & (found.scorecard["segment_name"] == "all")
     ]
-    console.print(_table(rows[list(SCORECARD_SHOWN)].rename(columns=SCORECARD_SHOWN)))
+    console.print(_table(_shown_scorecard(rows)))
     health = found.health_checks[found.health_checks["experiment_id"] == experiment_id]
     for check in health[~health["passed"].astype(bool) | (health["severity"] == "note")].to_dict("records"):
         mark = "passed" if check["passed"] else "FAILED"
         console.print(f"  {check['check_name']} ({check['severity']}, {mark}): {check['message']}")
 
 
-def _table(frame: pd.DataFrame, title: str | None = None) -> Table:
-    table = Table(title=title, header_style="bold", pad_edge=False)
-    percentages = {SCORECARD_SHOWN[name] for name in PERCENTAGES}
+def _shown_scorecard(rows: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a scorecard that a person reads first."""
+    changes = zip(rows["effect_relative"], rows["relative_ci_low"], rows["relative_ci_high"], strict=True)
+    return pd.DataFrame(
+        {
+            "metric": rows["metric_id"].array,
+            "role": rows["role"].array,
+            "variant": rows["variant_id"].array,
+            "n": rows["n_treatment"].array,
+            "baseline": rows["baseline_mean"].array,
+            "treatment": rows["treatment_mean"].array,
+            "change": [_change(*change) for change in changes],
+            "p adjusted": rows["p_value_adjusted"].array,
+            "p non-inferior": rows["p_value_non_inferiority"].array,
+            "status": rows["status"].array,
+        }
+    )
+
+
+def _change(effect: float, low: float, high: float) -> str | None:
+    if pd.isna(effect):
+        return None
+    return f"{effect:+.1%}" if pd.isna(low) else f"{effect:+.1%} ({low:+.1%} … {high:+.1%})"
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, NARROWEST_TABLE))
+
+
+def _table(frame: pd.DataFrame) -> Table:
+    table = Table(header_style="bold", pad_edge=False, show_edge=False)
     for name in frame.columns:
         numeric = pd.api.types.is_numeric_dtype(frame[name])
-        table.add_column(str(name), justify="right" if numeric else "left", no_wrap=numeric)
+        table.add_column(str(name), justify="right" if numeric else "left", no_wrap=bool(name))
     for row in frame.itertuples(index=False):
-        table.add_row(*(_cell(value, name in percentages) for name, value in zip(frame.columns, row, strict=True)))
+        table.add_row(*(_cell(value) for value in row))
     return table
 
 
-def _cell(value: Any, is_percentage: bool) -> str:
-    if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
+def _cell(value: Any) -> str:
+    if pd.isna(value):
         return "–"
-    if is_percentage:
-        return f"{value:+.2%}"
-    if isinstance(value, float):
-        return f"{value:.4g}"
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value.is_integer() and abs(value) >= 10 else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 

@@ -45,7 +45,7 @@ def _print_decisions(console: Console, workspace: Workspace) -> None:
     rows = primary.merge(truth, on=["experiment_id", "variant_id", "metric_id"], suffixes=("", "_true"), how="left")
     for decision in found.decisions.to_dict("records"):
         experiment = experiments[decision["experiment_id"]]
-        chosen = f" {decision['variant_id']}" if isinstance(decision["variant_id"], str) and decision["variant_id"] else ""
+        chosen = f" {decision['variant_id']}" if decision["variant_id"] else ""
         console.print(
             f"\n[bold]{experiment.name}[/bold] ({experiment.id}, {experiment.start} … {experiment.end}): "
             f"[bold reverse] {decision['recommendation']}{chosen} [/bold reverse]"

@@ -116,9 +116,8 @@ def _write_database(tables: list[PublishedTable], folder: Path) -> None:
         for table in tables:
             files = str(folder / table.name / "**" / "*.parquet").replace("'", "''")
             # The partition column is in the files too, so the folder names need no parsing.
-            database.execute(
-                f"create table {table.name} as from read_parquet('{files}', hive_partitioning = false, union_by_name = true)"
-            )
+            rows = f"read_parquet('{files}', hive_partitioning = false, union_by_name = true)"
+            database.execute(f"create table {table.name} as from {rows}")
 
 
 def _point(link: Path, target: Path) -> None:

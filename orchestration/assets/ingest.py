@@ -15,7 +15,8 @@ from orchestration.workspace import Workspace
 
 def ingest_assets(workspace: Workspace, project: Project, sources: Sources) -> list[dg.AssetsDefinition]:
     """An asset for each exposure and event source."""
-    return [_ingest_asset(workspace, project, source) for source in (*sources.exposures, *sources.events)]
+    logs: tuple[ExposureSource | EventSource, ...] = (*sources.exposures, *sources.events)
+    return [_ingest_asset(workspace, project, source) for source in logs]
 
 
 def ingest_key(source_id: str) -> dg.AssetKey:
@@ -130,7 +131,7 @@ def _row_accounting(key: dg.AssetKey, manifests: list[DayManifest]) -> dg.AssetC
 def _day_is_complete(key: dg.AssetKey, manifests: list[DayManifest]) -> dg.AssetCheckResult:
     problems = [manifest for manifest in manifests if manifest.status in ("missing", "failed")]
     warnings = [
-        f"{manifest.log_date}: {finding['expectation']} {finding.get('column') or ''} observed {finding.get('observed')}"
+        f"{manifest.log_date}: {finding['expectation']} {finding['column']} observed {finding['observed']}"
         for manifest in manifests
         for finding in manifest.audit
         if not finding["success"]

@@ -1,6 +1,7 @@
 """Scorecard, health checks and decisions as assets; each kind of health check is one asset check."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -36,7 +37,7 @@ Computation = Callable[[duckdb.DuckDBPyConnection, RunInputs, list[PlannedBuild]
 def result_assets(workspace: Workspace, project: Project) -> list[dg.AssetsDefinition]:
     """`scorecard`, `health_checks` and `decisions`."""
 
-    def step(key: dg.AssetKey, deps: list[dg.AssetKey], **extra: object) -> Callable[..., dg.AssetsDefinition]:
+    def step(key: dg.AssetKey, deps: list[dg.AssetKey], **extra: Any) -> Callable[..., dg.AssetsDefinition]:
         return dg.asset(
             key=key,
             deps=deps,
