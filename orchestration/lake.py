@@ -8,7 +8,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -116,7 +116,8 @@ class Lake:
         _sync(folder)  # the new names must be on disk before the manifest that counts on them
         temporary.replace(folder / _MANIFEST)
         _sync(folder)
-        self._remove_leftovers(folder, committed)
+        with suppress(OSError):  # the day is committed; what cannot be removed now, clean() removes
+            self._remove_leftovers(folder, committed)
         return committed
 
     @contextmanager

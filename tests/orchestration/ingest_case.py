@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from configs.schema import EventSource, ExposureSource, Project
 from orchestration.ingest import ingest_partition
 from orchestration.lake import DayManifest, Lake
 
 LOG_DATE = date(2026, 10, 5)
+HEADER = "event_id,user_id,name,ts,amount,channel\n"
+EXPOSURE_HEADER = "user_id,experiment,variant,ts,country\n"
 KNOWN_VARIANTS = {"checkout": ("control", "fast"), "banner": ("off", "on")}
 
 
@@ -97,3 +101,19 @@ class Shop:
         path = self.lake.folder(manifest.source_id, manifest.log_date) / name
         table = f"read_parquet('{path}', hive_partitioning = false)"
         return duckdb.execute(f"SELECT {columns} FROM {table} ORDER BY ALL").fetchall()
+
+
+def event(event_id: str, ts: str = "2026-10-05T10:00:00Z", amount: str = "1", channel: str = "web") -> str:
+    return f"{event_id},u1,purchase,{ts},{amount},{channel}\n"
+
+
+def one_event_parquet(shop: Shop, name: str = "a.parquet", **columns: pa.Array) -> None:
+    table = {
+        "event_id": pa.array(["e1"]),
+        "user_id": pa.array(["u1"]),
+        "name": pa.array(["purchase"]),
+        "ts": pa.array([datetime(2026, 10, 5, 10)], pa.timestamp("us")),
+        "amount": pa.array([1.5]),
+        "channel": pa.array(["web"]),
+    }
+    pq.write_table(pa.table({**table, **columns}), shop.path(name))

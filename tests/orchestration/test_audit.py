@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from orchestration.lake import DayManifest
-from tests.orchestration.ingest_case import LOG_DATE, Shop, event_source, exposure_source
-
-HEADER = "event_id,user_id,name,ts,amount,channel\n"
+from tests.orchestration.ingest_case import EXPOSURE_HEADER, HEADER, LOG_DATE, Shop, event_source, exposure_source
 
 
 @pytest.fixture
@@ -145,7 +143,7 @@ def test_many_duplicates_are_a_warning(shop: Shop) -> None:
 
 def test_exposures_are_audited_against_the_known_variants(shop: Shop) -> None:
     rows = "".join(f"u{i},checkout,fast,2026-10-05T10:00:00Z,DE\n" for i in range(30))
-    shop.write("a.csv", "user_id,experiment,variant,ts,country\n" + rows, kind="exposures")
+    shop.write("a.csv", EXPOSURE_HEADER + rows, kind="exposures")
     manifest = shop.ingest(exposure_source())
     found = {(finding["expectation"], finding["column"]): finding for finding in manifest.audit}
     assert found["expect_column_values_to_be_in_set", "experiment_id"]["threshold"] == "one of 2 known values"

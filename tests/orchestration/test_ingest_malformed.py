@@ -13,9 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestration.lake import DayManifest
-from tests.orchestration.ingest_case import Shop, event_source
+from tests.orchestration.ingest_case import HEADER, Shop, event_source
 
-HEADER = "event_id,user_id,name,ts,amount,channel\n"
 GOOD_ROWS = 30
 GOOD_CSV = HEADER + "".join(f"g{i},u{i},purchase,2026-10-05T10:00:{i:02d}Z,{i}.50,web\n" for i in range(GOOD_ROWS))
 GOOD_JSONL = "".join(
