@@ -46,6 +46,7 @@ class DayContract:
     """What every accepted row of a day keeps.
 
     Columns never missing, columns that together occur once, value sets by column, and the range of instants (UTC).
+    `has_steady_volume` says that days can be compared: exposures come and go with experiments, events do not.
     """
 
     required: tuple[str, ...]
@@ -54,6 +55,7 @@ class DayContract:
     instant: str
     earliest: datetime
     latest: datetime
+    has_steady_volume: bool
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def _profile_frame(profile: Mapping[str, Any], contract: DayContract) -> pd.Data
     day = {
         "subject": "day",
         "rows": profile["rows"],
-        "volume_ratio": _ratio(profile["rows"], profile["usual_rows"]),
+        "volume_ratio": _ratio(profile["rows"], profile["usual_rows"]) if contract.has_steady_volume else math.nan,
         "duplicate_share": profile["duplicate_share"],
         "quarantine_share": profile["quarantine_share"],
     }
@@ -110,7 +112,7 @@ def _profile_frame(profile: Mapping[str, Any], contract: DayContract) -> pd.Data
     slices = [
         {"subject": name, "slice_ratio": _ratio(part["rows"], part["usual_rows"])}
         for name, part in profile["slices"].items()
-        if (part["usual_rows"] or 0) >= SLICE_ROWS_COMPARED
+        if (part["usual_rows"] or 0) >= SLICE_ROWS_COMPARED and (part["rows"] or contract.has_steady_volume)
     ]
     return pd.DataFrame([day, *columns, *slices], columns=_PROFILE_COLUMNS)
 

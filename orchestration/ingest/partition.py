@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from configs.schema import ExposureSource, Project
+from configs.schema import EventSource, ExposureSource, Project
 from orchestration.audit import DayContract, audit_day, describe_failures
 from orchestration.ingest.day_bounds import DayBounds, day_bounds
 from orchestration.ingest.deduplicate import mark_duplicates
@@ -172,6 +172,7 @@ def _contract(request: _Request, bounds: DayBounds) -> DayContract:
         instant=instant_column(source),
         earliest=bounds.late_before,
         latest=bounds.future_after,
+        has_steady_volume=isinstance(source, EventSource),
     )
 
 

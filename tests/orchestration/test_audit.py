@@ -154,6 +154,28 @@ def test_exposures_are_audited_against_the_known_variants(shop: Shop) -> None:
     ) in found
 
 
+def write_exposures(shop: Shop, day: date, **rows_by_experiment: int) -> None:
+    variants = {"checkout": "fast", "banner": "on"}
+    rows = [
+        f"u{i},{experiment},{variants[experiment]},{day}T10:00:00Z,DE\n"
+        for experiment, n_rows in rows_by_experiment.items()
+        for i in range(n_rows)
+    ]
+    shop.write("a.csv", EXPOSURE_HEADER + "".join(rows), day, kind="exposures")
+
+
+def test_an_experiment_may_end_but_not_collapse(shop: Shop) -> None:
+    for weeks in (2, 1):
+        write_exposures(shop, LOG_DATE - timedelta(weeks=weeks), checkout=400, banner=200)
+        shop.ingest(exposure_source(), LOG_DATE - timedelta(weeks=weeks))
+
+    write_exposures(shop, LOG_DATE, banner=200)
+    assert warnings(shop.ingest(exposure_source())) == {}
+
+    write_exposures(shop, LOG_DATE, checkout=40, banner=200)
+    assert warnings(shop.ingest(exposure_source())) == {"slice_ratio": {"checkout/fast": 0.1}}
+
+
 def test_the_profile_describes_the_day(shop: Shop) -> None:
     write_day(shop, 40, n_bad=1, names=("view", "view", "purchase"))
     profile = shop.ingest(event_source()).profile
