@@ -66,8 +66,8 @@ def changed_partitions(
     elif as_of is not None:
         as_of |= {inputs.requested[1]} | _segment_dates(previous)
     log_dates = _changed_days(connection)
-    changed: dict[str, set[date] | None] = {name: as_of for name in AS_OF_TABLES}
-    return changed | {name: log_dates for name in ("row_ledger", "source_days", "quarantine")}
+    changed: dict[str, set[date] | None] = dict.fromkeys(AS_OF_TABLES, as_of)
+    return changed | dict.fromkeys(("row_ledger", "source_days", "quarantine"), log_dates)
 
 
 def record_published_days(connection: duckdb.DuckDBPyConnection) -> None:
