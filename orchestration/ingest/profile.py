@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from orchestration.ingest.fields import LogSource, lake_columns
-from orchestration.ingest.templates import identifier, render
+from orchestration.ingest.templates import render
 from orchestration.lake import DayManifest
 
 _LARGEST_SLICES = 50
@@ -33,11 +33,7 @@ def profile_day(connection: duckdb.DuckDBPyConnection, source: LogSource, recent
     """
     columns = lake_columns(source)
     n_accepted, content, *figures = connection.execute(render("profile_columns", lake_columns=columns)).fetchall()[0]
-    reasons = dict(
-        connection.execute(
-            "SELECT reason, count(*) FROM staged WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
-        ).fetchall()
-    )
+    reasons = dict(connection.execute(render("count_reasons")).fetchall())
     n_duplicate = reasons.pop("duplicate", 0)
     n_quarantined = sum(reasons.values())
     n_read = n_accepted + n_duplicate + n_quarantined
@@ -71,13 +67,8 @@ def _slices(
 ) -> dict[str, dict[str, Any]]:
     """Rows of each event, or of each experiment's variants; with what was usual, which today may lack."""
     parts = ("event_name",) if "event_name" in dict(lake_columns(source)) else ("experiment_id", "variant_id")
-    label = " || '/' || ".join(identifier(part) for part in parts)
-    rows = dict(
-        connection.execute(
-            f"SELECT {label}, count(*) FROM staged WHERE reason IS NULL GROUP BY 1 ORDER BY 2 DESC, 1"
-            f" LIMIT {_LARGEST_SLICES}"
-        ).fetchall()
-    )
+    counted = connection.execute(render("count_slices", parts=parts, limit=_LARGEST_SLICES))
+    rows = dict(counted.fetchall())
     known = {name for day in recent for name in day.profile["slices"]}
     return {
         name: {

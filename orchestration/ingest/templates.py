@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-Literal = str | int | float | bool | date | datetime | None
+SqlValue = str | int | float | bool | date | datetime | None
 
 
 def render(template: str, **values: Any) -> str:
@@ -20,7 +20,7 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def literal(value: Literal | Iterable[Literal]) -> str:
+def literal(value: SqlValue | Iterable[SqlValue]) -> str:
     """`value` as an SQL literal; an iterable becomes a list."""
     if value is None:
         return "NULL"
