@@ -1,8 +1,18 @@
 {#- Exact integers: sums and products that never round. A quantised value has at most 15 digits. -#}
 {% macro exact(expression) -%} cast({{ expression }} as decimal(38, 0)) {%- endmacro %}
 
+{#- The exact product of two quantised values. DuckDB types the product of two narrow decimals DECIMAL(18), which
+    overflows; its 128-bit integers are wide enough and faster than wide decimals. -#}
 {% macro exact_product(left, right) -%}
-    cast({{ left }} as decimal(15, 0)) * cast({{ right }} as decimal(15, 0))
+    {{ return(adapter.dispatch('exact_product', 'equipoise')(left, right)) }}
+{%- endmacro %}
+
+{% macro default__exact_product(left, right) -%}
+    cast({{ left }} as decimal(19, 0)) * cast({{ right }} as decimal(19, 0))
+{%- endmacro %}
+
+{% macro duckdb__exact_product(left, right) -%}
+    cast({{ left }} as hugeint) * cast({{ right }} as hugeint)
 {%- endmacro %}
 
 {#- A total as BIGINT, held at +-10^18 so that one absurd unit cannot stop the build (10^14 already flags it). -#}

@@ -8,7 +8,7 @@
 
 {#- The exact sum of a quantised column, or of the product of two. -#}
 {% macro exact_sum(left, right=none) -%}
-    coalesce({{ exact("sum(" ~ left ~ (" * " ~ right if right is not none else "") ~ ")") }}, 0)
+    coalesce({{ exact("sum(" ~ (left if right is none else exact_product(left, right)) ~ ")") }}, 0)
 {%- endmacro %}
 
 {#- (sum of products - product of sums / n) / (n - 1) from exact integer sums, in double.

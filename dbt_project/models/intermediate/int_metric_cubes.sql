@@ -103,8 +103,8 @@ select
     {%- for metric in metrics %},
     {%- set z = 'z_' ~ metric.metric_hash %}
     sum({{ z }}) as {{ z }},
-    sum({{ z }} * {{ z }}) as z{{ z }},
-    sum({{ z }} * {{ z }} * {{ z }}) as zz{{ z }},
+    sum({{ exact_product(z, z) }}) as z{{ z }},
+    sum({{ exact_product(z, exact_product(z, z)) }}) as zz{{ z }},
     max(scale_{{ metric.metric_hash }}) as scale_{{ metric.metric_hash }}
     {%- endfor %}
 from distances as units
