@@ -24,7 +24,7 @@ def matured_streams(inputs: HealthInputs) -> pd.DataFrame:
         (matured["segment_name"] == "all") & (matured["metric_id"] == matured["experiment_id"].map(longest))
     ]
     grid = _grid(inputs, matured)
-    grid["exposed_by"] = as_days(grid["as_of_date"] - grid["experiment_id"].map(windows))
+    grid["exposed_by"] = as_days(grid["as_of_date"] - grid["experiment_id"].map(windows).astype("timedelta64[us]"))
     streams = pd.merge_asof(
         grid.sort_values("exposed_by", kind="stable"),
         _expected_units(inputs.epoch_counts).sort_values("exposed_by", kind="stable"),
