@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint format dev lock check-configs dbt-docs clean
+.PHONY: help setup demo test test-long lint check-configs format dev lock clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -36,11 +36,16 @@ lint: setup  ## ruff, mypy, import-linter, sqlfluff
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint dbt_project/models dbt_project/tests --processes 2
+	$(BIN)/python .ci/lint_sql.py
 
 format: setup  ## Format the code in place
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+check-configs: setup  ## The example configuration is valid, renders, and dbt parses with it
+	$(BIN)/equipoise validate
+	$(BIN)/python -m configs.render --configs configs --check
+	$(BIN)/python -m orchestration.dbt_models
 
 dev: setup  ## Dagster's web UI and daemon, with the daily schedule on
 	$(BIN)/equipoise dev

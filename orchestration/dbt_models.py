@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from configs.load import load_config
+from configs.render import render
 from orchestration.workspace import DBT_PROJECT_DIR, Workspace
 
 FAILED_STATUSES = frozenset({"error", "fail", "runtime error", "skipped"})
@@ -99,3 +102,19 @@ def manifest_path(workspace: Workspace) -> Path:
         temporary.write_bytes(manifest.read_bytes())
         temporary.replace(kept)
     return kept
+
+
+def check_project(configs: Path) -> None:
+    """Render a configuration into a temporary folder and parse the dbt project with it.
+
+    Raises ConfigError for a broken configuration, DbtError when the project does not parse.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(configs, Path(folder) / "data", Path(folder) / "state")
+        workspace.activate()
+        render(load_config(configs), workspace.generated)
+        invoke_dbt(["parse"])
+
+
+if __name__ == "__main__":
+    check_project(Workspace.from_environment().configs)

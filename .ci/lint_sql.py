@@ -1,0 +1,33 @@
+"""Compile the dbt models with two of the example metrics and lint the SQL that comes out."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from configs.load import load_config
+from configs.render import render
+from orchestration.dbt_models import invoke_dbt
+from orchestration.workspace import Workspace
+
+SAMPLE_METRICS = ("revenue_per_user", "revenue_per_order")
+"""A mean with a quantile cap and a covariate, and a ratio: every branch of the macros."""
+
+
+def main() -> int:
+    """Exit status of sqlfluff."""
+    root = Path(__file__).resolve().parent.parent
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(root / "configs", Path(folder) / "data", Path(folder) / "state")
+        workspace.activate()
+        config = load_config(workspace.configs)
+        metrics = {metric_id: config.metrics[metric_id] for metric_id in SAMPLE_METRICS}
+        render(config.model_copy(update={"metrics": metrics, "experiments": {}}), workspace.generated)
+        invoke_dbt(["compile", "--select", "resource_type:model", "test_type:singular"])
+        compiled = workspace.dbt_target / "compiled"
+        command = [str(Path(sys.executable).with_name("sqlfluff")), "lint", "--config", str(root / ".sqlfluff")]
+        return subprocess.run([*command, "--disable-progress-bar", str(compiled)], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
