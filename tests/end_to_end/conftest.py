@@ -1,0 +1,61 @@
+"""Workspaces that several tests read: two public data sets, and a small simulated shop."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestration.simulated_project import simulate_project
+from orchestration.workspace import Workspace
+from tests.end_to_end.pipeline import run
+from tests.end_to_end.real_experiments.convert import (
+    AUDACITY_DAYS,
+    CONFIGS,
+    COOKIE_CATS_DAYS,
+    audacity_logs,
+    cookie_cats_logs,
+)
+from tests.end_to_end.two_experiments.days import FIRST_DAY, LAST_DAY, N_DAYS
+
+PUBLISHED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+
+def published_data(name: str) -> Path:
+    """The folder of a public data set, which lies beside the repository where there is one."""
+    folder = PUBLISHED_DATA / name
+    if not folder.is_dir():
+        pytest.skip(f"the public data set is not here: {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cookie_cats(tmp_path_factory) -> Workspace:
+    root = tmp_path_factory.mktemp("cookie_cats")
+    cookie_cats_logs(published_data("cookie_cats"), root / "data")
+    workspace = Workspace(CONFIGS / "cookie_cats", root / "data", root / "state")
+    run(workspace, COOKIE_CATS_DAYS[0].date(), COOKIE_CATS_DAYS[-1].date())
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def audacity(tmp_path_factory) -> Workspace:
+    root = tmp_path_factory.mktemp("audacity")
+    audacity_logs(published_data("audacity_funnel"), root / "data")
+    workspace = Workspace(CONFIGS / "audacity", root / "data", root / "state")
+    run(workspace, AUDACITY_DAYS[0].date(), AUDACITY_DAYS[-1].date())
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def unrun_shop(tmp_path_factory) -> Workspace:
+    """The small shop with its logs, never run: copy it, or give it a state folder of your own."""
+    root = tmp_path_factory.mktemp("two_experiments")
+    workspace = Workspace(Path(__file__).parent / "two_experiments", root / "data", root / "state")
+    simulate_project(workspace, units=1500, days=N_DAYS, seed=3)
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def shop(unrun_shop) -> Workspace:
+    """The small shop after one run of all its log dates. Read only."""
+    run(unrun_shop, FIRST_DAY, LAST_DAY)
+    return unrun_shop

@@ -1,0 +1,67 @@
+"""Running the pipeline in a test, and reading what it published the way a user does."""
+
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from orchestration.runs import RunOutcome, run_days
+from orchestration.workspace import Workspace
+
+
+@contextmanager
+def environment_kept():
+    """A run points the process's environment at its workspace; undo that."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def run(workspace: Workspace, first: date, last: date) -> RunOutcome:
+    """Run log dates; a run that publishes nothing fails the test with the run's own words."""
+    outcome = try_run(workspace, first, last)
+    assert outcome.published, outcome.errors
+    return outcome
+
+
+def try_run(workspace: Workspace, first: date, last: date) -> RunOutcome:
+    with environment_kept():
+        return run_days(workspace, first, last)
+
+
+def copy_of(workspace: Workspace, folder: Path, *parts: str) -> Workspace:
+    """The workspace with `configs`, `data` or `state` copied into `folder`, for a test to change."""
+    for part in parts:
+        shutil.copytree(getattr(workspace, part), folder / part, symlinks=True)
+    return replace(workspace, **{part: folder / part for part in parts})
+
+
+def tables(state: Path) -> dict[str, pd.DataFrame]:
+    """Every published table, in one order."""
+    with duckdb.connect(str((state / "results.duckdb").resolve()), read_only=True) as connection:
+        names = [name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()]
+        return {name: connection.execute(f"select * from {name} order by all").df() for name in sorted(names)}
+
+
+def table(state: Path, name: str, **equal: object) -> pd.DataFrame:
+    """The rows of one published table whose columns equal the values given."""
+    frame = tables(state)[name]
+    for column, value in equal.items():
+        frame = frame[frame[column] == (pd.Timestamp(value) if isinstance(value, date) else value)]
+    return frame.reset_index(drop=True)
+
+
+def assert_same_results(left: Path, right: Path) -> None:
+    """Every published table is the same to the last bit."""
+    first, second = tables(left), tables(right)
+    assert first.keys() == second.keys()
+    for name, frame in first.items():
+        pd.testing.assert_frame_equal(frame, second[name], check_exact=True, obj=name)
