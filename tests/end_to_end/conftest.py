@@ -14,7 +14,7 @@ from tests.end_to_end.real_experiments.convert import (
     audacity_logs,
     cookie_cats_logs,
 )
-from tests.end_to_end.two_experiments.days import FIRST_DAY, LAST_DAY, N_DAYS
+from tests.end_to_end.two_experiments.days import DAYS, FIRST_DAY, LAST_DAY
 
 PUBLISHED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -50,7 +50,7 @@ def unrun_shop(tmp_path_factory) -> Workspace:
     """The small shop with its logs, never run: copy it, or give it a state folder of your own."""
     root = tmp_path_factory.mktemp("two_experiments")
     workspace = Workspace(Path(__file__).parent / "two_experiments", root / "data", root / "state")
-    simulate_project(workspace, units=1500, days=N_DAYS, seed=3)
+    simulate_project(workspace, units=1500, days=len(DAYS), seed=3)
     return workspace
 
 

@@ -49,11 +49,11 @@ inner join {{ source('inputs', 'experiments') }} as experiments
     {%- if attribute is none -%} 'all' {%- else -%} coalesce(units.a_{{ attribute }}, 'unknown') {%- endif -%}
 {%- endmacro %}
 
-{#- The third central moment in quantised units, from int_metric_cubes (z is in thousandths of `scale`). -#}
+{#- The third central moment in quantised units, from int_metric_cubes (z is in millionths of `scale`). -#}
 {% macro third_central_moment(h) -%}
     {%- set n = "cast(n_" ~ h ~ " as double)" -%}
-    {%- set z = "(cast(z_" ~ h ~ " as double) / " ~ n ~ " / 1e3)" -%}
-    {%- set zz = "(cast(zz_" ~ h ~ " as double) / " ~ n ~ " / 1e6)" -%}
-    {%- set zzz = "(cast(zzz_" ~ h ~ " as double) / " ~ n ~ " / 1e9)" -%}
+    {%- set z = "(cast(z_" ~ h ~ " as double) / " ~ n ~ " / 1e6)" -%}
+    {%- set zz = "(cast(zz_" ~ h ~ " as double) / " ~ n ~ " / 1e12)" -%}
+    {%- set zzz = "(cast(zzz_" ~ h ~ " as double) / " ~ n ~ " / 1e18)" -%}
     ({{ zzz }} - 3 * {{ z }} * {{ zz }} + 2 * {{ z }} * {{ z }} * {{ z }}) * power(scale_{{ h }}, 3)
 {%- endmacro %}

@@ -1,8 +1,9 @@
 {{ config(materialized='table') }}
 {#-
-    Sums of z, z squared and z cubed, where z is a unit's distance from its arm's mean in thousandths of the arm's
+    Sums of z, z squared and z cubed, where z is a unit's distance from its arm's mean in millionths of the arm's
     standard deviation, rounded: integers again, so that the third moment is exact and does not cancel.
-    Of a ratio, z is that of the linearised numerator - ratio * denominator.
+    Of a ratio, z is that of the linearised numerator - ratio * denominator. With n units |z| is at most 10^6 * sqrt(n),
+    unless the standard deviation is itself a rounding error: the bound only keeps that from stopping the build.
 -#}
 {%- set metrics = metric_catalog()['metrics'] %}
 with
@@ -51,12 +52,12 @@ arm_centres as (
         {%- set h = metric.metric_hash %}
         {%- if metric.denominator is none %}
         cast(y_{{ h }} as double) / nullif(n_{{ h }}, 0) as centre_{{ h }},
-        sqrt(nullif(var_y_{{ h }}, 0)) as scale_{{ h }}
+        sqrt(var_y_{{ h }}) as scale_{{ h }}
         {%- else %}
         ratio_{{ h }},
-        sqrt(nullif(greatest(
+        sqrt(case when ratio_{{ h }} is not null and n_{{ h }} > 1 then greatest(
             var_y_{{ h }} - 2 * ratio_{{ h }} * cov_yd_{{ h }} + ratio_{{ h }} * ratio_{{ h }} * var_d_{{ h }}, 0
-        ), 0)) as scale_{{ h }}
+        ) end) as scale_{{ h }}
         {%- endif %}
         {%- endfor %}
     from arm_covariances
@@ -79,7 +80,14 @@ distances as (
         {%- else %}
         {%- set distance = "cast(y_" ~ h ~ " as double) - ratio_" ~ h ~ " * cast(d_" ~ h ~ " as double)" %}
         {%- endif %}
-        cast(round(({{ distance }}) / scale_{{ h }} * 1000) as decimal(12, 0)) as z_{{ h }},
+        case
+            when scale_{{ h }} = 0 and y_{{ h }} is not null then 0
+            else
+                cast(
+                    least(greatest(round(({{ distance }}) / scale_{{ h }} * 1e6), -999999999999), 999999999999)
+                    as decimal(12, 0)
+                )
+        end as z_{{ h }},
         scale_{{ h }}
         {%- endfor %}
     from unit_metrics

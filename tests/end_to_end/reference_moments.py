@@ -1,0 +1,353 @@
+"""The design's rules for the tables' grain in plain Python: every as-of date from scratch, exact, slow and readable.
+
+It shares no code with the pipeline but the configuration's models.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from fractions import Fraction
+from math import ceil, sqrt
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from configs.schema import Component, Condition, Config, Experiment, Metric, Project
+from tests.end_to_end.shop_logs import Event, Exposure, Logs, Row
+
+DAY = timedelta(days=1)
+OVERFLOW = 10**14
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Known:
+    """An accepted row, its local date, and the first as-of date at which it counts."""
+
+    row: Any
+    date: date
+    known_from: date
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit's first exposure as known at an as-of date; `known_from` is when that instant became known."""
+
+    id: str
+    first: Exposure
+    date: date
+    known_from: date
+    is_mixed: bool
+
+
+@dataclass(frozen=True)
+class Value:
+    """What one metric sees of one unit, in quantised units; `raw` and `raw_denominator` are before the cap."""
+
+    unit: Unit
+    raw: int
+    raw_denominator: int
+    numerator: int
+    denominator: int
+    covariate: int
+    has_no_history: int
+
+
+def local_date(at: datetime, project: Project) -> date:
+    return at.replace(tzinfo=UTC).astimezone(ZoneInfo(project.timezone)).date()
+
+
+def end_of_day(day: date, project: Project) -> datetime:
+    midnight = datetime.combine(day + DAY, time(), ZoneInfo(project.timezone))
+    return midnight.astimezone(UTC).replace(tzinfo=None)
+
+
+def accepted(logs: Logs, source_id: str, project: Project) -> list[Known]:
+    """Rows neither too late nor from the future, the first of each event id within the days a late row may take."""
+    kept: list[Known] = []
+    ids: dict[date, set[str]] = {}
+    for source, log_date in sorted(logs):
+        if source != source_id:
+            continue
+        reach = [log_date - n * DAY for n in range(1, project.late_arrival_days + 1)]
+        seen = {id_ for day in reach for id_ in ids.get(day, ())}
+        ids[log_date] = set()
+        for row in (row for file in logs[source, log_date] for row in file):
+            occurred = local_date(row.at, project)
+            is_late = (log_date - occurred).days > project.late_arrival_days
+            is_future = row.at > end_of_day(log_date, project) + timedelta(hours=1)
+            # A repeated exposure needs no rule: the earliest one stays what it was.
+            is_duplicate = isinstance(row, Event) and row.id in seen | ids[log_date]
+            if is_late or is_future or is_duplicate:
+                continue
+            if isinstance(row, Event):
+                ids[log_date].add(row.id)
+            kept.append(Known(row, occurred, max(log_date, occurred)))
+    return kept
+
+
+class Reference:
+    """The expected marts of a configuration and its logs."""
+
+    def __init__(self, config: Config, logs: Logs) -> None:
+        self.config, self.project = config, config.project
+        sources = (*config.sources.exposures, *config.sources.events)
+        self.rows = {source.id: accepted(logs, source.id, self.project) for source in sources}
+
+    def last_day(self, experiment: Experiment) -> date:
+        windows = [self.config.metrics[id_].window for id_ in experiment.metrics.roles]
+        return experiment.end + max((window.end_days for window in windows if window), default=0) * DAY
+
+    def as_of_dates(self, experiment: Experiment, through: date) -> list[date]:
+        last = min(through, self.last_day(experiment))
+        return [experiment.start + n * DAY for n in range((last - experiment.start).days + 1)]
+
+    def groups(self, experiment: Experiment, as_of: date, latest: date) -> list[tuple[str, Callable[[Unit], str]]]:
+        """Segments with what gives a unit's value: everyone, and attributes at the latest and the final as-of date."""
+        everyone: list[tuple[str, Callable[[Unit], str]]] = [("all", lambda unit: "all")]
+        if as_of not in (latest, self.last_day(experiment)):
+            return everyone
+        return everyone + [
+            (name, lambda unit, name=name: getattr(unit.first, name) or "unknown") for name in experiment.segments
+        ]
+
+    def units(self, experiment: Experiment, as_of: date) -> list[Unit]:
+        """Every unit exposed within [start, end], as known at the as-of date."""
+        rows: dict[str, list[Known]] = {}
+        for known in self.rows[str(experiment.exposure_source)]:
+            is_within = experiment.start <= known.date <= experiment.end
+            if known.row.experiment == experiment.id and is_within and known.known_from <= as_of:
+                rows.setdefault(known.row.unit, []).append(known)
+        return [_unit(unit_id, found) for unit_id, found in sorted(rows.items())]
+
+    def exposure_counts(self, through: date) -> dict[Key, dict[str, Any]]:
+        """`(as_of_date, experiment_id, variant_id, segment_name, segment_value)` to the counts."""
+        counts = {}
+        for experiment in self.config.experiments.values():
+            dates = self.as_of_dates(experiment, through)
+            for as_of in dates:
+                for segment, value_of in self.groups(experiment, as_of, dates[-1]):
+                    units = self.units(experiment, as_of)
+                    for value in {value_of(unit) for unit in units}:
+                        for variant in experiment.variants:
+                            mine = [u for u in units if value_of(u) == value and u.first.variant == variant.id]
+                            counts[as_of, experiment.id, variant.id, segment, value] = _counts(mine) | {
+                                "expected_share": variant.weight
+                            }
+        return counts
+
+    def epoch_counts(self, through: date) -> dict[Key, dict[str, Any]]:
+        """The same by allocation epoch: those that brought a unit."""
+        counts = {}
+        for experiment in self.config.experiments.values():
+            starts = [epoch.from_ for epoch in experiment.allocation] or [experiment.start]
+            dates = self.as_of_dates(experiment, through)
+            for as_of in dates:
+                units = self.units(experiment, as_of)
+                epochs = {unit.id: sum(start <= unit.date for start in starts) - 1 for unit in units}
+                for segment, value_of in self.groups(experiment, as_of, dates[-1]):
+                    for value, epoch in {(value_of(unit), epochs[unit.id]) for unit in units}:
+                        for variant in experiment.variants:
+                            mine = [
+                                unit
+                                for unit in units
+                                if (value_of(unit), epochs[unit.id], unit.first.variant) == (value, epoch, variant.id)
+                            ]
+                            key = (as_of, experiment.id, variant.id, segment, value, epoch)
+                            counts[key] = _counts(mine) | {"weight": variant.weight}
+        return counts
+
+    def metric_moments(self, through: date) -> dict[Key, dict[str, Any]]:
+        """`(as_of_date, experiment_id, variant_id, metric_id, segment_name, segment_value)` to the moments.
+
+        Groups with nobody in the metric's population are left out.
+        """
+        moments = {}
+        for experiment in self.config.experiments.values():
+            dates = self.as_of_dates(experiment, through)
+            for as_of in dates:
+                units = self.units(experiment, as_of)
+                for metric_id in experiment.metrics.roles:
+                    metric = self.config.metrics[metric_id]
+                    values = self.values(metric, experiment, units, as_of)
+                    caps = self.caps(metric, values)
+                    values = [_capped(value, caps) for value in values]
+                    for segment, value_of in self.groups(experiment, as_of, dates[-1]):
+                        for variant, value in {(v.unit.first.variant, value_of(v.unit)) for v in values}:
+                            mine = [v for v in values if (v.unit.first.variant, value_of(v.unit)) == (variant, value)]
+                            arm = [v for v in values if v.unit.first.variant == variant]
+                            key = (as_of, experiment.id, variant, metric_id, segment, value)
+                            moments[key] = self.moments(metric, mine, arm, caps[0])
+        return moments
+
+    def values(self, metric: Metric, experiment: Experiment, units: Iterable[Unit], as_of: date) -> list[Value]:
+        """The metric's population: units not mixed whose window has ended by the end of the as-of date."""
+        found = []
+        for unit in units:
+            matured_at = unit.first.at + (metric.window.end_days if metric.window else 0) * DAY
+            if unit.is_mixed or matured_at > end_of_day(as_of, self.project):
+                continue
+            in_window = self._in_window(metric, experiment, unit, as_of)
+            parts = [self._total(component, unit, in_window) for component in metric.components]
+            covariate, has_no_history = 0, 0
+            if metric.covariate:
+                in_lookback = _in_lookback(unit, metric.covariate.lookback_days)
+                covariate = self._total(metric.components[0], unit, in_lookback)
+                source = self.rows[metric.components[0].source]
+                has_no_history = int(not any(in_lookback(known) for known in source if known.row.unit == unit.id))
+            if metric.type in ("proportion", "retention"):
+                parts, covariate = [int(part > 0) for part in parts], int(covariate > 0)
+            numerator, denominator = parts if len(parts) == 2 else (*parts, 0)
+            found.append(Value(unit, numerator, denominator, numerator, denominator, covariate, has_no_history))
+        return found
+
+    def _in_window(self, metric: Metric, experiment: Experiment, unit: Unit, as_of: date) -> Callable[[Known], bool]:
+        if metric.window is None:
+            return lambda known: (
+                known.known_from <= as_of and known.row.at >= unit.first.at and known.date <= experiment.end
+            )
+        first, end = (unit.first.at + n * DAY for n in (metric.window.start_days, metric.window.end_days))
+        return lambda known: known.known_from <= as_of and first <= known.row.at < end
+
+    def _total(self, component: Component, unit: Unit, counts: Callable[[Known], bool]) -> int:
+        events = [
+            known.row
+            for known in self.rows[component.source]
+            if known.row.unit == unit.id
+            and known.row.name == component.event
+            and all(_holds(condition, known.row) for condition in component.where)
+            and counts(known)
+        ]
+        if component.aggregate == "count":
+            return len(events)
+        measures = [event.quantised for event in events if event.quantised is not None]
+        return sum(measures) if component.aggregate == "sum" else max(measures, default=0)
+
+    def decimals(self, component: Component) -> int:
+        if component.measure is None:
+            return 0
+        source = next(source for source in self.config.sources.events if source.id == component.source)
+        return source.measures[component.measure].decimals
+
+    def caps(self, metric: Metric, values: Sequence[Value]) -> list[int | None]:
+        """The cap of the numerator and of the denominator, in quantised units."""
+        if metric.cap is None:
+            return [None, None]
+        if metric.cap.upper is not None:
+            caps = [int(metric.cap.upper * 10 ** self.decimals(component)) for component in metric.components]
+        else:
+            quantile = Fraction(metric.cap.upper_quantile)
+            columns = [[v.numerator for v in values], [v.denominator for v in values]]
+            caps = [sorted(column)[ceil(quantile * len(column)) - 1] for column in columns if column]
+        return [*caps, None, None][:2]
+
+    def moments(self, metric: Metric, mine: Sequence[Value], arm: Sequence[Value], cap: int | None) -> dict[str, Any]:
+        """Moments of one group, in the metric's unit; `arm` is all of its variant, without regard to segments."""
+        one = 10 ** self.decimals(metric.components[0])
+        usable = [value for value in mine if not _overflows(value)]
+        y = [Fraction(value.numerator, one) for value in usable]
+        result: dict[str, Any] = {
+            "n_units": len(usable),
+            "n_overflow": len(mine) - len(usable),
+            "n_not_computed": 0,
+            "total": Fraction(sum(value.raw for value in usable), one),
+            "mean": _mean(y),
+            "variance": _covariance(y, y),
+            "last_cohort_date": max((value.unit.date for value in usable), default=None),
+            "cap_value": None if cap is None else Fraction(cap, one),
+        }
+        d: list[Fraction] = []
+        if metric.type == "ratio":
+            d = [Fraction(value.denominator, 10 ** self.decimals(metric.components[1])) for value in usable]
+            result |= {
+                "denominator_mean": _mean(d),
+                "denominator_variance": _covariance(d, d),
+                "denominator_covariance": _covariance(y, d),
+            }
+        if metric.covariate is not None:
+            x = [Fraction(value.covariate, one) for value in usable]
+            h = [Fraction(value.has_no_history) for value in usable]
+            result |= {
+                "covariate_mean": _mean(x),
+                "covariate_variance": _covariance(x, x),
+                "covariate_covariance": _covariance(y, x),
+                "no_history_share": _mean(h),
+                "no_history_covariance": _covariance(y, h),
+                "covariate_no_history_covariance": _covariance(x, h),
+            }
+        return result | self._third(metric, usable, [value for value in arm if not _overflows(value)])
+
+    def _third(self, metric: Metric, usable: Sequence[Value], arm: Sequence[Value]) -> dict[str, Any]:
+        """The third central moment; of a ratio, of numerator - ratio of the arm * denominator."""
+        one = 10 ** self.decimals(metric.components[0])
+        ratio = Fraction(0)
+        if metric.type == "ratio":
+            total = sum(value.denominator for value in arm)
+            if total == 0:
+                return {"third_central_moment": None, "scale": None}
+            ratio = Fraction(sum(value.numerator for value in arm), total)
+        linear = [(value.numerator - ratio * value.denominator) / one for value in usable]
+        of_arm = [(value.numerator - ratio * value.denominator) / one for value in arm]
+        if len(arm) < 2 or not linear:
+            return {"third_central_moment": None, "scale": None}
+        centre = sum(linear) / len(linear)
+        variance = _covariance(of_arm, of_arm)
+        return {
+            "third_central_moment": sum((value - centre) ** 3 for value in linear) / len(linear),
+            "scale": sqrt(variance) if variance is not None else None,
+        }
+
+
+def _unit(unit_id: str, rows: Sequence[Known]) -> Unit:
+    def precedence(known: Known) -> Key:
+        row = known.row
+        attributes = [(value is None, value or "") for value in (row.country, row.device)]
+        return row.at, row.variant, *attributes
+
+    first = min(rows, key=precedence)
+    return Unit(
+        id=unit_id,
+        first=first.row,
+        date=first.date,
+        known_from=min(known.known_from for known in rows if known.row.at == first.row.at),
+        is_mixed=len({known.row.variant for known in rows}) > 1,
+    )
+
+
+def _in_lookback(unit: Unit, days: int) -> Callable[[Known], bool]:
+    """Whole local days before the exposure's date, as known when the exposure became known."""
+    return lambda known: unit.date - days * DAY <= known.date < unit.date and known.known_from <= unit.known_from
+
+
+def _holds(condition: Condition, event: Row) -> bool:
+    values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+    is_listed = getattr(event, condition.property) in values
+    return is_listed if condition.op in ("=", "in") else not is_listed
+
+
+def _overflows(value: Value) -> bool:
+    return any(abs(part) >= OVERFLOW for part in (value.raw, value.raw_denominator, value.covariate))
+
+
+def _capped(value: Value, caps: Sequence[int | None]) -> Value:
+    numerator, denominator = (
+        part if cap is None else min(part, cap)
+        for part, cap in zip((value.numerator, value.denominator), caps, strict=True)
+    )
+    return replace(value, numerator=numerator, denominator=denominator)
+
+
+def _counts(units: Sequence[Unit]) -> dict[str, Any]:
+    n_mixed = sum(unit.is_mixed for unit in units)
+    return {"n_units": len(units) - n_mixed, "n_mixed_excluded": n_mixed}
+
+
+def _mean(values: Sequence[Fraction]) -> Fraction | None:
+    return sum(values, Fraction(0)) / len(values) if values else None
+
+
+def _covariance(left: Sequence[Fraction], right: Sequence[Fraction]) -> Fraction | None:
+    if len(left) < 2:
+        return None
+    mean_left, mean_right = sum(left) / len(left), sum(right) / len(right)
+    products = ((x - mean_left) * (y - mean_right) for x, y in zip(left, right, strict=True))
+    return sum(products, Fraction(0)) / (len(left) - 1)

@@ -1,0 +1,128 @@
+"""The heart of the pipeline against a plain reimplementation of the design's rules, on random logs.
+
+What dbt builds from the lake, at every as-of date, equals `Reference`, which starts from scratch for each; and however
+the days were split into runs, rerun or corrected, the marts are those of one run over everything, to the last bit.
+"""
+
+from datetime import date
+from math import isnan
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tests.end_to_end.random_logs import History, histories
+from tests.end_to_end.reference_moments import Key, Reference
+from tests.end_to_end.small_shop import HISTORY_DAYS, LAST_DAY, MARTS, SmallShop, assert_same_marts
+
+UNHURRIED = settings(
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],  # at seconds an example, shrinking would take many minutes
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+)
+NUMBERS = [
+    "mean", "variance", "third_central_moment", "total", "denominator_mean", "denominator_variance",
+    "denominator_covariance", "covariate_mean", "covariate_variance", "covariate_covariance", "no_history_share",
+    "no_history_covariance", "covariate_no_history_covariance", "cap_value",
+]  # fmt: skip
+COVARIANCES = {
+    "denominator_covariance": ("variance", "denominator_variance"),
+    "covariate_covariance": ("variance", "covariate_variance"),
+    "no_history_covariance": ("variance", None),
+    "covariate_no_history_covariance": ("covariate_variance", None),
+}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
+    return SmallShop(tmp_path_factory.mktemp("shop"))
+
+
+@settings(UNHURRIED, max_examples=8)
+@given(history=histories())
+def test_the_marts_are_the_design_s_rules_however_the_days_were_run(shop: SmallShop, history: History) -> None:
+    check(shop, history)
+
+
+@pytest.mark.slow
+@settings(UNHURRIED, max_examples=150)
+@given(history=histories())
+def test_the_marts_are_the_design_s_rules_on_many_histories(shop: SmallShop, history: History) -> None:
+    check(shop, history)
+
+
+def check(shop: SmallShop, history: History) -> None:
+    config = shop.begin(history.start)
+    logs = history.logs | history.first_delivered
+    shop.deliver(logs)
+    through = shop.day(-HISTORY_DAYS)
+    for number, (first, last) in enumerate(history.runs, start=1):
+        if number == len(history.runs) and history.corrected is not None:
+            logs = history.logs
+            shop.deliver({key: files for key, files in logs.items() if key[1] == history.corrected})
+        shop.run(first, last)
+        through = max(through, last)
+        assert_follow_the_rules(shop.marts(), Reference(config, logs), through)
+    piecemeal = shop.marts()
+
+    shop.begin(history.start)
+    shop.deliver(history.logs)
+    shop.run(shop.day(-HISTORY_DAYS), shop.day(LAST_DAY))
+    assert_same_marts(piecemeal, shop.marts())
+
+
+def assert_follow_the_rules(marts: dict[str, pd.DataFrame], reference: Reference, through: date) -> None:
+    expected = {
+        "fct_exposure_counts": reference.exposure_counts(through),
+        "fct_epoch_counts": reference.epoch_counts(through),
+        "fct_metric_moments": reference.metric_moments(through),
+    }
+    for name, keys in MARTS.items():
+        actual = by_key(marts[name], keys)
+        if name == "fct_metric_moments":
+            actual = {key: row for key, row in actual.items() if counts_anybody(row)}
+        assert actual.keys() == expected[name].keys(), (name, actual.keys() ^ expected[name].keys())
+        for key, row in expected[name].items():
+            if name == "fct_metric_moments":
+                assert_same_moments(key, actual[key], row)
+            else:
+                assert {column: actual[key][column] for column in row} == row, (name, key)
+
+
+def by_key(frame: pd.DataFrame, keys: list[str]) -> dict[Key, dict[str, Any]]:
+    frame = frame.assign(as_of_date=frame["as_of_date"].dt.date)
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    found = {tuple(row[key] for key in keys): row for row in rows}
+    assert len(found) == len(rows), "a key is there twice"
+    return found
+
+
+def counts_anybody(row: dict[str, Any]) -> bool:
+    return bool(row["n_units"] or row["n_overflow"] or row["n_not_computed"])
+
+
+def assert_same_moments(key: Key, actual: dict[str, Any], expected: dict[str, Any]) -> None:
+    for column in ("n_units", "n_overflow", "n_not_computed"):
+        assert actual[column] == expected[column], (key, column)
+    cohort = actual["last_cohort_date"]
+    assert (cohort.date() if cohort is not None else None) == expected["last_cohort_date"], key
+    for column in NUMBERS:
+        found, wanted = actual[column], expected.get(column)
+        assert (found is None) == (wanted is None), (key, column, found, wanted)
+        if wanted is not None:
+            assert not isnan(found), (key, column)
+            assert abs(found - float(wanted)) <= tolerance(column, expected), (key, column, found, float(wanted))
+
+
+def tolerance(column: str, expected: dict[str, Any]) -> float:
+    """1e-9 of the value, and of the scale on which it was computed where it may be a difference of larger terms."""
+    relative = 1e-9 * abs(float(expected[column]))
+    if column == "third_central_moment":
+        return relative + 2e-6 * expected["scale"] ** 3  # z is an integer number of millionths
+    if column in COVARIANCES:
+        left, right = COVARIANCES[column]
+        scale = float(expected[left] or 0) ** 0.5 * (float(expected[right] or 0) ** 0.5 if right else 1)
+        return relative + 1e-12 * scale
+    return relative
