@@ -55,7 +55,7 @@ def print_plan(frame: pd.DataFrame, output: OutputFormat) -> None:
         shown = frame[list(PLAN_SHOWN)].rename(columns=PLAN_SHOWN)
         for name in ("planned effect", "found then", "power then"):
             shown[name] = [f"{value:.1%}" if pd.notna(value) else None for value in shown[name]]
-        console = _console()
+        console = wide_console()
         console.print(f"{frame['units_per_day'].iloc[0]:,.0f} new units a day")
         console.print(_table(shown))
         for reason in frame.loc[frame["reason"] != "", "reason"].drop_duplicates():
@@ -79,7 +79,7 @@ def print_results(found: PublishedResults, output: OutputFormat) -> None:
             }
         )
         return
-    console = _console()
+    console = wide_console()
     for decision in found.decisions.to_dict("records"):
         _print_experiment(console, decision, found)
 
@@ -123,7 +123,8 @@ def _change(effect: float, low: float, high: float) -> str | None:
     return f"{effect:+.1%}" if pd.isna(low) else f"{effect:+.1%} ({low:+.1%} … {high:+.1%})"
 
 
-def _console() -> Console:
+def widewide_console() -> Console:
+    """Standard output; wide enough for a table when it is no terminal."""
     console = Console()
     return console if console.is_terminal else Console(width=max(console.width, NARROWEST_TABLE))
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from configs.load import load_config
+from orchestration.cli_output import wide_console
 from orchestration.published import read_results
 from orchestration.runs import RunOutcome, run_days
 from orchestration.simulated_logs import TRUTH_FILE
@@ -22,7 +23,7 @@ class DemoFailedError(RuntimeError):
 
 def run_demo(workspace: Workspace, *, units: int, seed: int) -> None:
     """Simulate, run, print. Raises DemoFailedError, with the run's errors, when nothing could be published."""
-    console = Console()
+    console = wide_console()
     project = load_config(workspace.configs).project
     first, last = project.history_start, project.history_start + timedelta(days=DEMO_DAYS - 1)
     console.print(f"Simulating {DEMO_DAYS} days of logs of {units:,} users into {workspace.data} …")
@@ -45,7 +46,7 @@ def _print_decisions(console: Console, workspace: Workspace) -> None:
     rows = primary.merge(truth, on=["experiment_id", "variant_id", "metric_id"], suffixes=("", "_true"), how="left")
     for decision in found.decisions.to_dict("records"):
         experiment = experiments[decision["experiment_id"]]
-        chosen = f" {decision['variant_id']}" if decision["variant_id"] else ""
+        chosen = f" {decision['variant_id']}" if pd.notna(decision["variant_id"]) else ""
         console.print(
             f"\n[bold]{experiment.name}[/bold] ({experiment.id}, {experiment.start} … {experiment.end}): "
             f"[bold reverse] {decision['recommendation']}{chosen} [/bold reverse]"

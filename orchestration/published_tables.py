@@ -38,9 +38,14 @@ def published_tables(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, l
     _load_days(connection, inputs.days.values())
     days = f"select log_date, source_id, {', '.join(ROW_COUNTS)} from runs.days"
     return [
-        PublishedTable("experiments", "select * from results.experiments", order="experiment_id"),
+        PublishedTable(
+            "experiments",
+            "select * replace (cast(start_date as date) as start_date, cast(end_date as date) as end_date) "
+            "from results.experiments",
+            order="experiment_id",
+        ),
         *(
-            PublishedTable(name, _with_provenance(relation), "as_of_date", f"as_of_date, {keys}")
+            PublishedTable(name, _with_provenance(connection, relation), "as_of_date", f"as_of_date, {keys}")
             for name, (relation, keys) in AS_OF_TABLES.items()
         ),
         PublishedTable("row_ledger", days, "log_date", "log_date, source_id"),
@@ -119,10 +124,14 @@ def _copy_superseded(
     temporary.replace(folder / f"{name}.parquet")
 
 
-def _with_provenance(relation: str) -> str:
+def _with_provenance(connection: duckdb.DuckDBPyConnection, relation: str) -> str:
+    names = {row[0] for row in connection.execute(f"describe {relation}").fetchall()}
+    dates = ", ".join(
+        f"cast(rows.{name} as date) as {name}" for name in ("as_of_date", "last_cohort_date") if name in names
+    )
     columns = ", ".join(f"coalesce(provenance.{name}, '') as {name}" for name in PROVENANCE)
     return (
-        f"select rows.* replace (cast(rows.as_of_date as date) as as_of_date), {columns} from {relation} as rows "
+        f"select rows.* replace ({dates}), {columns} from {relation} as rows "
         "left join results.provenance as provenance on rows.experiment_id = provenance.experiment_id "
         "and cast(rows.as_of_date as date) = cast(provenance.as_of_date as date)"
     )
