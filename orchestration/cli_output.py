@@ -123,7 +123,7 @@ def _change(effect: float, low: float, high: float) -> str | None:
     return f"{effect:+.1%}" if pd.isna(low) else f"{effect:+.1%} ({low:+.1%} … {high:+.1%})"
 
 
-def widewide_console() -> Console:
+def wide_console() -> Console:
     """Standard output; wide enough for a table when it is no terminal."""
     console = Console()
     return console if console.is_terminal else Console(width=max(console.width, NARROWEST_TABLE))
