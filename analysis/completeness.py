@@ -160,15 +160,10 @@ def _block(known: SourceDays, spans: LogSpans, metric: Metric, as_of: date) -> t
     history_start = spans.project.history_start
     if first < history_start:
         return "no_covariate", (
-            f"unadjusted: its covariate looks back to {first:%Y-%m-%d}, but the lake begins on"
-            f" {history_start:%Y-%m-%d}"
+            f"unadjusted: its covariate looks back to {first:%Y-%m-%d}, but the lake begins on {history_start:%Y-%m-%d}"
         )
     gaps = [gap for source in metric_sources(metric) for gap in known.gaps(source, first, last)]
-    return (
-        ("no_covariate", f"unadjusted: its covariate's data is incomplete: {list_gaps(gaps)}")
-        if gaps
-        else None
-    )
+    return ("no_covariate", f"unadjusted: its covariate's data is incomplete: {list_gaps(gaps)}") if gaps else None
 
 
 def list_gaps(gaps: Sequence[Gap], shown: int = 3) -> str:

@@ -68,9 +68,7 @@ def health_checks(
         days=days,
         thresholds=thresholds or HealthThresholds(),
     )
-    frame = health_frame(
-        [row | {"check_name": name} for name, check in CHECKS.items() for row in check(inputs)]
-    )
+    frame = health_frame([row | {"check_name": name} for name, check in CHECKS.items() for row in check(inputs)])
     order = ["as_of_date", "experiment_id", "check_name", "segment_name", "segment_value"]
     return frame.sort_values(order, ignore_index=True)
 

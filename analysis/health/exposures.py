@@ -20,9 +20,7 @@ def mixed_exposures(inputs: HealthInputs) -> list[Row]:
     """
     limits = inputs.thresholds
     counts = _whole_population(inputs)
-    mixed = ratio_tests(
-        counts.assign(units=counts["n_mixed_excluded"]), inputs.experiments, limits.mixed_concentration
-    )
+    mixed = ratio_tests(counts.assign(units=counts["n_mixed_excluded"]), inputs.experiments, limits.mixed_concentration)
     totals = counts.assign(units=counts["n_units"] + counts["n_mixed_excluded"])
     totals = totals.groupby(["experiment_id", "as_of_date"])["units"].sum()
     exposed = totals.reindex(pd.MultiIndex.from_frame(mixed.rows[["experiment_id", "as_of_date"]])).to_numpy()
@@ -122,9 +120,7 @@ def _judge_absence(arms: list[Any], limit: float) -> Row:
     if not empty:
         return row | {"message": f"every arm of positive weight has units, {n_units:,} in all"}
     if n_units == 0:
-        return row | {
-            "message": "no unit has been exposed: check that the experiment is on and logs exposures"
-        }
+        return row | {"message": "no unit has been exposed: check that the experiment is on and logs exposures"}
     chance = float(np.exp(min(arm.log_chance for arm in empty)))
     listed = ", ".join(sorted(arm.variant_id for arm in empty))
     message = f"no unit in {listed} among {n_units:,} (chance {chance:.2g}, an error below {limit:g})"

@@ -44,9 +44,7 @@ def _grid(inputs: HealthInputs, matured: pd.DataFrame) -> pd.DataFrame:
     """Every as-of date that has matured units or is asked for, times every variant of its experiment."""
     asked = [(id_, day) for id_, days in inputs.days.items() for day in days]
     pairs = pd.DataFrame(asked, columns=KEY[:2])
-    pairs = pairs.assign(
-        as_of_date=as_days(pairs["as_of_date"]), experiment_id=pairs["experiment_id"].astype("str")
-    )
+    pairs = pairs.assign(as_of_date=as_days(pairs["as_of_date"]), experiment_id=pairs["experiment_id"].astype("str"))
     variants = pd.DataFrame(
         [(e.id, variant.id, variant.weight) for e in inputs.experiments.values() for variant in e.variants],
         columns=["experiment_id", "variant_id", "configured_weight"],

@@ -16,9 +16,7 @@ def missing_data(inputs: HealthInputs) -> list[dict[str, Any]]:
         metrics = [inputs.metrics[metric_id] for metric_id in experiment.metrics.roles]
         for day in inputs.days[experiment.id]:
             gaps = {gap for metric in metrics for gap in result_gaps(inputs.source_days, spans, metric, day)}
-            missing = (
-                f"missing log dates: {list_gaps(sorted(gaps))}" if gaps else "every log date needed is there"
-            )
+            missing = f"missing log dates: {list_gaps(sorted(gaps))}" if gaps else "every log date needed is there"
             rows.append(
                 {
                     "as_of_date": day,

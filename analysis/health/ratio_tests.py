@@ -35,9 +35,7 @@ class RatioTests:
     expected: Floats
 
 
-def ratio_tests(
-    counts: pd.DataFrame, experiments: Mapping[str, Experiment], concentration: float
-) -> RatioTests:
+def ratio_tests(counts: pd.DataFrame, experiments: Mapping[str, Experiment], concentration: float) -> RatioTests:
     """Test units against weights within each allocation epoch, and combine the epochs.
 
     `counts` has the columns of STREAM, variant_id, units (cumulative) and weight. Epochs are independent
@@ -94,9 +92,7 @@ def _arm_positions(counts: pd.DataFrame, experiments: Mapping[str, Experiment]) 
         return np.fromiter((arms[key] for key in keys), dtype=np.int64, count=len(counts))
     except KeyError as missing:
         experiment_id, variant_id = missing.args[0]
-        raise ValueError(
-            f"counts name variant {variant_id!r}, unknown to experiment {experiment_id!r}"
-        ) from missing
+        raise ValueError(f"counts name variant {variant_id!r}, unknown to experiment {experiment_id!r}") from missing
 
 
 def _groups(frame: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, NDArray[np.int64]]:

@@ -99,9 +99,7 @@ def _judge(inputs: HealthInputs, look: Any, final: Any | None, arms: str) -> Row
         )
         return {"severity": "note", "passed": True, "message": message} | pearson
     message = f"{arms}: {anytime}" + (f"; at the planned end {once}" if final is not None else "")
-    return {"severity": "error", "passed": True, "message": message} | (
-        pearson if final is not None else sequential
-    )
+    return {"severity": "error", "passed": True, "message": message} | (pearson if final is not None else sequential)
 
 
 def _part_rows(inputs: HealthInputs, counts: pd.DataFrame) -> list[Row]:

@@ -122,8 +122,6 @@ def _stirling_remainder(x: Floats) -> Floats:
     """Return ln Γ(x) − ((x − ½) ln x − x + ½ ln 2π)."""
     large = np.maximum(x, _STIRLING_FROM)
     inverse = 1.0 / (large * large)
-    series = (
-        1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse * (1 / 1680 - inverse / 1188)))
-    ) / large
+    series = (1 / 12 - inverse * (1 / 360 - inverse * (1 / 1260 - inverse * (1 / 1680 - inverse / 1188)))) / large
     direct = gammaln(x) - ((x - 0.5) * np.log(x) - x + 0.5 * np.log(2 * np.pi))
     return np.where(x >= _STIRLING_FROM, series, direct)

@@ -45,11 +45,7 @@ def experiment(*metrics: str, **changes: object) -> Experiment:
 
 def source_days(**statuses: str) -> pd.DataFrame:
     """September is complete, but for `<source>_<day>=<status>`; "absent" drops the row."""
-    rows = {
-        (source, date(2026, 9, day)): "ok"
-        for source in ("web", "shop", "app", "support")
-        for day in range(1, 31)
-    }
+    rows = {(source, date(2026, 9, day)): "ok" for source in ("web", "shop", "app", "support") for day in range(1, 31)}
     for name, status in statuses.items():
         source, day = name.split("_")
         rows[source, date(2026, 9, int(day))] = status
@@ -60,9 +56,7 @@ def source_days(**statuses: str) -> pd.DataFrame:
 
 
 def blocked(days: pd.DataFrame, *metrics: str, as_of: int, **changes: object) -> dict[str, str]:
-    frame = blocked_metrics(
-        days, {"banner": experiment(*metrics, **changes)}, METRICS, [date(2026, 9, as_of)], PROJECT
-    )
+    frame = blocked_metrics(days, {"banner": experiment(*metrics, **changes)}, METRICS, [date(2026, 9, as_of)], PROJECT)
     assert (frame["as_of_date"] == pd.Timestamp(2026, 9, as_of)).all()
     return dict(zip(frame["metric_id"], frame["status"], strict=True))
 
@@ -93,9 +87,7 @@ def test_an_empty_day_is_fine() -> None:
 
 
 def test_a_missing_event_day_blocks_only_metrics_that_read_its_source() -> None:
-    assert blocked(source_days(shop_15="missing"), "conversion", "tickets", as_of=20) == {
-        "conversion": "incomplete"
-    }
+    assert blocked(source_days(shop_15="missing"), "conversion", "tickets", as_of=20) == {"conversion": "incomplete"}
 
 
 @pytest.mark.parametrize(
@@ -114,9 +106,7 @@ def test_a_window_needs_exactly_the_log_dates_that_may_hold_its_events(
 ) -> None:
     spans = LogSpans(experiment(metric), PROJECT)
     assert spans.events(METRICS[metric], date(2026, 12, 31)) == (date(2026, 9, first), date(2026, 9, last))
-    final = spans.experiment.end + timedelta(
-        days=METRICS[metric].window.end_days if METRICS[metric].window else 0
-    )
+    final = spans.experiment.end + timedelta(days=METRICS[metric].window.end_days if METRICS[metric].window else 0)
     for day in range(1, 31):
         expected = {metric: "incomplete"} if first <= day <= min(last, final.day) else {}
         assert blocked(source_days(**{f"{source}_{day}": "missing"}), metric, as_of=final.day) == expected
@@ -154,15 +144,11 @@ def test_the_reason_names_source_days_and_remedy() -> None:
 
 def test_a_change_of_clocks_moves_the_last_window_to_the_next_local_day() -> None:
     """Europe/Berlin springs forward on 2026-03-29: 24 h after 23:30 on the 28th is 00:30 on the 30th."""
-    berlin = Project(
-        name="shop", history_start=date(2026, 1, 1), late_arrival_days=0, timezone="Europe/Berlin"
-    )
+    berlin = Project(name="shop", history_start=date(2026, 1, 1), late_arrival_days=0, timezone="Europe/Berlin")
     run = experiment("conversion", start=date(2026, 3, 20), end=date(2026, 3, 28))
     one_day = Metric(id="m", type="proportion", source="shop", event="purchase", window={"end_days": 1})
     assert LogSpans(run, berlin).events(one_day, date(2026, 5, 1))[1] == date(2026, 3, 30)
-    assert LogSpans(run, PROJECT).events(one_day, date(2026, 5, 1))[1] == date(
-        2026, 3, 31
-    )  # 29th + 2 days late
+    assert LogSpans(run, PROJECT).events(one_day, date(2026, 5, 1))[1] == date(2026, 3, 31)  # 29th + 2 days late
 
 
 def test_gaps_are_found_over_spans_of_any_length() -> None:

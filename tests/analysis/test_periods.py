@@ -24,9 +24,7 @@ def experiment(*metrics: str, status: str = "running") -> Experiment:
     )
 
 
-@pytest.mark.parametrize(
-    ("metrics", "end"), [(["open"], date(2026, 9, 14)), (["open", "week"], date(2026, 9, 21))]
-)
+@pytest.mark.parametrize(("metrics", "end"), [(["open"], date(2026, 9, 14)), (["open", "week"], date(2026, 9, 21))])
 def test_analysis_ends_when_the_longest_window_of_the_last_unit_does(metrics: list[str], end: date) -> None:
     assert analysis_end(experiment(*metrics), METRICS) == end
 

@@ -59,9 +59,7 @@ def test_batches_equal_single_calls() -> None:
     batch = log_bayes_factor(counts, weights, prior)
     for index in np.ndindex(2, 2):
         assert batch[index] == log_bayes_factor(counts[index], weights[index], prior[index])
-        assert (
-            chi_squared(counts, weights).p_value[index] == chi_squared(counts[index], weights[index]).p_value
-        )
+        assert chi_squared(counts, weights).p_value[index] == chi_squared(counts[index], weights[index]).p_value
 
 
 def test_an_arm_of_zero_weight_leaves_the_test_alone_until_a_unit_arrives() -> None:
@@ -106,19 +104,13 @@ shares = st.lists(st.floats(0.01, 1), min_size=2, max_size=5)
     st.lists(st.integers(0, 10_000), min_size=5, max_size=5),
     st.lists(st.floats(0.1, 500), min_size=5, max_size=5),
 )
-def test_log_bayes_factor_equals_the_textbook_form(
-    weights: list[float], units: list[int], prior: list[float]
-) -> None:
+def test_log_bayes_factor_equals_the_textbook_form(weights: list[float], units: list[int], prior: list[float]) -> None:
     theta, n, a = (
         np.array(weights) / sum(weights),
         np.array(units[: len(weights)]),
         np.array(prior[: len(weights)]),
     )
-    textbook = (
-        gammaln(a.sum())
-        - gammaln(a.sum() + n.sum())
-        + (gammaln(a + n) - gammaln(a) - n * np.log(theta)).sum()
-    )
+    textbook = gammaln(a.sum()) - gammaln(a.sum() + n.sum()) + (gammaln(a + n) - gammaln(a) - n * np.log(theta)).sum()
     # gammaln of up to 50,000 is about 5e5: differences of such terms carry an error of about 1e-9.
     assert log_bayes_factor(n, weights, a) == pytest.approx(textbook, abs=1e-8, rel=1e-9)
 
