@@ -18,7 +18,7 @@ NUMBERS = (
     "n_treatment",
     "baseline_mean",
     "effect",
-    "planning_se",
+    "effect_se_pooled",
     "ci_low_adjusted",
     "ci_high_adjusted",
     "effect_relative",
@@ -32,8 +32,7 @@ NUMBERS = (
 class Comparison:
     """A metric of a treatment against the baseline; every number is NaN unless `is_computed`, but for the n.
 
-    `sign` is +1 where an increase is better, else −1. `planning_se` is the standard error of the effect with
-    the variance pooled over the arms.
+    `sign` is +1 where an increase is better, else −1.
     """
 
     metric_id: str
@@ -47,7 +46,7 @@ class Comparison:
     n_treatment: float = NAN
     baseline_mean: float = NAN
     effect: float = NAN
-    planning_se: float = NAN
+    effect_se_pooled: float = NAN
     ci_low_adjusted: float = NAN
     ci_high_adjusted: float = NAN
     effect_relative: float = NAN
@@ -100,10 +99,7 @@ class EvidenceFrames:
 
     def __init__(self, scorecard: pd.DataFrame, health: pd.DataFrame) -> None:
         """Keep whole-population rows of the scorecard, and of the health checks what fails gravely."""
-        # The standard error with pooled variance equals the unpooled one for arms of equal size; a scorecard
-        # without the column can only offer that.
-        planning_se = scorecard.get("effect_se_pooled", scorecard["effect_se"])
-        whole = scorecard.assign(as_of_date=as_days(scorecard["as_of_date"]), planning_se=planning_se)
+        whole = scorecard.assign(as_of_date=as_days(scorecard["as_of_date"]))
         whole = whole[whole["segment_name"] == "all"]
         self._rows_at = whole.groupby(["experiment_id", "as_of_date"]).indices
         text = {name: whole[name].tolist() for name in ("metric_id", "variant_id", "status", "reason")}

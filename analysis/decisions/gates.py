@@ -80,7 +80,7 @@ def _planned_power(evidence: Evidence, variant_id: str) -> list[Reason]:
     reasons = []
     for row in evidence.of_role("primary", variant_id):
         level = analysis.alpha / family_size(experiment)
-        power = float(power_at(effect * abs(row.baseline_mean), row.planning_se, level))
+        power = float(power_at(effect * abs(row.baseline_mean), row.effect_se_pooled, level))
         if row.is_computed and not power >= needed:
             message = (
                 f"the chance to find a {effect:.1%} change of {row.label} is {power:.0%}, {needed:.1%} was planned"

@@ -44,6 +44,7 @@ SCORECARD_COLUMNS: dict[str, str] = {
     # Beyond the published contract:
     "margin_type": TEXT,
     "confidence_level_adjusted": NUMBER,
+    "effect_se_pooled": NUMBER,
     "last_cohort_date": DATE,
     "metric_hash": TEXT,
 }

@@ -68,6 +68,21 @@ class Estimate:
             adjusted = self.treatment.adjusted_variance + self.baseline.adjusted_variance
             return np.where(self.status == Status.OK, 1 - adjusted / raw, np.nan)
 
+    @property
+    def pooled_se(self) -> Floats:
+        """Standard error of the effect if a unit varied alike in both arms; NaN where there is no test.
+
+        √(s²_p·(1/n_T + 1/n_B)), s²_p the arms' (adjusted, linearised) variances of a unit pooled with n - 1.
+        Variation is within arms, so the observed effect plays no part: what planned power is judged by.
+        """
+        n_b, n_t = self.baseline.n, self.treatment.n
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            share_b = (n_b - 1) / (n_b + n_t - 2)
+            of_unit_b = n_b * np.maximum(self.baseline.adjusted_variance, 0)
+            of_unit_t = n_t * np.maximum(self.treatment.adjusted_variance, 0)
+            pooled = share_b * of_unit_b + (1 - share_b) * of_unit_t
+            return np.where(self.status == Status.OK, np.sqrt(pooled * (1 / n_b + 1 / n_t)), np.nan)
+
     def plus_baseline(self, k: Floats | float, scale: Floats | float = 1.0) -> Contrast:
         """The contrast scale · (effect + k · baseline mean), with the covariance of the two parts.
 

@@ -108,6 +108,7 @@ class Case:
             "baseline_mean": BASELINE_MEAN,
             "effect": result.effect,
             "effect_se": result.se,
+            "effect_se_pooled": result.se,
             "ci_low_adjusted": result.effect - half,
             "ci_high_adjusted": result.effect + half,
             "effect_relative": result.effect / BASELINE_MEAN,

@@ -34,7 +34,7 @@ def shipped(subject: Experiment, true_z: dict[str, float], se: float, seed: int)
     rows = index.assign(
         as_of_date=pd.Timestamp(DUE), experiment_id="e" + index["run"].astype("str"), segment_name="all",
         segment_value="all", status="ok", reason="", n_baseline=5_000, n_treatment=5_000, effect=effect,
-        baseline_mean=BASELINE_MEAN, effect_se=se, effect_relative=effect / BASELINE_MEAN,
+        baseline_mean=BASELINE_MEAN, effect_se=se, effect_se_pooled=se, effect_relative=effect / BASELINE_MEAN,
         ci_low_adjusted=effect - half, ci_high_adjusted=effect + half, p_value=2 * ndtr(-np.abs(effect / se)),
         p_value_non_inferiority=ndtr(-(sign * effect + MARGIN) / se), p_value_deterioration=ndtr(sign * effect / se),
     )  # fmt: skip

@@ -33,6 +33,11 @@ def moments(means: dict[tuple[str, str], float], n: int = 10_000, variance: floa
     return pd.DataFrame(rows)
 
 
+def with_arm(frame: pd.DataFrame, variant: str, **values: float) -> pd.DataFrame:
+    chosen = frame["variant_id"] == variant
+    return frame.assign(**{name: frame[name].mask(chosen, value) for name, value in values.items()})
+
+
 def decide(subject: Experiment, frame: pd.DataFrame, blocked: pd.DataFrame = NOTHING_BLOCKED) -> Any:
     scored = scorecard(frame, {"banner": subject}, METRICS, blocked)
     health = Case(subject, {}, as_of=END).health()
@@ -71,4 +76,16 @@ def test_the_power_gate_reads_the_scorecards_standard_error(n: int, recommendati
     """1.4 % of 10 is .14 and needs SE .14/2.89455 = .0484: 2·4/.0484² = 3,420 units an arm."""
     subject = make_experiment(primary=["revenue"], minimum_detectable_effect=0.014)
     decision = decide(subject, moments({("revenue", "a"): 10.0, ("revenue", "b"): 10.0}, n=n))
+    assert decision.recommendation == recommendation
+
+
+@pytest.mark.parametrize(("n_treatment", "recommendation"), [(5_350, "review"), (5_470, "stop")])
+def test_the_power_gate_pools_the_variance_of_unequal_arms(n_treatment: int, recommendation: str) -> None:
+    """10,000 units of variance 4 and n of variance 16: s²_p(1/n + 1/10,000) = .0484² needs n = 5,410.
+
+    Not pooled, 16/n + 4/10,000 = .0484² would need 8,250.
+    """
+    subject = make_experiment(primary=["revenue"], minimum_detectable_effect=0.014)
+    even = moments({("revenue", "a"): 10.0, ("revenue", "b"): 10.0})
+    decision = decide(subject, with_arm(even, "b", n_units=n_treatment, variance=16.0))
     assert decision.recommendation == recommendation

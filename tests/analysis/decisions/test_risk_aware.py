@@ -226,7 +226,7 @@ def test_guardrails_raise_the_power_that_was_planned() -> None:
     assert [decision["recommendation"] for decision in recommendations] == ["stop", "review"]
 
 
-def test_the_power_gate_uses_the_pooled_standard_error_where_there_is_one() -> None:
+def test_the_power_gate_asks_the_standard_error_with_pooled_variance() -> None:
     subject, results = make_experiment(minimum_detectable_effect=0.02), {("conversion", "b"): Result(0.0, se=0.0685)}
     assert Case(subject, results).decide()["recommendation"] == "stop"
     assert Case(subject, results, extra={"effect_se_pooled": 0.0695}).decide()["recommendation"] == "review"

@@ -58,10 +58,12 @@ def test_a_mean_with_history_is_ancova(card: pd.DataFrame, arms: dict) -> None:
     both = pd.concat([arms["control"], arms["treatment_1"]], keys=[0.0, 1.0], names=["arm"]).reset_index("arm")
     ancova = sm.OLS(both["revenue"], sm.add_constant(both[["arm", "before", "is_new"]])).fit()
     adjusted = both["revenue"] - both[["before", "is_new"]] @ ancova.params[["before", "is_new"]]
-    robust = sm.OLS(adjusted, sm.add_constant(both["arm"])).fit(cov_type="HC2")
+    on_arm = sm.OLS(adjusted, sm.add_constant(both["arm"]))
+    robust = on_arm.fit(cov_type="HC2")
     assert row["method"] == "welch_cuped"
     assert row["effect"] == pytest.approx(ancova.params["arm"], rel=1e-9)
     assert row["effect_se"] == pytest.approx(robust.bse["arm"], rel=1e-9)
+    assert row["effect_se_pooled"] == pytest.approx(on_arm.fit().bse["arm"], rel=1e-9)
     assert row["baseline_mean"] == pytest.approx(arms["control"]["revenue"].mean(), rel=1e-12)
     assert row["effect_relative"] == pytest.approx(row["effect"] / row["baseline_mean"], rel=1e-12)
     raw = sum(arm["revenue"].var() / len(arm) for arm in arms.values())
@@ -79,6 +81,8 @@ def test_a_ratio_is_linearised(card: pd.DataFrame, arms: dict) -> None:
     assert row["method"] == "delta_ratio"
     assert row["effect"] == pytest.approx(linearised[1].mean() - linearised[0].mean(), rel=1e-9)
     assert row["p_value"] == pytest.approx(theirs.pvalue, rel=1e-9)
+    pooled = stats.ttest_ind(linearised[1], linearised[0], equal_var=True)
+    assert row["effect_se_pooled"] == pytest.approx(row["effect"] / pooled.statistic, rel=1e-9)
 
 
 def test_a_guardrail_is_tested_against_its_margin(card: pd.DataFrame, arms: dict) -> None:

@@ -10,7 +10,8 @@ import pytest
 from analysis.scorecard import ESTIMATED_STATUSES, scorecard
 
 INFERENCE = [
-    "effect_se", "ci_low", "ci_high", "ci_low_adjusted", "ci_high_adjusted", "relative_ci_low", "relative_ci_high",
+    "effect_se", "effect_se_pooled", "ci_low", "ci_high", "ci_low_adjusted", "ci_high_adjusted",
+    "relative_ci_low", "relative_ci_high",
     "p_value", "p_value_adjusted", "p_value_non_inferiority", "p_value_deterioration", "significant",
     "variance_reduction",
 ]  # fmt: skip

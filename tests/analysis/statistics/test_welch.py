@@ -162,6 +162,14 @@ def test_one_arm_without_variance_is_tested_with_the_other_arms_degrees_of_freed
     assert difference.se == pytest.approx(np.sqrt(0.25 / 20))
 
 
+def test_pooled_standard_error_of_unequal_arms_by_hand() -> None:
+    """s²_p = (9·4 + 39·9)/48 = 8.0625; √(8.0625·(1/10 + 1/40)) = 1.0039. Not pooled: √(4/10 + 9/40) = .79."""
+    result = welch(moments(10, 5, 4), moments(40, 7, 9))
+    assert result.pooled_se == pytest.approx(np.sqrt(8.0625 / 8), rel=1e-14)
+    assert result.difference.se == pytest.approx(np.sqrt(0.625), rel=1e-14)
+    assert np.isnan(welch(moments(1, 5, np.nan), moments(40, 7, 9)).pooled_se)
+
+
 @given(
     *[st.sampled_from([0, 1, 2, 3, 1e6, 1e12, np.nan])] * 2,
     *[st.sampled_from([0.0, -1e9, 1e9, 1e15, 1e-300, -1e308, 1e308, np.nan, np.inf])] * 2,
@@ -174,9 +182,10 @@ def test_no_input_gives_half_a_result(n: float, m: float, a: float, b: float, v:
     if difference.status == Status.OK:
         assert np.isfinite(figures).all()
         assert difference.se > 0
+        assert 0 < result.pooled_se < np.inf
         assert 0 <= figures[3] <= 1
     else:
-        assert np.isnan(figures).all()
+        assert np.isnan([*figures, result.pooled_se]).all()
 
 
 def test_a_trillion_units_around_a_billion() -> None:
