@@ -68,10 +68,12 @@ def ingest_range(
     A row is compared with the `late_arrival_days` log dates before its own, so a correction of a day that is already
     followed by others re-reads the next ones until nothing changes any more.
     """
-    config, _, _ = load_config_tolerant(workspace.configs)
-    known_variants = {
+    config, _, broken = load_config_tolerant(workspace.configs)
+    known_variants: dict[str, list[str] | None] = {
         experiment.id: [variant.id for variant in experiment.variants] for experiment in config.experiments.values()
     }
+    # A broken file costs its experiment no rows, and the others no day: the rows are there once it is mended.
+    known_variants |= dict.fromkeys(broken)
     lake = Lake(workspace.lake)
     manifests = []
     changed_until = first - timedelta(days=1)

@@ -35,7 +35,7 @@ class _Request:
     project: Project
     data_root: Path
     lake: Lake
-    known_variants: Mapping[str, Collection[str]]
+    known_variants: Mapping[str, Collection[str] | None]
 
     def manifest(self, **values: Any) -> DayManifest:
         return DayManifest(source_id=self.source.id, log_date=self.log_date, **values)
@@ -48,15 +48,16 @@ def ingest_partition(
     project: Project,
     data_root: Path,
     lake: Lake,
-    known_variants: Mapping[str, Collection[str]],
+    known_variants: Mapping[str, Collection[str] | None],
     memory_limit: str = "1GB",
 ) -> DayManifest:
     """Read the source's files of `log_date` into the lake and return the committed manifest.
 
     Bad data never raises: rows go to quarantine, a bad file or a failed audit gives status `failed`. The
     result depends on the files, the configuration and earlier log dates only, so a rerun gives the same
-    rows. `known_variants` maps each experiment to its variants. Raises IngestError for a fault of the
-    machine or the set-up; the partition is then as it was before.
+    rows. `known_variants` maps each experiment to its variants, or to None where a broken configuration
+    leaves them unknown: any is accepted. Raises IngestError for a fault of the machine or the set-up; the
+    partition is then as it was before.
     """
     request = _Request(source, log_date, project, data_root, lake, known_variants)
     files = log_files(source.path, log_date, data_root)
@@ -163,8 +164,10 @@ def _contract(request: _Request, bounds: DayBounds) -> DayContract:
     source = request.source
     value_sets = {}
     if isinstance(source, ExposureSource):
-        variants = {variant for ids in request.known_variants.values() for variant in ids}
-        value_sets = {"experiment_id": sorted(request.known_variants), "variant_id": sorted(variants)}
+        value_sets["experiment_id"] = sorted(request.known_variants)
+        of_experiments = [ids for ids in request.known_variants.values() if ids is not None]
+        if len(of_experiments) == len(request.known_variants):
+            value_sets["variant_id"] = sorted({variant for ids in of_experiments for variant in ids})
     return DayContract(
         required=tuple(field.name for field in fields_of(source) if field.required),
         identity=identity(source),

@@ -36,7 +36,7 @@ class Stager:
         connection: duckdb.DuckDBPyConnection,
         source: LogSource,
         bounds: DayBounds,
-        known_variants: Mapping[str, Collection[str]],
+        known_variants: Mapping[str, Collection[str] | None],
         scratch: Path,
     ) -> None:
         self._connection = connection
@@ -44,7 +44,6 @@ class Stager:
         self._fields = fields_of(source)
         self._scratch = scratch
         self._columns = lake_columns(source)
-        pairs = sorted((experiment, variant) for experiment, ids in known_variants.items() for variant in ids)
         self._contract: dict[str, Any] = {
             "format": source.format,
             "lake_columns": self._columns,
@@ -54,7 +53,9 @@ class Stager:
             "bounds": bounds,
             "limit": MEASURE_LIMIT,
             "iso_8601": _ISO_8601,
-            "known_variants": pairs if isinstance(source, ExposureSource) else None,
+            "known_experiments": sorted(known_variants) if isinstance(source, ExposureSource) else None,
+            "known_variants": sorted((id_, variant) for id_, ids in known_variants.items() for variant in ids or ()),
+            "unjudged_experiments": sorted(id_ for id_, ids in known_variants.items() if ids is None),
         }
 
     def load(self, files: Sequence[LogFile], data_root: Path) -> int:

@@ -26,15 +26,18 @@ judged_rows AS (
                      THEN {{ ('bad_' ~ bound.field.label) | literal }}
                      ELSE {{ ('missing_' ~ bound.field.label) | literal }} END
 {% endfor %}
-{% if known_variants is not none and not known_variants %}
+{% if known_experiments is not none and not known_experiments %}
             WHEN true THEN 'unknown_experiment'
-{% elif known_variants %}
-            WHEN experiment_id NOT IN ({{ known_variants | map(attribute=0) | unique | map('literal') | join(', ') }})
-                THEN 'unknown_experiment'
-            WHEN (experiment_id, variant_id) NOT IN (
+{% elif known_experiments %}
+            WHEN experiment_id NOT IN ({{ known_experiments | map('literal') | join(', ') }}) THEN 'unknown_experiment'
+{% if known_variants %}
+            WHEN {% if unjudged_experiments -%}
+                experiment_id NOT IN ({{ unjudged_experiments | map('literal') | join(', ') }}) AND
+                {% endif %}(experiment_id, variant_id) NOT IN (
                 {%- for experiment_id, variant_id in known_variants -%}
                 ({{ experiment_id | literal }}, {{ variant_id | literal }}){{ ', ' if not loop.last }}
                 {%- endfor %}) THEN 'unknown_variant'
+{% endif %}
 {% endif %}
             WHEN {{ instant | identifier }} > {{ bounds.future_after | literal }} THEN 'future'
             WHEN {{ instant | identifier }} < {{ bounds.late_before | literal }} THEN 'late'
