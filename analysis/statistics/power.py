@@ -32,8 +32,9 @@ def per_test_power(power: ArrayLike, deterioration_alpha: ArrayLike, n_guardrail
     good treatment back. NaN where β ≤ α_d: the deterioration test alone uses the risk up.
     Reference: Schultzberg, Ankargren, Frånberg 2024, arXiv:2402.11609, corollary on type II risk.
     """
-    left = 1 - np.asarray(power, dtype=float) - np.asarray(deterioration_alpha, dtype=float)
-    return np.where(left > 0, 1 - left / (np.asarray(n_guardrails, dtype=float) + 1), np.nan)
+    wanted, reachable = np.asarray(power, dtype=float), 1 - np.asarray(deterioration_alpha, dtype=float)
+    needed = 1 - (reachable - wanted) / (np.asarray(n_guardrails, dtype=float) + 1)
+    return np.where(wanted < reachable, needed, np.nan)
 
 
 def mean_power(

@@ -1,7 +1,10 @@
 """Every check between entities: one change to a valid configuration, one message at one line."""
 
+import numpy as np
 import pytest
 
+from analysis.decisions.gates import deterioration_alpha
+from analysis.statistics.power import per_test_power
 from configs.load import ConfigError, load_config
 
 PROJECT, SOURCES = "project.yaml", "sources.yaml"
@@ -91,6 +94,17 @@ EXPERIMENT_CASES = [
     ("[revenue, retention]\n  guardrail:\n    - {metric: order_value, non_inferiority_margin: 0.05}",
      "[revenue]\n  guardrail:\n    - {metric: retention, absolute_margin: 1.5}",
      "21: absolute_margin 1.5 can't be: 'retention' is a share between 0 and 1"),
+    ("minimum_days: 14", "power: 0.98",
+     "23: no sample size reaches power 0.98 with alpha 0.05: the tests of deterioration alone may stop "
+     "a good treatment with probability alpha/2; choose a power below 0.975"),
+    ("minimum_days: 14", "alpha: 0.45",
+     "22: no sample size reaches power 0.8 with alpha 0.45: the tests of deterioration alone may stop "
+     "a good treatment with probability alpha/2; choose a power below 0.775"),
+    ("primary: [conversion]\n  secondary: [revenue, retention]\n  guardrail:\n"
+     "    - {metric: order_value, non_inferiority_margin: 0.05}\nanalysis:\n  minimum_days: 14",
+     "primary: [conversion, revenue, retention]\nanalysis:\n  correction: none",
+     "20: 3 comparisons of primary metrics and treatments need a correction: without one, chance "
+     "alone makes some significant; use holm or bonferroni"),
 ]  # fmt: skip
 
 
@@ -176,3 +190,26 @@ def test_weights_may_miss_one_by_rounding(write_config):
     )
 
     assert load_config(root).experiments["badges"].variants[1].weight == 0.3000000001
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.1, 0.3])
+@pytest.mark.parametrize("from_bound", [-0.01, -1e-9, 0, 1e-9, 0.004])
+def test_the_powers_refused_are_those_that_the_power_gate_can_never_meet(write_config, alpha, from_bound):
+    power = 1 - alpha / 2 + from_bound
+    root = write_config((EXPERIMENT, "minimum_days: 14", f"alpha: {alpha}\n  power: {power!r}"))
+
+    try:
+        experiment = load_config(root).experiments["free_shipping"]
+    except ConfigError as refused:
+        assert "no sample size reaches power" in str(refused)
+        assert np.isnan(per_test_power(power, alpha / 2, n_guardrails=1))
+        assert from_bound >= 0
+    else:
+        assert per_test_power(power, deterioration_alpha(experiment), n_guardrails=1) < 1
+        assert from_bound <= 0
+
+
+def test_a_single_comparison_needs_no_correction(write_config):
+    root = write_config((EXPERIMENT, "minimum_days: 14", "correction: none"))
+
+    assert load_config(root).experiments["free_shipping"].analysis.correction == "none"
