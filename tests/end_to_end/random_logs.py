@@ -47,7 +47,7 @@ class History:
 
 @st.composite
 def histories(draw: DrawFn) -> History:
-    """A small history: up to 16 units, most of them around some edge."""
+    """A small history: up to 30 units, most of them around some edge."""
     start = draw(st.sampled_from([AUTUMN, SPRING]))
     logs = draw(_logs(start))
     first, last = start - HISTORY_DAYS * DAY, start + LAST_DAY * DAY
@@ -74,7 +74,7 @@ def _logs(draw: DrawFn, start: date) -> Logs:
     days = days_between(start - HISTORY_DAYS * DAY, start + LAST_DAY * DAY)
     sources = [*EXPOSURE_SOURCES.values(), "orders", "visits"]
     logs: dict[tuple[str, date], list[list[Row]]] = {(source, day): [[], []] for source in sources for day in days}
-    for number in range(draw(st.integers(4, 16))):
+    for number in range(draw(st.integers(8, 30))):
         for source, row in draw(_life(f"u{number}", start, project)):
             log_date = local_date(row.at, project) + draw(LAG) * DAY
             if (source, log_date) in logs:

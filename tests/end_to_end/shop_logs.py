@@ -32,7 +32,7 @@ class Event:
 
 Row = Exposure | Event
 Logs = dict[tuple[str, date], Sequence[Sequence[Row]]]
-"""By source and log date: the files in order, each with its rows in order. No files: the day is missing."""
+"""By source and log date: the files in order, each with its rows in order. No rows: the day is missing."""
 
 DECIMALS = {"orders": 2, "visits": 3}
 HEADERS = {

@@ -143,24 +143,32 @@ class SmallShop:
         self._write_configs()
         return load_config(self.workspace.configs)
 
+    def forget_results(self) -> None:
+        """Remove the warehouse, so that the next build is one over everything."""
+        self.workspace.warehouse.unlink()
+
     def day(self, offset: int) -> date:
         return self.start + timedelta(days=offset)
 
     def deliver(self, logs: Logs) -> None:
-        """Write the log files, replacing those of the same source and log date."""
+        """Write the log files that have rows, replacing those of the same source and log date."""
         for (source_id, log_date), files in logs.items():
             folder = self.workspace.data / source_id / log_date.isoformat()
             shutil.rmtree(folder, ignore_errors=True)
-            for number, rows in enumerate(files):
+            for number, rows in enumerate(rows for rows in files if rows):
                 folder.mkdir(parents=True, exist_ok=True)
                 with (folder / f"{number}.csv").open("w", newline="", encoding="utf-8") as file:
                     csv.writer(file).writerows([HEADERS[source_id], *(cells(row) for row in rows)])
 
     def run(self, first: date, last: date) -> None:
-        """Ingest these log dates, build what follows from them, and let no dbt test fail."""
+        """Ingest these log dates and build what follows from them."""
         config = load_config(self.workspace.configs)
         for source in (*config.sources.exposures, *config.sources.events):
             ingest_range(self.workspace, config.project, source, first, last)
+        self.build(first, last)
+
+    def build(self, first: date, last: date) -> None:
+        """Build what these log dates of the lake change, and let no dbt test fail."""
         prepare_run(self.workspace, (first, last))
         failed = [
             f"{result.unique_id}: {result.message}"

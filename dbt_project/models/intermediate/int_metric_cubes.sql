@@ -55,9 +55,13 @@ arm_centres as (
         sqrt(var_y_{{ h }}) as scale_{{ h }}
         {%- else %}
         ratio_{{ h }},
-        sqrt(case when ratio_{{ h }} is not null and n_{{ h }} > 1 then greatest(
-            var_y_{{ h }} - 2 * ratio_{{ h }} * cov_yd_{{ h }} + ratio_{{ h }} * ratio_{{ h }} * var_d_{{ h }}, 0
-        ) end) as scale_{{ h }}
+        {#- A numerator that is a multiple of its denominator leaves a rounding error of either sign: no spread. #}
+        {%- set spread = "var_y_" ~ h ~ " - 2 * ratio_" ~ h ~ " * cov_yd_" ~ h ~ " + ratio_" ~ h ~ " * ratio_" ~ h ~ " * var_d_" ~ h %}
+        sqrt(case
+            when ratio_{{ h }} is null or n_{{ h }} < 2 then null
+            when {{ spread }} <= 1e-12 * var_y_{{ h }} then 0
+            else {{ spread }}
+        end) as scale_{{ h }}
         {%- endif %}
         {%- endfor %}
     from arm_covariances
@@ -80,8 +84,10 @@ distances as (
         {%- else %}
         {%- set distance = "cast(y_" ~ h ~ " as double) - ratio_" ~ h ~ " * cast(d_" ~ h ~ " as double)" %}
         {%- endif %}
+        {#- Some dialects' `least` and `greatest` pass over NULLs: a unit outside the population has no distance. #}
         case
-            when scale_{{ h }} = 0 and y_{{ h }} is not null then 0
+            when y_{{ h }} is null or scale_{{ h }} is null then null
+            when scale_{{ h }} = 0 then 0
             else
                 cast(
                     least(greatest(round(({{ distance }}) / scale_{{ h }} * 1e6), -999999999999), 999999999999)
