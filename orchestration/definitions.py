@@ -36,7 +36,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
         assets=[
             *ingest_assets(workspace, project, sources),
             inputs_asset(workspace, project, sources),
-            model_assets(workspace, project, manifest_path(workspace)),
+            model_assets(workspace, manifest_path(workspace)),
             *result_assets(workspace, project),
             publish_asset(workspace, project),
         ],

@@ -33,7 +33,10 @@ class LogFile(BaseModel):
 
 
 class DayManifest(BaseModel):
-    """What one source delivered for one log date. Row counts are zero when nothing entered the lake."""
+    """What one source delivered for one log date. Row counts are zero when nothing entered the lake.
+
+    Rows of `unjudged_experiments`, whose configuration was broken, were accepted with any variant.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,6 +51,7 @@ class DayManifest(BaseModel):
     rows_file: str | None = None
     quarantine_file: str | None = None
     content_hash: str = ""
+    unjudged_experiments: tuple[str, ...] = ()
     files: tuple[LogFile, ...] = ()
     profile: dict[str, Any] = {}
     audit: tuple[dict[str, Any], ...] = ()

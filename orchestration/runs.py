@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
@@ -73,7 +74,8 @@ def run_days(workspace: Workspace, first: date, last: date) -> RunOutcome:
     return RunOutcome(
         run_id=result.run_id,
         published=result.success,
-        errors=[_error_of(event) for event in events if event.is_step_failure],
+        errors=[_error_of(event) for event in events if event.is_step_failure]
+        or [_root_cause(event.job_failure_data.error) for event in events if event.is_job_failure],
         failed_checks=[
             FailedCheck(
                 asset=evaluation.asset_key.to_user_string(),
@@ -90,7 +92,10 @@ def run_days(workspace: Workspace, first: date, last: date) -> RunOutcome:
 
 
 def _error_of(event: dg.DagsterEvent) -> str:
-    error = event.step_failure_data.error
+    return f"{event.step_key}: {_root_cause(event.step_failure_data.error)}"
+
+
+def _root_cause(error: Any) -> str:
     while error is not None and error.cause is not None:
         error = error.cause
-    return f"{event.step_key}: {error.message.strip() if error is not None else 'failed'}"
+    return error.message.strip() if error is not None else "failed"

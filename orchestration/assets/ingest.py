@@ -8,6 +8,7 @@ import dagster as dg
 from configs.load import load_config_tolerant
 from configs.schema import EventSource, ExposureSource, Project, Sources
 from orchestration.ingest import ingest_partition
+from orchestration.ingest.log_files import log_files
 from orchestration.lake import DayManifest, Lake
 from orchestration.partitions import SINGLE_RUN, days_between, log_dates, requested_range
 from orchestration.workspace import Workspace
@@ -63,24 +64,27 @@ def _ingest_asset(workspace: Workspace, project: Project, source: ExposureSource
 def ingest_range(
     workspace: Workspace, project: Project, source: ExposureSource | EventSource, first: date, last: date
 ) -> list[DayManifest]:
-    """Ingest the days first … last, and those after them whose de-duplication a changed day can reach.
+    """Ingest the days first … last, and others that a change reaches.
 
     A row is compared with the `late_arrival_days` log dates before its own, so a correction of a day that is already
-    followed by others re-reads the next ones until nothing changes any more.
+    followed by others re-reads the next ones until nothing changes any more. A day whose exposures could not be judged
+    for want of a valid configuration is read again once there is one, if its files are still there.
     """
-    config, _, broken = load_config_tolerant(workspace.configs)
-    known_variants: dict[str, list[str] | None] = {
-        experiment.id: [variant.id for variant in experiment.variants] for experiment in config.experiments.values()
-    }
-    # A broken file costs its experiment no rows, and the others no day: the rows are there once it is mended.
-    known_variants |= dict.fromkeys(broken)
+    known_variants = _known_variants(workspace)
     lake = Lake(workspace.lake)
+    requested = set(days_between(first, last))
+    ingested = lake.manifests(source.id, project.history_start, date.max)
+    judged_now = {
+        manifest.log_date
+        for manifest in ingested
+        if any(known_variants.get(experiment_id) is not None for experiment_id in manifest.unjudged_experiments)
+        and log_files(source.path, manifest.log_date, workspace.data)
+    }
     manifests = []
-    changed_until = first - timedelta(days=1)
-    later = [manifest.log_date for manifest in lake.manifests(source.id, last + timedelta(days=1), date.max)]
-    for log_date in [*days_between(first, last), *later]:
-        if log_date > last and log_date > changed_until + timedelta(days=project.late_arrival_days):
-            break
+    reached_until = date.min
+    for log_date in sorted(requested | {manifest.log_date for manifest in ingested}):
+        if log_date not in requested | judged_now and log_date > reached_until:
+            continue
         before = lake.partition(source.id, log_date)
         manifest = ingest_partition(
             source,
@@ -92,8 +96,17 @@ def ingest_range(
         )
         manifests.append(manifest)
         if before is None or (before.status, before.content_hash) != (manifest.status, manifest.content_hash):
-            changed_until = log_date
+            reached_until = log_date + timedelta(days=project.late_arrival_days)
     return manifests
+
+
+def _known_variants(workspace: Workspace) -> dict[str, list[str] | None]:
+    """Each experiment's variants; None of a broken one, so that it costs neither its rows nor the others' day."""
+    config, _, broken = load_config_tolerant(workspace.configs)
+    known = {
+        experiment.id: [variant.id for variant in experiment.variants] for experiment in config.experiments.values()
+    }
+    return known | dict.fromkeys(broken)
 
 
 def _metadata(manifests: list[DayManifest]) -> dict[str, dg.MetadataValue]:

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
-from configs.schema import Project
+from orchestration.assets.inputs import INPUTS_KEY
 from orchestration.dbt_models import NodeResult, build_models
 from orchestration.inputs import needed_log_dates, read_inputs
 from orchestration.lake import Lake
-from orchestration.partitions import SINGLE_RUN, log_dates
 from orchestration.planning import chunked, with_base_dates
 from orchestration.warehouse import (
     load_plan,
@@ -31,12 +30,12 @@ UNIQUE_ID = "dagster_dbt/unique_id"
 
 
 class ModelKeys(DagsterDbtTranslator):
-    """Asset keys of models and sources: schema and name."""
+    """Asset keys: a model's schema and name; one key for all sources, which one step prepares."""
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """`[schema, name]`, for instance `marts/fct_metric_moments`."""
         if dbt_resource_props["resource_type"] == "source":
-            return dg.AssetKey([dbt_resource_props["source_name"], dbt_resource_props["name"]])
+            return INPUTS_KEY
         return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
@@ -64,16 +63,18 @@ def build_planned(workspace: Workspace) -> list[list[NodeResult]]:
     return results
 
 
-def model_assets(workspace: Workspace, project: Project, manifest: Path) -> dg.AssetsDefinition:
-    """Every dbt model as an asset, every dbt test as a check."""
+def model_assets(workspace: Workspace, manifest: Path) -> dg.AssetsDefinition:
+    """Every dbt model as an asset, every dbt test as a check.
+
+    Not partitioned: a run builds the as-of dates of its plan, which a correction or a changed configuration makes
+    others than its log dates; and Dagster would store two events for each model and log date of a backfill.
+    """
 
     @dbt_assets(
         manifest=manifest,
         name="models",
         exclude="resource_type:unit_test",
-        dagster_dbt_translator=ModelKeys(),
-        partitions_def=log_dates(project),
-        backfill_policy=SINGLE_RUN,
+        dagster_dbt_translator=ModelKeys(DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True)),
         pool="warehouse",
         required_resource_keys={"writer_lock"},
     )

@@ -37,6 +37,13 @@ class _Request:
     lake: Lake
     known_variants: Mapping[str, Collection[str] | None]
 
+    @property
+    def unjudged_experiments(self) -> list[str]:
+        """Experiments of an exposure log that any variant is accepted of."""
+        if not isinstance(self.source, ExposureSource):
+            return []
+        return sorted(id_ for id_, variants in self.known_variants.items() if variants is None)
+
     def manifest(self, **values: Any) -> DayManifest:
         return DayManifest(source_id=self.source.id, log_date=self.log_date, **values)
 
@@ -118,6 +125,7 @@ def _ingest(
         rows_duplicate=day.rows_duplicate,
         rows_quarantined=day.rows_quarantined,
         content_hash=day.content_hash,
+        unjudged_experiments=request.unjudged_experiments,
         files=files,
         profile=day.profile,
         audit=audit,

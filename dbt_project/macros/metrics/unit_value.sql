@@ -25,11 +25,15 @@
     {%- set before = "case when base_snapshots.unit_id is null then " ~ nothing_of(unit_value) ~ " else base_snapshots." ~ column ~ " end" -%}
     {%- if not has_base -%}
     {{ since }}
-    {%- elif unit_value.aggregate == 'max' -%}
-    case when base_snapshots.unit_id is not null and base_snapshots.{{ column }} is null then null
-        when new_totals.unit_id is not null and new_totals.{{ column }} is null then null
-        else greatest({{ before }}, {{ since }}) end
     {%- else -%}
-    {{ held_to_bigint("(" ~ before ~ ") + (" ~ since ~ ")") }}
+    case
+        when base_snapshots.unit_id is not null and base_snapshots.{{ column }} is null then null
+        when new_totals.unit_id is not null and new_totals.{{ column }} is null then null
+        {%- if unit_value.aggregate == 'max' %}
+        else greatest({{ before }}, {{ since }})
+        {%- else %}
+        else {{ held_to_bigint("(" ~ before ~ ") + (" ~ since ~ ")") }}
+        {%- endif %}
+    end
     {%- endif -%}
 {%- endmacro %}

@@ -90,11 +90,17 @@ new_totals as (
 ),
 
 {% if is_incremental() -%}
+{%- set known_columns = adapter.get_columns_in_relation(this) | map(attribute='name') | list %}
+{#- A snapshot from before a metric was defined lacks its value: not computed, which is not zero. #}
 base_snapshots as (
 
     select
-        build_plan.base_date,
-        snapshots.*
+        snapshots.experiment_id,
+        snapshots.unit_id,
+        snapshots.exposed_at
+        {%- for unit_value in unit_values %},
+        {{ 'snapshots.' ~ unit_value.column if unit_value.column in known_columns else 'cast(null as bigint)' }} as {{ unit_value.column }}
+        {%- endfor %}
     from {{ this }} as snapshots
     inner join build_plan
         on
