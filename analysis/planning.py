@@ -11,6 +11,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from analysis.decisions.gates import deterioration_alpha
 from analysis.periods import window_days
@@ -20,10 +21,10 @@ from analysis.statistics.power import (
     mean_sample_size,
     per_test_power,
 )
+from analysis.statistics.registry import SHARE_TYPES
 from configs.schema import Experiment, Guardrail, Metric
 
 Floats = NDArray[np.float64]
-SHARE_METRICS = frozenset({"proportion", "retention"})
 PLAN_COLUMNS = {
     "experiment_id": "str",
     "metric_id": "str",
@@ -92,7 +93,7 @@ def _tests(experiment: Experiment, metrics: Mapping[str, Metric]) -> Iterator[di
                 "alpha": analysis.alpha if guardrail else analysis.alpha / family,
                 "power": analysis.power if role == "secondary" else decisive,
                 "sign": 1.0 if metric.direction == "increase" else -1.0,
-                "is_share": metric.type in SHARE_METRICS,
+                "is_share": metric.type in SHARE_TYPES,
                 "window_days": window_days(metric),
                 "share_baseline": shares[experiment.baseline.id],
                 "share_treatment": shares[variant.id],
@@ -139,7 +140,7 @@ def _variances(frame: pd.DataFrame, *, adjusted: bool) -> tuple[Floats, Floats]:
 
     A share's variance follows from the share the treatment is planned to have. A relative margin moves with
     the baseline, which scales its noise (Kieser & Hauschke 1999); a level has no baseline noise and no use for
-    covariates.
+    covariates, and a share is held against it under the level's own variance.
     """
     history = frame["variance"].to_numpy(dtype=float)
     lifted = frame["mean"] + (frame["sign"] * frame["planned_effect"]).fillna(0.0)
@@ -151,7 +152,20 @@ def _variances(frame: pd.DataFrame, *, adjusted: bool) -> tuple[Floats, Floats]:
     is_level = frame["level"].notna()
     reduction = frame["variance_reduction"].fillna(0.0) if adjusted else 0.0
     left = np.where(is_level, 1.0, 1 - reduction)
-    return np.where(is_level, 0.0, baseline * left), treatment * left
+    treatment = np.where(is_level & frame["is_share"], _share_level_variance(frame), treatment * left)
+    return np.where(is_level, 0.0, baseline * left), treatment
+
+
+def _share_level_variance(frame: pd.DataFrame) -> Floats:
+    """The variance with which a t test needs as many units as the binomial test of a share against its level.
+
+    ((z_α·σ₀ + z_β·σ₁)/(z_α + z_β))², σ₀ at the level and σ₁ at the share expected; exact for normal tails, at
+    the power planned for.
+    """
+    level, share = (frame[name].where(frame["is_share"]).to_numpy() for name in ("level", "mean"))
+    z_alpha, z_beta = -ndtri(frame["alpha"].to_numpy()), ndtri(frame["power"].to_numpy())
+    spread = z_alpha * np.sqrt(level * (1 - level)) + z_beta * np.sqrt(share * (1 - share))
+    return np.asarray((spread / (z_alpha + z_beta)) ** 2)
 
 
 def _needed(frame: pd.DataFrame, variances: tuple[Floats, Floats], units_per_day: float) -> dict[str, Floats]:

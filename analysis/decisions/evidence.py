@@ -30,7 +30,7 @@ NUMBERS = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """A metric of a treatment against the baseline; every number is NaN unless `is_computed`, but for the n.
+    """A metric of a treatment against the baseline; a number that does not exist is NaN.
 
     `sign` is +1 where an increase is better, else −1.
     """
@@ -56,7 +56,7 @@ class Comparison:
 
     @property
     def is_computed(self) -> bool:
-        """Whether inference stands."""
+        """Whether the effect's inference stands."""
         return self.status in ESTIMATED_STATUSES and math.isfinite(self.p_value)
 
     @property

@@ -3,6 +3,7 @@
 Schultzberg, Ankargren, Frånberg 2024, "Risk-aware product decisions in A/B tests with multiple metrics".
 """
 
+import math
 from dataclasses import dataclass
 
 from analysis.decisions import wording
@@ -63,8 +64,11 @@ def is_better(row: Comparison, experiment: Experiment) -> bool:
 
 
 def is_proven(row: Comparison, experiment: Experiment) -> bool:
-    """Whether a guardrail is non-inferior at one-sided α, unadjusted; without a result it is not."""
-    return row.is_computed and row.p_value_non_inferiority < experiment.analysis.alpha
+    """Whether a guardrail is non-inferior at one-sided α, unadjusted; without a p-value it is not.
+
+    A level can be proven without an estimated effect: no arm had any failure.
+    """
+    return row.p_value_non_inferiority < experiment.analysis.alpha
 
 
 def deterioration_level(experiment: Experiment) -> float:
@@ -156,8 +160,8 @@ def _primary_reason(row: Comparison, experiment: Experiment) -> Reason:
 def _guardrail_reason(row: Comparison, experiment: Experiment) -> Reason:
     alpha, p_value = experiment.analysis.alpha, row.p_value_non_inferiority
     proven = is_proven(row, experiment)
-    if not row.is_computed:
-        found = f"{row.label} has no result for {row.variant_id} ({row.status}: {row.reason})"
+    if not math.isfinite(p_value):
+        found = f"{row.label} has no test of its margin in {row.variant_id} ({row.status}: {row.reason})"
         message = f"{found}, so it proves nothing"
     else:
         verb, side = ("is", "below") if proven else ("is not proven to be", "not below")

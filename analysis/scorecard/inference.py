@@ -10,7 +10,7 @@ from analysis.statistics.multiplicity import CORRECTIONS
 from analysis.statistics.registry import ESTIMATORS, INFERENCES, Columns, Inference
 from analysis.statistics.relative import is_weak, relative_effect, relative_point
 from analysis.statistics.skewness import is_skewed, tail_shift
-from analysis.statistics.status import Floats, Status
+from analysis.statistics.status import Codes, Floats, Status
 
 Arrays = dict[str, NDArray]
 
@@ -80,7 +80,7 @@ def adjust(rows: pd.DataFrame, results: Arrays) -> Arrays:
 def _inferred(rows: pd.DataFrame, estimate: Estimate, method: Inference) -> Arrays:
     alpha, sign = rows["alpha"].to_numpy(), rows["sign"].to_numpy()
     difference, relative = estimate.difference, relative_effect(estimate)
-    guard = _non_inferiority(rows, estimate, sign)
+    guard, guard_p = _non_inferiority(rows, estimate, sign, method)
     ci, relative_ci = method.interval(difference, alpha), method.interval(relative, alpha)
     return {
         "baseline_mean": estimate.baseline.mean,
@@ -95,19 +95,19 @@ def _inferred(rows: pd.DataFrame, estimate: Estimate, method: Inference) -> Arra
         "relative_ci_low": relative_ci.low,
         "relative_ci_high": relative_ci.high,
         "p_value": method.two_sided_p(difference),
-        "p_value_non_inferiority": method.upper_tail_p(guard),
+        "p_value_non_inferiority": guard_p,
         "p_value_deterioration": method.upper_tail_p(non_inferiority.deterioration(estimate, sign)),
         "variance_reduction": np.where(rows["is_adjusted"], estimate.variance_reduction, np.nan),
         "status": estimate.status,
         "relative_status": relative.status,
-        "non_inferiority_status": guard.status,
+        "non_inferiority_status": guard,
         "is_weak": is_weak(estimate),
         "is_skewed": is_skewed(tail_shift(estimate, alpha)),
     }
 
 
-def _non_inferiority(rows: pd.DataFrame, estimate: Estimate, sign: Floats) -> Contrast:
-    """Each guardrail's contrast by its kind of margin; NaN for other metrics."""
+def _non_inferiority(rows: pd.DataFrame, estimate: Estimate, sign: Floats, method: Inference) -> tuple[Codes, Floats]:
+    """Status and p-value of each guardrail's test by its kind of margin; OK and NaN for other metrics."""
     margin, kind = rows["margin"].to_numpy(), rows["margin_type"].to_numpy()
     tests = {
         "relative": non_inferiority.relative_margin(estimate, sign, margin),
@@ -119,4 +119,8 @@ def _non_inferiority(rows: pd.DataFrame, estimate: Estimate, sign: Floats) -> Co
         np.select(masks, [getattr(test, name) for test in tests.values()], np.nan) for name in ("value", "se", "df")
     )
     status = np.select(masks, [test.status for test in tests.values()], np.int8(Status.OK))
-    return Contrast(value, se, df, status)
+    p = method.upper_tail_p(Contrast(value, se, df, status))
+    # A share that never varied can still be held against a level: no error in 10,000 units proves a lot.
+    is_exact = rows["is_share"] & (kind == "level") & np.isin(estimate.status, (Status.OK, Status.ZERO_VARIANCE))
+    exact = method.share_level_p(estimate.treatment, sign, margin)
+    return np.where(is_exact, np.int8(Status.OK), status), np.where(is_exact, exact, p)

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.statistics.multiplicity import CORRECTIONS
-from analysis.statistics.registry import ESTIMATOR_OF_TYPE, INFERENCES
+from analysis.statistics.registry import ESTIMATOR_OF_TYPE, INFERENCES, SHARE_TYPES
 from configs.schema import Experiment, Guardrail, Metric
 
 PLAN_COLUMNS: dict[str, str] = {
@@ -21,6 +21,7 @@ PLAN_COLUMNS: dict[str, str] = {
     "estimator": "str",
     "adjusted_estimator": "str",
     "is_adjusted": "bool",
+    "is_share": "bool",
     "sign": "float64",
     "margin": "float64",
     "margin_type": "str",
@@ -59,6 +60,7 @@ def _metric_plan(experiment: Experiment, metric_id: str, role: str, metric: Metr
         "estimator": plain,
         "adjusted_estimator": adjusted,
         "is_adjusted": analysis.covariate_adjustment and metric is not None and metric.covariate is not None,
+        "is_share": metric is not None and metric.type in SHARE_TYPES,
         "sign": -1.0 if metric and metric.direction == "decrease" else 1.0,
         "margin": margin,
         "margin_type": margin_type,

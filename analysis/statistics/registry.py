@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.statistics.binomial import share_level_p
 from analysis.statistics.cuped import cuped
-from analysis.statistics.estimate import Contrast, Estimate
+from analysis.statistics.estimate import Arm, Contrast, Estimate
 from analysis.statistics.moments import JointMoments, MeanMoments
 from analysis.statistics.ratio import delta_ratio
 from analysis.statistics.status import Floats
@@ -19,11 +20,15 @@ Columns = Mapping[str, Floats]
 
 @dataclass(frozen=True)
 class Inference:
-    """How a contrast becomes p-values and intervals; chosen by an experiment's `analysis.method`."""
+    """How a contrast becomes p-values and intervals; chosen by an experiment's `analysis.method`.
+
+    `share_level_p(arm, sign, level)` is the one-sided p-value of a share's guardrail of kind `level`.
+    """
 
     two_sided_p: Callable[[Contrast], Floats]
     upper_tail_p: Callable[[Contrast], Floats]
     interval: Callable[[Contrast, Floats], Interval]
+    share_level_p: Callable[[Arm, Floats, Floats], Floats]
 
 
 def _welch(baseline: Columns, treatment: Columns) -> Estimate:
@@ -94,6 +99,9 @@ ESTIMATORS: dict[str, Callable[[Columns, Columns], Estimate]] = {
     "delta_ratio": _delta_ratio,
 }
 
+# Metric types whose value is 0 or 1 per unit.
+SHARE_TYPES = frozenset({"proportion", "retention"})
+
 # The estimator of a metric type, without and with covariate adjustment.
 ESTIMATOR_OF_TYPE: dict[str, tuple[str, str]] = {
     "mean": ("welch", "welch_cuped"),
@@ -102,4 +110,4 @@ ESTIMATOR_OF_TYPE: dict[str, tuple[str, str]] = {
     "ratio": ("delta_ratio", "delta_ratio"),
 }
 
-INFERENCES: dict[str, Inference] = {"fixed": Inference(two_sided_p, upper_tail_p, interval)}
+INFERENCES: dict[str, Inference] = {"fixed": Inference(two_sided_p, upper_tail_p, interval, share_level_p)}

@@ -32,7 +32,7 @@ REASONS: dict[Status, str] = {
     Status.FAILED: "the moments are inconsistent: a variance is negative",
     Status.TOO_FEW_UNITS: "an arm has fewer than 2 units, so it has no variance",
     Status.ZERO_DENOMINATOR: "the denominator's mean is 0 in an arm, so its ratio is undefined",
-    Status.ZERO_VARIANCE: "the effect has no variance in either arm, so no test or interval exists",
+    Status.ZERO_VARIANCE: "the effect has no variance in either arm, so it has no test or interval",
     Status.IMPRECISE: "doubles cannot resolve a difference of means this large for their standard error",
     Status.ZERO_BASELINE: "the baseline mean is 0, so a relative effect or margin is undefined",
 }

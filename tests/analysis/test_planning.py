@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import ndtri
+from scipy.stats import binom
 
 from analysis.planning import PLAN_COLUMNS, plan
 from analysis.statistics.power import mean_power, mean_sample_size
@@ -166,3 +167,19 @@ def test_a_level_missed_from_the_start_cannot_be_proven() -> None:
 def test_no_traffic_at_all_is_refused() -> None:
     with pytest.raises(ValueError, match="units_per_day must be positive"):
         plan(experiment(), METRICS, HISTORY, 0)
+
+
+@pytest.mark.parametrize("share", [0.002, 0.006])
+def test_the_units_planned_for_a_share_at_a_level_give_the_binomial_test_its_power(share: float) -> None:
+    """Power .9125 for at most 1 %; the count is discrete, which moves it by up to .025."""
+    crashes = Metric(id="crashes", type="proportion", source="s", event="e", direction="decrease")
+    roles = {"primary": ["revenue"], "guardrail": [{"metric": "crashes", "level": 0.01}]}
+    history = pd.concat(
+        [HISTORY, pd.DataFrame([("crashes", share, share * (1 - share), 0.0)], columns=HISTORY.columns)]
+    )
+    rows = plan(experiment(metrics=roles), METRICS | {"crashes": crashes}, history, 1_000)
+    row = rows.set_index("metric_id").loc["crashes"]
+    assert row["status"] == "ok"
+    n = int(row["n_treatment"])
+    proven_up_to = binom.ppf(0.05, n, 0.01) - 1
+    assert binom.cdf(proven_up_to, n, share) == pytest.approx(row["power"], abs=0.025)

@@ -9,7 +9,7 @@ import pytest
 
 from analysis.decisions import decisions
 from analysis.scorecard import scorecard
-from configs.schema import Experiment
+from configs.schema import Experiment, Guardrail
 from tests.analysis.decisions.examples import END, METRICS, Case, make_experiment
 
 OPTIONAL = [
@@ -89,3 +89,15 @@ def test_the_power_gate_pools_the_variance_of_unequal_arms(n_treatment: int, rec
     even = moments({("revenue", "a"): 10.0, ("revenue", "b"): 10.0})
     decision = decide(subject, with_arm(even, "b", n_units=n_treatment, variance=16.0))
     assert decision.recommendation == recommendation
+
+
+def test_a_guardrail_level_is_proven_by_no_failure_in_either_arm() -> None:
+    """No ticket in 10,000 units rules out more than 1 %, though no effect can be estimated."""
+    subject = make_experiment(primary=["revenue"])
+    roles = subject.metrics.model_copy(update={"guardrail": (Guardrail(metric="tickets", level=0.01),)})
+    frame = moments({("revenue", "a"): 10.0, ("revenue", "b"): 10.2})
+    none = moments({("tickets", "a"): 0.0, ("tickets", "b"): 0.0}, variance=0.0)
+    decision = decide(subject.model_copy(update={"metrics": roles}), pd.concat([frame, none]))
+    assert decision.recommendation == "ship"
+    (guardrail,) = [r for r in json.loads(decision.reasons) if r["rule"] == "guardrail_non_inferior"]
+    assert guardrail["message"] == "Tickets is within its margin in b (+0; one-sided p 2.2e-44, below 0.05)"

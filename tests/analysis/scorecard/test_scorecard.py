@@ -11,6 +11,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 from analysis.scorecard import SCORECARD_COLUMNS, scorecard
+from analysis.statistics.binomial import share_level_p
 from analysis.statistics.estimate import Contrast
 from analysis.statistics.registry import INFERENCES, Inference
 from analysis.statistics.student_t import Interval
@@ -155,6 +156,7 @@ def test_a_newly_registered_method_needs_no_other_change(
         two_sided_p=lambda contrast: 2 * stats.norm.sf(np.abs(contrast.value / contrast.se)),
         upper_tail_p=lambda contrast: stats.norm.sf(contrast.value / contrast.se),
         interval=normal_interval,
+        share_level_p=share_level_p,
     )
     monkeypatch.setitem(INFERENCES, "bayesian", normal)
     card = scorecard(moments_of(arms), {"checkout": experiment(method="bayesian")}, metrics, not_blocked)

@@ -189,6 +189,21 @@ def test_a_treatment_that_is_all_zero_has_no_relative_interval(moments: pd.DataF
     assert row["p_value"] < 1e-9
 
 
+@pytest.mark.parametrize(("arm", "status"), [("treatment_1", "ok"), (None, "zero_variance")])
+def test_no_failure_at_all_proves_a_level(
+    moments: pd.DataFrame, experiment: Callable, metrics: dict, not_blocked: pd.DataFrame, arm: str | None, status: str
+) -> None:
+    """No one of 500 converts: (1 - .01)^500 = .0066, whether or not the baseline has any variance."""
+    metrics["conversion"] = metrics["conversion"].model_copy(update={"direction": "decrease"})
+    roles = {"primary": ["revenue"], "guardrail": [{"metric": "conversion", "level": 0.01}]}
+    never = changed(moments, "conversion", arm, mean=0.0, variance=0.0, third_central_moment=0.0)
+    row = scorecard(never, {"checkout": experiment(roles=roles)}, metrics, not_blocked).set_index("metric_id")
+    row = row.loc["conversion"]
+    assert row["p_value_non_inferiority"] == pytest.approx(0.99**500)
+    assert row["status"] == status
+    assert "non-inferiority" not in row["reason"]
+
+
 def test_segments_are_marked_exploratory(units: Callable, moments_of: Callable, build: Callable) -> None:
     arms = {"control": units(1, 500), "treatment_1": units(2, 500)}
     card = build(pd.concat([moments_of(arms), moments_of(arms, segment=("country", "PT"))]))
