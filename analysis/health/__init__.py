@@ -34,7 +34,6 @@ CHECKS: dict[str, Callable[[HealthInputs], list[dict[str, Any]]]] = {
     "no_exposures": no_exposures,
     "missing_data": missing_data,
 }
-CHECK_NAMES = tuple(CHECKS)
 KEYS = ("experiment_id", "segment_name", "segment_value", "variant_id", "metric_id")
 
 

@@ -54,35 +54,19 @@ def mixed_exposures(inputs: HealthInputs) -> list[Row]:
 
 def _judge_mixing(inputs: HealthInputs, share: float, p_value: float) -> Row:
     limits = inputs.thresholds
+    fails, warns = f"fails from {limits.mixed_share_error:.0%}", f"warns from {limits.mixed_share_warning:.0%}"
+    severity, passed, threshold, message = "error", True, limits.mixed_share_warning, warns
     if p_value < limits.mixed_difference_p:
+        passed, threshold = False, limits.mixed_difference_p
         message = (
             f"their first variants are not split as configured (sequential p {p_value:.4g}, fails below"
             f" {limits.mixed_difference_p:g}), so leaving them out biases the comparison"
         )
-        return {
-            "severity": "error",
-            "passed": False,
-            "threshold": limits.mixed_difference_p,
-            "message": message,
-        }
-    if share >= limits.mixed_share_error:
-        message = f"fails from {limits.mixed_share_error:.0%}"
-        return {
-            "severity": "error",
-            "passed": False,
-            "threshold": limits.mixed_share_error,
-            "message": message,
-        }
-    if share >= limits.mixed_share_warning:
-        message = f"warns from {limits.mixed_share_warning:.0%}, fails from {limits.mixed_share_error:.0%}"
-        return {
-            "severity": "warning",
-            "passed": False,
-            "threshold": limits.mixed_share_warning,
-            "message": message,
-        }
-    message = f"warns from {limits.mixed_share_warning:.0%}"
-    return {"severity": "error", "passed": True, "threshold": limits.mixed_share_warning, "message": message}
+    elif share >= limits.mixed_share_error:
+        passed, threshold, message = False, limits.mixed_share_error, fails
+    elif share >= limits.mixed_share_warning:
+        severity, passed, message = "warning", False, f"{warns}, {fails}"
+    return {"severity": severity, "passed": passed, "threshold": threshold, "message": message}
 
 
 def no_exposures(inputs: HealthInputs) -> list[Row]:

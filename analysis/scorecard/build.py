@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from analysis.scorecard.columns import NO_COVARIATE, typed_frame
 from analysis.scorecard.comparisons import (
+    COVARIATE_MOMENTS,
     all_slices,
     arm_columns,
     arm_rows,
@@ -18,15 +19,6 @@ from analysis.scorecard.inference import Arrays, adjust, infer
 from analysis.scorecard.plan import comparison_plan
 from analysis.scorecard.statuses import NO_COVARIATE_MOMENTS, statuses, unusable_moments
 from configs.schema import Experiment, Metric
-
-COVARIATE_MOMENTS = (
-    "covariate_mean",
-    "covariate_variance",
-    "covariate_covariance",
-    "no_history_share",
-    "no_history_covariance",
-    "covariate_no_history_covariance",
-)
 
 
 def scorecard(

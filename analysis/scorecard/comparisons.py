@@ -5,8 +5,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 SLICE = ["as_of_date", "experiment_id", "segment_name", "segment_value"]
-ARM = ["experiment_id", "metric_id", "variant_id"]
 
+COVARIATE_MOMENTS = [
+    "covariate_mean",
+    "covariate_variance",
+    "covariate_covariance",
+    "no_history_share",
+    "no_history_covariance",
+    "covariate_no_history_covariance",
+]
 MOMENTS = [
     "n_units",
     "mean",
@@ -15,12 +22,7 @@ MOMENTS = [
     "denominator_mean",
     "denominator_variance",
     "denominator_covariance",
-    "covariate_mean",
-    "covariate_variance",
-    "covariate_covariance",
-    "no_history_share",
-    "no_history_covariance",
-    "covariate_no_history_covariance",
+    *COVARIATE_MOMENTS,
     "n_overflow",
     "n_not_computed",
 ]

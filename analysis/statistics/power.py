@@ -100,43 +100,6 @@ def mean_detectable_effect(
     return _smallest(reached, power, se * 1e-6, se * 1e4)
 
 
-def proportion_power(
-    p_baseline: ArrayLike,
-    p_treatment: ArrayLike,
-    n_baseline: ArrayLike,
-    n_treatment: ArrayLike,
-    alpha: ArrayLike,
-    sides: ArrayLike = 2,
-) -> Floats:
-    """Power of the two-proportion test with pooled variance under the null; R's `power.prop.test`."""
-    p_b, p_t, n_b, n_t = (np.asarray(x, dtype=float) for x in (p_baseline, p_treatment, n_baseline, n_treatment))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pooled = (p_b * n_b + p_t * n_t) / (n_b + n_t)
-        null_se = np.sqrt(pooled * (1 - pooled) * (1 / n_b + 1 / n_t))
-        se = np.sqrt(p_b * (1 - p_b) / n_b + p_t * (1 - p_t) / n_t)
-        return ndtr((np.abs(p_t - p_b) - _critical(alpha, sides) * null_se) / se)
-
-
-def proportion_sample_size(
-    p_baseline: ArrayLike,
-    p_treatment: ArrayLike,
-    alpha: ArrayLike,
-    power: ArrayLike,
-    *,
-    treatment_per_baseline: ArrayLike = 1.0,
-    sides: ArrayLike = 2,
-) -> Floats:
-    """Units of the baseline that the two-proportion test needs; closed form, R's `power.prop.test`."""
-    p_b, p_t, k = (np.asarray(x, dtype=float) for x in (p_baseline, p_treatment, treatment_per_baseline))
-    possible = (p_t >= 0) & (p_t <= 1) & (p_t != p_b)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pooled = (p_b + k * p_t) / (1 + k)
-        null_sd = np.sqrt(pooled * (1 - pooled) * (1 + 1 / k))
-        sd = np.sqrt(p_b * (1 - p_b) + p_t * (1 - p_t) / k)
-        n = ((_critical(alpha, sides) * null_sd + ndtri(power) * sd) / (p_t - p_b)) ** 2
-    return np.where(possible, n, np.nan)
-
-
 def _noncentral_t(t: Floats, df: Floats, noncentrality: Floats) -> Floats:
     """P(T ≤ t). Far in the lower tail, where the library gives up with NaN, Abramowitz & Stegun 26.7.10."""
     normal = ndtr((t * (1 - 1 / (4 * df)) - noncentrality) / np.sqrt(1 + t * t / (2 * df)))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.health import CHECK_NAMES, health_checks
+from analysis.health import CHECKS, health_checks
 from configs.schema import Experiment, Metric, Project
 
 START, END = date(2026, 9, 1), date(2026, 9, 10)
@@ -376,4 +376,4 @@ def test_clean_experiments_rarely_fail_over_sixty_days() -> None:
     failed = frame[~frame["passed"] & (frame["severity"] == "error")]
     assert failed["experiment_id"].nunique() <= 5
     assert len(frame) == 300 * 60 * 5
-    assert set(frame["check_name"]) < set(CHECK_NAMES)
+    assert set(frame["check_name"]) < set(CHECKS)
