@@ -1,7 +1,31 @@
-{#- No two rows agree in all of the columns. -#}
-{% test unique_together(model, columns) %}
+{#- No two rows agree in all of the columns. `written_from`: date columns of which one is in the planned span in every
+    row that this run wrote; the rest of the history was tested when it was written. -#}
+{% test unique_together(model, columns, written_from) %}
 select {{ columns | join(', ') }}
-from {{ model }}
+from {{ model }} as tested
+where exists (
+    select 1
+    from {{ source('inputs', 'build_plan') }} as build_plan
+    where
+        build_plan.experiment_id = tested.experiment_id
+        and (
+            {%- for column in written_from %}
+            {{ 'or ' if not loop.first }}tested.{{ column }} >= build_plan.from_date
+            {%- endfor %}
+        )
+)
 group by {{ columns | join(', ') }}
 having count(*) > 1
 {% endtest %}
+
+{#- Rows of the planned as-of dates of a table with `experiment_id` and `as_of_date`. -#}
+{% macro planned(relation) -%}
+    (
+        select planned_rows.*
+        from {{ relation }} as planned_rows
+        inner join {{ source('inputs', 'build_plan') }} as build_plan
+            on
+                planned_rows.experiment_id = build_plan.experiment_id
+                and planned_rows.as_of_date between build_plan.from_date and build_plan.to_date
+    )
+{%- endmacro %}

@@ -7,7 +7,7 @@ every metric type, aggregate, window, cap and condition, in a timezone whose clo
 import csv
 import shutil
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
 import duckdb
@@ -149,6 +149,10 @@ class SmallShop:
 
     def day(self, offset: int) -> date:
         return self.start + timedelta(days=offset)
+
+    def noon(self, offset: int) -> datetime:
+        """Noon UTC, which is in the afternoon of the same local day."""
+        return datetime.combine(self.day(offset), time(12))
 
     def deliver(self, logs: Logs) -> None:
         """Write the log files that have rows, replacing those of the same source and log date."""

@@ -20,8 +20,9 @@
     cast(least(greatest({{ total }}, -1000000000000000000), 1000000000000000000) as bigint)
 {%- endmacro %}
 
-{#- What `max` starts from: below every quantised value, so that the maximum of nothing is recognisable. -#}
-{% macro nothing_yet() -%} -1000000000000000000 {%- endmacro %}
+{#- What `max` starts from: below every quantised value and every held total, so that the maximum of nothing is
+    never mistaken for either. -#}
+{% macro nothing_yet() -%} -2000000000000000000 {%- endmacro %}
 
 {#- The exact sum of a BIGINT expression: DuckDB adds BIGINTs as 128-bit integers, faster than decimals. -#}
 {% macro exact_total(expression) -%}

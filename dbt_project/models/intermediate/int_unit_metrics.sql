@@ -68,7 +68,7 @@ fates as (
         {%- set h = metric.metric_hash %}
         {%- set parts = ['y_' ~ h] %}
         {%- if metric.denominator is not none %}{% do parts.append('d_' ~ h) %}{% endif %}
-        {%- if metric.covariate is not none %}{% do parts.append('x_' ~ h) %}{% endif %}
+        {%- if metric.covariate is not none %}{% do parts.append('x_' ~ h) %}{% do parts.append('h_' ~ h) %}{% endif %}
         case
             when not p_{{ h }} then 'outside'
             when {% for part in parts %}{{ part }} is null{{ ' or ' if not loop.last }}{% endfor %} then 'not_computed'
