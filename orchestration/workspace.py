@@ -99,8 +99,4 @@ class Workspace:
 DAGSTER_YAML = """\
 telemetry:
   enabled: false
-concurrency:
-  pools:
-    default_limit: 1   # one writer of the warehouse at a time
-    granularity: op
 """

@@ -35,7 +35,6 @@ def _ingest_asset(workspace: Workspace, project: Project, source: ExposureSource
         description=f"Accepted rows of {source.path} ({source.format}), one Parquet partition a log date.",
         partitions_def=log_dates(project),
         backfill_policy=SINGLE_RUN,
-        pool="warehouse",
         required_resource_keys={"writer_lock"},
         check_specs=[
             dg.AssetCheckSpec(

@@ -23,7 +23,6 @@ def inputs_asset(workspace: Workspace, project: Project, sources: Sources) -> dg
         description="Configuration, calendar and build plan as tables, the lake as views; what dbt reads.",
         partitions_def=log_dates(project),
         backfill_policy=SINGLE_RUN,
-        pool="warehouse",
         required_resource_keys={"writer_lock"},
     )
     def warehouse_inputs(context: dg.AssetExecutionContext) -> dg.MaterializeResult:

@@ -75,7 +75,6 @@ def model_assets(workspace: Workspace, manifest: Path) -> dg.AssetsDefinition:
         name="models",
         exclude="resource_type:unit_test",
         dagster_dbt_translator=ModelKeys(DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True)),
-        pool="warehouse",
         required_resource_keys={"writer_lock"},
     )
     def models(

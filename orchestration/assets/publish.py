@@ -31,7 +31,6 @@ def publish_asset(workspace: Workspace, project: Project) -> dg.AssetsDefinition
         description="The published results: results.duckdb and results/<table>/, replaced in one step.",
         partitions_def=log_dates(project),
         backfill_policy=SINGLE_RUN,
-        pool="warehouse",
         required_resource_keys={"writer_lock"},
     )
     def published_results(context: dg.AssetExecutionContext) -> dg.MaterializeResult:

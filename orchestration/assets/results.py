@@ -45,7 +45,6 @@ def result_assets(workspace: Workspace, project: Project) -> list[dg.AssetsDefin
             kinds={"python"},
             partitions_def=log_dates(project),
             backfill_policy=SINGLE_RUN,
-            pool="warehouse",
             required_resource_keys={"writer_lock"},
             **extra,
         )
