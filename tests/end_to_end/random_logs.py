@@ -51,16 +51,15 @@ def histories(draw: DrawFn) -> History:
     start = draw(st.sampled_from([AUTUMN, SPRING]))
     logs = draw(_logs(start))
     first, last = start - HISTORY_DAYS * DAY, start + LAST_DAY * DAY
-    ends = sorted(draw(st.sets(st.sampled_from(days_between(start, last - DAY)), min_size=1, max_size=3)))
+    ends = sorted(draw(st.sets(st.sampled_from(days_between(start, last - DAY)), min_size=1, max_size=2)))
     runs = list(zip([first, *(end + DAY for end in ends)], [*ends, last], strict=True))
-    rerun = draw(st.none() | st.sampled_from(days_between(first, ends[-1])))
-    if rerun is not None:
-        runs.insert(len(runs) - draw(st.integers(0, 1)), (rerun, rerun))
-    if not draw(st.booleans()):
-        return History(start, logs, {}, runs, None)
-    corrected = draw(st.sampled_from(days_between(first, last)))
-    before = {key: draw(_as_first_delivered(files)) for key, files in logs.items() if key[1] == corrected}
-    return History(start, logs, before, [*runs, (corrected, corrected)], corrected)
+    again = draw(st.sampled_from(days_between(first, last)))
+    if draw(st.booleans()):
+        before = {key: draw(_as_first_delivered(files)) for key, files in logs.items() if key[1] == again}
+        return History(start, logs, before, [*runs, (again, again)], again)
+    if again <= ends[-1]:
+        runs.insert(-1, (again, again))
+    return History(start, logs, {}, runs, None)
 
 
 def _as_first_delivered(files: list[list[Row]]) -> st.SearchStrategy[list[list[Row]]]:

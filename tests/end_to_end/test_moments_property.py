@@ -40,7 +40,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
     return SmallShop(tmp_path_factory.mktemp("shop"))
 
 
-@settings(UNHURRIED, max_examples=5, derandomize=True)
+@settings(UNHURRIED, max_examples=4, derandomize=True)
 @given(history=histories())
 def test_the_marts_are_the_design_s_rules_however_the_days_were_run(shop: SmallShop, history: History) -> None:
     check(shop, history)
