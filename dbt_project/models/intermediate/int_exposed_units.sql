@@ -90,7 +90,7 @@ new_totals as (
 ),
 
 {% if is_incremental() -%}
-{%- set known_columns = adapter.get_columns_in_relation(this) | map(attribute='name') | list %}
+{%- set known_columns = column_names(this) %}
 {#- A snapshot from before a metric was defined lacks its value: not computed, which is not zero. #}
 base_snapshots as (
 
