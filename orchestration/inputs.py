@@ -1,8 +1,10 @@
 """What a run works on: the configuration and the lake's manifests, read once a step; and what dbt is given of them."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -10,7 +12,8 @@ import pandas as pd
 from analysis.periods import analysis_end
 from configs.load import load_config_tolerant
 from configs.render import config_hash, pinned_config, render
-from configs.schema import Config
+from configs.schema import Config, EventSource, ExposureSource
+from orchestration.ingest import source_contract
 from orchestration.lake import DayManifest, Lake
 from orchestration.planning import PlannedBuild, plan_builds, sources_of
 from orchestration.warehouse import (
@@ -55,6 +58,15 @@ class RunInputs:
         frame = pd.DataFrame(rows, columns=columns)
         return frame.assign(log_date=pd.to_datetime(frame["log_date"])).astype(dict.fromkeys(columns[1:], "str"))
 
+    def rows_files(self, lake: Lake, dates: Collection[date]) -> dict[str, list[Path]]:
+        """For each source the files with its accepted rows of these log dates."""
+        wanted = set(dates)
+        files: dict[str, list[Path]] = {}
+        for (source_id, log_date), manifest in sorted(self.days.items()):
+            if log_date in wanted and manifest.rows_file is not None:
+                files.setdefault(source_id, []).append(lake.folder(source_id, log_date) / manifest.rows_file)
+        return files
+
     def sources_of(self, experiment_id: str) -> set[str]:
         """Ids of the sources an experiment reads."""
         return sources_of(self.config, self.config.experiments[experiment_id])
@@ -70,9 +82,10 @@ def read_inputs(workspace: Workspace, requested: tuple[date, date] | None = None
     """
     config, _, broken = load_config_tolerant(workspace.configs)
     lake = Lake(workspace.lake)
+    sources: tuple[ExposureSource | EventSource, ...] = (*config.sources.exposures, *config.sources.events)
     manifests = [
-        manifest
-        for source in (*config.sources.exposures, *config.sources.events)
+        _as_defined(manifest, source_contract(source))
+        for source in sources
         for manifest in lake.manifests(source.id, config.project.history_start, date.max)
     ]
     if requested is None:
@@ -85,6 +98,17 @@ def read_inputs(workspace: Workspace, requested: tuple[date, date] | None = None
         days={(manifest.source_id, manifest.log_date): manifest for manifest in manifests},
         requested=requested,
     )
+
+
+def _as_defined(manifest: DayManifest, contract: str) -> DayManifest:
+    """The manifest, or a failed day in its place when it was written for another definition of its source."""
+    if manifest.contract == contract or manifest.rows_file is None:
+        return manifest
+    reason = (
+        f"ingested before the columns, measures or attributes of {manifest.source_id} changed, and its log files are "
+        "gone; restore them and run the day again"
+    )
+    return manifest.model_copy(update={"status": "failed", "reason": reason, "rows_file": None, "content_hash": ""})
 
 
 def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[PlannedBuild]:
@@ -107,7 +131,7 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
         load_plan(connection, [])
         _load_calendar(connection, inputs.config, plans, requested)
         load_source_freshness(connection, _latest_days(inputs))
-        register_lake(connection, inputs.config, Lake(workspace.lake), [])
+        register_lake(connection, inputs.config, {})
     return plans
 
 

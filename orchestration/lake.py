@@ -51,6 +51,7 @@ class DayManifest(BaseModel):
     rows_file: str | None = None
     quarantine_file: str | None = None
     content_hash: str = ""
+    contract: str = ""
     unjudged_experiments: tuple[str, ...] = ()
     files: tuple[LogFile, ...] = ()
     profile: dict[str, Any] = {}

@@ -1,7 +1,7 @@
 """The DuckDB warehouse: what pipeline steps put into it for dbt, and how they open it."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,6 @@ import duckdb
 import pandas as pd
 
 from configs.schema import Config, EventSource, ExposureSource
-from orchestration.lake import Lake
 from orchestration.planning import BuiltExperiment, PlannedBuild
 
 INPUT_TABLES = {
@@ -106,22 +105,18 @@ def load_calendar(connection: duckdb.DuckDBPyConnection, first: date, last: date
     )
 
 
-def register_lake(connection: duckdb.DuckDBPyConnection, config: Config, lake: Lake, dates: Sequence[date]) -> None:
-    """Point the views `lake.exposures` and `lake.events` at the accepted files of these log dates only."""
+def register_lake(connection: duckdb.DuckDBPyConnection, config: Config, files: Mapping[str, Sequence[Path]]) -> None:
+    """Point the views `lake.exposures` and `lake.events` at these files of accepted rows, given by source."""
     exposures = [
-        _lake_select(lake, source, dates, EXPOSURE_COLUMNS, {f"a_{name}": "varchar" for name in source.attributes})
+        _lake_select(source.id, files.get(source.id, []), EXPOSURE_COLUMNS | _attribute_columns(source))
         for source in config.sources.exposures
     ]
     events = [
-        _lake_select(lake, source, dates, EVENT_COLUMNS, _event_extras(source)) for source in config.sources.events
-    ]
-    no_events = "select null::varchar as source_id, null::date as log_date, " + ", ".join(
-        f"null::{kind} as {name}" for name, kind in EVENT_COLUMNS.items()
-    )
+        _lake_select(source.id, files.get(source.id, []), EVENT_COLUMNS | _event_extras(source))
+        for source in config.sources.events
+    ] or [_lake_select("none", [], EVENT_COLUMNS)]
     connection.execute(f"create or replace view lake.exposures as {' union all by name '.join(exposures)}")
-    connection.execute(
-        f"create or replace view lake.events as {' union all by name '.join(events or [no_events + ' where false'])}"
-    )
+    connection.execute(f"create or replace view lake.events as {' union all by name '.join(events)}")
 
 
 EXPOSURE_COLUMNS = {
@@ -142,28 +137,23 @@ EVENT_COLUMNS = {
 }
 
 
+def _attribute_columns(source: ExposureSource) -> dict[str, str]:
+    return {f"a_{name}": "varchar" for name in source.attributes}
+
+
 def _event_extras(source: EventSource) -> dict[str, str]:
     return {f"m_{name}": "bigint" for name in source.measures} | {f"p_{name}": "varchar" for name in source.properties}
 
 
-def _lake_select(
-    lake: Lake,
-    source: ExposureSource | EventSource,
-    dates: Iterable[date],
-    columns: dict[str, str],
-    extras: dict[str, str],
-) -> str:
-    files = [str(path) for path in lake.rows_files(source.id, dates)]
-    kinds = columns | extras
-    selected = ", ".join(f"cast({name} as {kind}) as {name}" for name, kind in kinds.items())
+def _lake_select(source_id: str, files: Sequence[Path], kinds: Mapping[str, str]) -> str:
     if not files:
         empty = ", ".join(f"null::{kind} as {name}" for name, kind in kinds.items())
-        return f"select '{source.id}' as source_id, null::date as log_date, {empty} where false"
-    listed = ", ".join("'" + name.replace("'", "''") + "'" for name in files)
-    # Only the columns of today's sources are read: a partition written before one was added has none of it.
+        return f"select '{source_id}' as source_id, null::date as log_date, {empty} where false"
+    selected = ", ".join(f"cast({name} as {kind}) as {name}" for name, kind in kinds.items())
+    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
     return (
-        f"select '{source.id}' as source_id, cast(log_date as date) as log_date, {selected} "
-        f"from read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
+        f"select '{source_id}' as source_id, cast(log_date as date) as log_date, {selected} "
+        f"from read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false)"
     )
 
 

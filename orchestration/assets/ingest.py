@@ -7,7 +7,7 @@ import dagster as dg
 
 from configs.load import load_config_tolerant
 from configs.schema import EventSource, ExposureSource, Project, Sources
-from orchestration.ingest import ingest_partition
+from orchestration.ingest import ingest_partition, source_contract
 from orchestration.ingest.log_files import log_files
 from orchestration.lake import DayManifest, Lake
 from orchestration.partitions import SINGLE_RUN, days_between, log_dates, requested_range
@@ -67,22 +67,27 @@ def ingest_range(
 
     A row is compared with the `late_arrival_days` log dates before its own, so a correction of a day that is already
     followed by others re-reads the next ones until nothing changes any more. A day whose exposures could not be judged
-    for want of a valid configuration is read again once there is one, if its files are still there.
+    for want of a valid configuration is read again once there is one, and every day once the source's columns, measures
+    or attributes change, if its files are still there.
     """
     known_variants = _known_variants(workspace)
     lake = Lake(workspace.lake)
     requested = set(days_between(first, last))
     ingested = lake.manifests(source.id, project.history_start, date.max)
-    judged_now = {
+    contract = source_contract(source)
+    outdated = {
         manifest.log_date
         for manifest in ingested
-        if any(known_variants.get(experiment_id) is not None for experiment_id in manifest.unjudged_experiments)
+        if (
+            manifest.contract != contract
+            or any(known_variants.get(experiment_id) is not None for experiment_id in manifest.unjudged_experiments)
+        )
         and log_files(source.path, manifest.log_date, workspace.data)
     }
     manifests = []
     reached_until = date.min
     for log_date in sorted(requested | {manifest.log_date for manifest in ingested}):
-        if log_date not in requested | judged_now and log_date > reached_until:
+        if log_date not in requested | outdated and log_date > reached_until:
             continue
         before = lake.partition(source.id, log_date)
         manifest = ingest_partition(

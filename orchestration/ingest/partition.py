@@ -11,6 +11,7 @@ import pandas as pd
 
 from configs.schema import EventSource, ExposureSource, Project
 from orchestration.audit import DayContract, audit_day, describe_failures
+from orchestration.ingest.contract import source_contract
 from orchestration.ingest.day_bounds import DayBounds, day_bounds
 from orchestration.ingest.deduplicate import mark_duplicates
 from orchestration.ingest.errors import BadFileError, IngestError, first_line
@@ -45,7 +46,9 @@ class _Request:
         return sorted(id_ for id_, variants in self.known_variants.items() if variants is None)
 
     def manifest(self, **values: Any) -> DayManifest:
-        return DayManifest(source_id=self.source.id, log_date=self.log_date, **values)
+        return DayManifest(
+            source_id=self.source.id, log_date=self.log_date, contract=source_contract(self.source), **values
+        )
 
 
 def ingest_partition(
