@@ -3,7 +3,10 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='sync_all_columns',
-        pre_hook="{{ forget_planned(this, ['known_from']) }}"
+        pre_hook=[
+            {"sql": "{{ follow_attributes(this) }}", "transaction": false},
+            "{{ forget_planned(this, ['known_from']) }}"
+        ]
     )
 }}
 {%- set attributes = metric_catalog()['attributes'] %}
