@@ -98,11 +98,15 @@ def simulate(
     ] = None,
 ) -> None:
     """Write realistic logs with known true effects to the data folder, and the truth beside them."""
+    from analysis.simulation.simulator import ScenarioError
     from orchestration.simulated_project import simulate_project
 
     workspace: Workspace = context.obj
     chosen = [name.strip() for name in experiments.split(",")] if experiments else None
-    simulate_project(workspace, units=units, days=days, seed=seed, experiments=chosen)
+    try:
+        simulate_project(workspace, units=units, days=days, seed=seed, experiments=chosen)
+    except ScenarioError as error:
+        raise InputError(str(error)) from error
     typer.echo(f"{workspace.data}: {days} days of logs of {units:,} users; true effects in truth.csv")
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from analysis.simulation.simulator import Simulation
+from analysis.simulation.simulator import ScenarioError, Simulation
 from configs.schema import Format, Source, Sources
 
 TRUTH_FILE, FAULTS_FILE = "truth.csv", "faults.csv"
@@ -26,7 +26,7 @@ def write_logs(
 ) -> None:
     """Write every log, `truth.csv` and `faults.csv` below `data_root`, replacing files of the same name.
 
-    `on_day` is called after each log date. Raises ValueError for a source whose path isn't below the data
+    `on_day` is called after each log date. Raises ScenarioError for a source whose path isn't below the data
     root or has no `{date}`, before anything is written.
     """
     logs = (*sources.exposures, *sources.events)
@@ -34,7 +34,9 @@ def write_logs(
         log_file(source, date.min)
     for source in logs:
         if "{date}" not in source.path:
-            raise ValueError(f"source {source.id}: its path {source.path!r} has no {{date}}: one file a day is written")
+            raise ScenarioError(
+                f"source {source.id}: its path {source.path!r} has no {{date}}: one file a day is written"
+            )
     for unit_source in sources.units:
         rows = simulation.units()[unit_source.id]
         _write(rows, unit_source.format, data_root / log_file(unit_source, simulation.world.calendar.start))
@@ -52,13 +54,13 @@ def log_file(source: Source, log_date: date) -> PurePosixPath:
     """A file, relative to the data root, that the source's path matches on a log date."""
     pattern = source.path.replace("{date}", log_date.isoformat())
     if "://" in pattern or PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
-        raise ValueError(f"source {source.id}: logs are simulated below the data root only, not to {source.path!r}")
+        raise ScenarioError(f"source {source.id}: logs are simulated below the data root only, not to {source.path!r}")
     parts = [part for part in PurePosixPath(pattern).parts if part != "**"] or ["*"]
     file = PurePosixPath(*(_without_wildcards(part) for part in parts))
     if pattern.endswith("*") and not file.suffix:
         file = file.with_suffix(f".{source.format}")
     if not fnmatchcase(file.name, PurePosixPath(pattern).name):
-        raise ValueError(f"source {source.id}: found no file name that its path {source.path!r} matches; use '*'")
+        raise ScenarioError(f"source {source.id}: found no file name that its path {source.path!r} matches; use '*'")
     return file
 
 

@@ -13,6 +13,8 @@ import pandas as pd
 from orchestration.runs import RunOutcome, run_days
 from orchestration.workspace import Workspace
 
+NULLABLE = {"bool": "boolean", "int32": "Int32", "int64": "Int64"}
+
 
 @contextmanager
 def environment_kept():
@@ -48,7 +50,14 @@ def tables(state: Path) -> dict[str, pd.DataFrame]:
     """Every published table, in one order."""
     with duckdb.connect(str((state / "results.duckdb").resolve()), read_only=True) as connection:
         names = [name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()]
-        return {name: connection.execute(f"select * from {name} order by all").df() for name in sorted(names)}
+        return {name: rows(connection, f"from {name} order by all") for name in sorted(names)}
+
+
+def rows(connection: duckdb.DuckDBPyConnection, query: str) -> pd.DataFrame:
+    """The rows of a query, with types that do not depend on whether a value is missing."""
+    frame = connection.execute(query).df()
+    nullable = {name: NULLABLE[str(dtype)] for name, dtype in frame.dtypes.items() if str(dtype) in NULLABLE}
+    return frame.astype(nullable)
 
 
 def table(state: Path, name: str, **equal: object) -> pd.DataFrame:
