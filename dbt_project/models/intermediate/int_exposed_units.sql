@@ -3,7 +3,11 @@
         materialized='incremental',
         incremental_strategy='append',
         on_schema_change='sync_all_columns',
-        pre_hook="{{ forget_planned(this, ['as_of_date']) }}"
+        pre_hook=[
+            {"sql": "{{ follow_attributes(this) }}", "transaction": false},
+            {"sql": "{{ follow_unit_values(this) }}", "transaction": false},
+            "{{ forget_planned(this, ['as_of_date']) }}"
+        ]
     )
 }}
 {%- set attributes = metric_catalog()['attributes'] %}
