@@ -1,6 +1,7 @@
 """What a run builds: worked examples on a calendar small enough to follow."""
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -150,7 +151,7 @@ def test_chunks_cover_each_day_once_in_order_and_rebuild_only_first(first, lengt
     covered = [d for piece in chunks for d in range((piece.to_date - piece.from_date).days + 1)]
     assert len(covered) == length + 1
     assert (chunks[0].from_date, chunks[-1].to_date) == (plan.from_date, plan.to_date)
-    assert all(a.to_date + timedelta(days=1) == b.from_date for a, b in zip(chunks, chunks[1:], strict=False))
+    assert all(a.to_date + timedelta(days=1) == b.from_date for a, b in pairwise(chunks))
     assert all((piece.to_date - piece.from_date).days < days for piece in chunks)
     assert [piece.is_rebuild for piece in chunks] == [rebuild] + [False] * (len(chunks) - 1)
     assert {piece.latest_date for piece in chunks} == {plan.to_date}

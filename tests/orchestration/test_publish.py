@@ -1,6 +1,5 @@
 """Publishing, on tables of a few rows."""
 
-import os
 from datetime import date
 
 import duckdb
@@ -42,8 +41,8 @@ def test_an_unchanged_partition_is_the_same_file_and_a_changed_one_is_new(tmp_pa
     second = publish(warehouse, TABLES, state=tmp_path, run_id="two", changed={"daily": {DAYS[1]}})
 
     files = [[run / "daily" / f"as_of_date={day}" / "part.parquet" for day in DAYS] for run in (first, second)]
-    assert os.path.samefile(files[0][0], files[1][0])
-    assert not os.path.samefile(files[0][1], files[1][1])
+    assert files[0][0].samefile(files[1][0])
+    assert not files[0][1].samefile(files[1][1])
     assert published(tmp_path) == [(DAYS[0], 1), (DAYS[1], 20)]
 
 
