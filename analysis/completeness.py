@@ -18,6 +18,7 @@ from analysis.periods import analysed_days, as_days
 from configs.schema import Experiment, Metric, Project
 
 USABLE = frozenset({"ok", "empty"})
+INCOMPLETE = "incomplete"
 BLOCKED_COLUMNS = ["as_of_date", "experiment_id", "metric_id", "status", "reason"]
 DAY = timedelta(days=1)
 
@@ -27,10 +28,12 @@ class Gap(NamedTuple):
 
     log_date: date
     source_id: str
-    reason: str
+    status: str
+    reason: str = ""
 
     def __str__(self) -> str:
-        return f"{self.source_id} {self.log_date:%Y-%m-%d} ({self.reason})"
+        detail = f": {self.reason}" if self.reason else ""
+        return f"{self.source_id} {self.log_date:%Y-%m-%d} ({self.status}{detail})"
 
 
 class SourceDays:
@@ -66,7 +69,7 @@ class SourceDays:
         if known is None:
             return Gap(day, source_id, "never ingested")
         status, reason = known
-        return None if status in USABLE else Gap(day, source_id, f"{status}: {reason}" if reason else status)
+        return None if status in USABLE else Gap(day, source_id, status, reason)
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ def blocked_metrics(
 def _block(known: SourceDays, spans: LogSpans, metric: Metric, as_of: date) -> tuple[str, str] | None:
     gaps = result_gaps(known, spans, metric, as_of)
     if gaps:
-        return "incomplete", f"its data is incomplete: {list_gaps(gaps)}"
+        return INCOMPLETE, f"{_missing_logs(gaps)}: {list_gaps(gaps)}"
     if metric.covariate is None or not spans.experiment.analysis.covariate_adjustment:
         return None
     first, last = spans.covariate(metric.covariate.lookback_days, as_of)
@@ -167,8 +170,37 @@ def _block(known: SourceDays, spans: LogSpans, metric: Metric, as_of: date) -> t
 
 
 def list_gaps(gaps: Sequence[Gap], shown: int = 3) -> str:
-    """The first gaps, how many more, and what to do."""
+    """The first gaps with their reasons, how many more, and what to do."""
     ordered = sorted(set(gaps))
     more = f" and {len(ordered) - shown} more" if len(ordered) > shown else ""
     listed = ", ".join(str(gap) for gap in ordered[:shown])
-    return f"{listed}{more}; restore the logs and rerun from {ordered[0].log_date:%Y-%m-%d}"
+    return f"{listed}{more}; {_next_step(ordered)}"
+
+
+def headline(reason: str) -> str:
+    """An `incomplete` reason without its details, which may quote paths and errors of file readers."""
+    return reason.partition(": ")[0]
+
+
+def _missing_logs(gaps: Sequence[Gap]) -> str:
+    """The logs that are missing, in plain words; without ": ", at which `headline` cuts."""
+    days: dict[str, list[date]] = {}
+    for gap in sorted(set(gaps)):
+        days.setdefault(gap.source_id, []).append(gap.log_date)
+    logs = [f"{source_id} ({_days(dates)})" for source_id, dates in sorted(days.items())]
+    return f"logs of {' and '.join(logs)} are missing"
+
+
+def _days(dates: Sequence[date]) -> str:
+    more = f" and {len(dates) - 1} more days" if len(dates) > 2 else " and 1 more day" if len(dates) == 2 else ""
+    return f"{dates[0]:%Y-%m-%d}{more}"
+
+
+def _next_step(ordered: Sequence[Gap]) -> str:
+    run = f"`equipoise run --from {ordered[0].log_date:%Y-%m-%d} --to {ordered[-1].log_date:%Y-%m-%d}`"
+    n_failed = sum(gap.status == "failed" for gap in ordered)
+    if n_failed == len(ordered):
+        return f"mend the failed files, then {run}"
+    return (
+        f"mend the failed files, add the missing ones, then {run}" if n_failed else f"once the files are there, {run}"
+    )

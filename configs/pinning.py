@@ -1,9 +1,9 @@
 """What of a configuration can change an experiment's numbers, and its hash.
 
 The pinned configuration is stored under its hash beside the results. It leaves out what only describes
-(names, labels, owners, paths, status) and sorts what has no order. Options that are absent are left out,
-so that an option added to the schema later doesn't change the hash of experiments without it; defaults
-are written out, so that a changed default does.
+(names, labels, owners, paths, status) and sorts what has no order; that of primaries counts, as the first
+decides between winners. Options that are absent are left out, so that an option added to the schema later
+doesn't change the hash of experiments without it; defaults are written out, so that a changed default does.
 """
 
 from typing import Any
@@ -44,7 +44,7 @@ def _pinned_experiment(experiment: Experiment) -> dict[str, Any]:
     pinned = _without_absent(experiment.model_dump(mode="json", by_alias=True, exclude=_DESCRIPTIVE))
     pinned["variants"] = sorted(pinned["variants"], key=lambda variant: variant["id"])
     pinned["metrics"] = {
-        "primary": sorted(experiment.metrics.primary),
+        "primary": list(experiment.metrics.primary),
         "secondary": sorted(experiment.metrics.secondary),
         "guardrail": sorted(pinned["metrics"].get("guardrail", []), key=lambda entry: entry["metric"]),
     }

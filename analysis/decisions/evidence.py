@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.completeness import INCOMPLETE, headline
 from analysis.periods import as_days
 from analysis.scorecard import ESTIMATED_STATUSES
 from configs.schema import Experiment, Metric
@@ -58,6 +59,11 @@ class Comparison:
     def is_computed(self) -> bool:
         """Whether the effect's inference stands."""
         return self.status in ESTIMATED_STATUSES and math.isfinite(self.p_value)
+
+    @property
+    def plain_reason(self) -> str:
+        """Why there is no result, without paths and errors of file readers."""
+        return headline(self.reason) if self.status == INCOMPLETE else self.reason
 
     @property
     def improvement_bound(self) -> float:

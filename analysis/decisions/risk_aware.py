@@ -22,6 +22,7 @@ class Assessment:
     variant_id: str
     wins: tuple[Comparison, ...]
     unproven: tuple[Comparison, ...]
+    lacking: tuple[Comparison, ...]
     gates: tuple[Reason, ...]
 
     @property
@@ -84,6 +85,7 @@ def _assess(evidence: Evidence, variant_id: str) -> Assessment:
         variant_id=variant_id,
         wins=tuple(row for row in primaries if is_better(row, experiment)),
         unproven=tuple(row for row in guardrails if not is_proven(row, experiment)),
+        lacking=tuple(row for row in primaries if not row.is_computed),
         gates=tuple(unmet_gates(evidence, variant_id)),
     )
 
@@ -108,10 +110,11 @@ def _best(experiment: Experiment, winners: list[Assessment]) -> Assessment:
 def _review(assessments: list[Assessment], reasons: tuple[Reason, ...]) -> Verdict:
     won = next((found for found in assessments if found.wins), None)
     if won is not None:
-        summary = wording.review_win(won.wins, won.unproven, won.gates)
+        summary = wording.review_win(won.wins, won.unproven, won.lacking, won.gates)
         return Verdict("review", won.variant_id, reasons, summary)
     gates = [gate for found in assessments for gate in found.gates]
-    return Verdict("review", None, reasons, wording.review_underpowered(gates))
+    lacking = [row for found in assessments for row in found.lacking]
+    return Verdict("review", None, reasons, wording.review_underpowered(lacking, gates))
 
 
 def _harm_reasons(evidence: Evidence, harmed: list[Comparison]) -> list[Reason]:

@@ -52,19 +52,24 @@ def ship(wins: Sequence[Comparison], guardrails: Sequence[Comparison]) -> str:
     return f"Ship {wins[0].variant_id}: {_better(wins)}{_proven(guardrails)}."
 
 
-def review_win(wins: Sequence[Comparison], unproven: Sequence[Comparison], gates: Sequence[Reason]) -> str:
+def review_win(
+    wins: Sequence[Comparison],
+    unproven: Sequence[Comparison],
+    lacking: Sequence[Comparison],
+    gates: Sequence[Reason],
+) -> str:
     """A win that the plan does not let pass by itself."""
     doubts = []
     if unproven:
         verb = "is" if len(unproven) == 1 else "are each"
         doubts.append(f"{_listed([row.label for row in unproven])} {verb} not proven to be within its margin")
-    doubts += [gate.message for gate in gates]
+    doubts += _doubts(lacking, gates)
     return f"Review {wins[0].variant_id}: {_better(wins)}, but {'; '.join(doubts)}."
 
 
-def review_underpowered(gates: Sequence[Reason]) -> str:
-    """An end that could not tell."""
-    return f"Review: the experiment ended before it could tell: {'; '.join(dict.fromkeys(g.message for g in gates))}."
+def review_underpowered(lacking: Sequence[Comparison], gates: Sequence[Reason]) -> str:
+    """An end that could not tell; `lacking` are the primaries without a result."""
+    return f"Review: the experiment ended before it could tell. {'; '.join(_doubts(lacking, gates))}."
 
 
 def stop(primaries: Sequence[Comparison]) -> str:
@@ -74,6 +79,14 @@ def stop(primaries: Sequence[Comparison]) -> str:
         f"{row.label}{f' in {row.variant_id}' if several else ''} {change(row)}, {interval(row)}" for row in primaries
     ]
     return f"Stop: no primary metric is proven better ({'; '.join(found)})."
+
+
+def _doubts(lacking: Sequence[Comparison], gates: Sequence[Reason]) -> list[str]:
+    """Each primary without a result, once for all treatments that share its reason; then every other gate."""
+    without_result = {(row.metric_id, row.variant_id) for row in lacking}
+    doubts = [f"{row.label} has no result: {row.plain_reason}" for row in lacking]
+    doubts += [gate.message for gate in gates if (gate.metric_id, gate.variant_id) not in without_result]
+    return list(dict.fromkeys(doubts))
 
 
 def _better(wins: Sequence[Comparison]) -> str:

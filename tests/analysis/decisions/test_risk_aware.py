@@ -246,6 +246,28 @@ def test_a_primary_without_result_is_an_underpowered_end(status: str) -> None:
     assert ("primary_not_computed", "review") in outcomes(decision)
 
 
+def test_the_sentence_says_once_what_is_missing_and_the_reasons_keep_the_details() -> None:
+    results = {("conversion", arm): Result(WIN, status="incomplete") for arm in ("b", "c")}
+    case = Case(
+        make_experiment(treatments=["b", "c"]), results, extra={"n_baseline": math.nan, "n_treatment": math.nan}
+    )
+    decision = case.decide()
+    assert decision["summary"] == (
+        "Review: the experiment ended before it could tell."
+        " Conversion has no result: logs of s (2026-09-03) are missing."
+    )
+    details = [reason["message"] for reason in decision["reasons"] if reason["rule"] == "primary_not_computed"]
+    assert len(details) == 2
+    assert all("/logs/s.csv: no header" in detail for detail in details)
+
+
+def test_a_win_beside_a_primary_without_result_says_so() -> None:
+    results = {("conversion", "b"): Result(WIN), ("revenue", "b"): Result(WIN, status="incomplete")}
+    decision = Case(make_experiment(primary=["conversion", "revenue"]), results).decide()
+    assert decision["summary"].startswith("Review b: Conversion is better")
+    assert decision["summary"].endswith(", but Revenue has no result: logs of s (2026-09-03) are missing.")
+
+
 def test_a_guardrail_without_result_is_unproven() -> None:
     results = {("conversion", "b"): Result(WIN), ("latency", "b"): Result(0.0, status="incomplete")}
     decision = Case(make_experiment(guardrail=["latency"]), results).decide()

@@ -312,8 +312,8 @@ def test_missing_log_dates_warn_and_are_named() -> None:
     assert row["severity"] == "warning"
     assert row["statistic"] == 2
     assert row["message"] == (
-        "missing log dates: shop 2026-09-04 (never ingested), shop 2026-09-05 (never ingested); restore the logs"
-        " and rerun from 2026-09-04"
+        "missing log dates: shop 2026-09-04 (never ingested), shop 2026-09-05 (never ingested); once the files"
+        " are there, `equipoise run --from 2026-09-04 --to 2026-09-05`"
     )
 
 
