@@ -35,6 +35,7 @@ _PROFILE_COLUMNS = [
     "volume_ratio",
     "duplicate_share",
     "quarantine_share",
+    "unknown_share",
     "required_null_share",
     "null_share_rise",
     "slice_ratio",
@@ -100,6 +101,7 @@ def _profile_frame(profile: Mapping[str, Any], contract: DayContract) -> pd.Data
         "volume_ratio": _ratio(profile["rows"], profile["usual_rows"]) if contract.has_steady_volume else math.nan,
         "duplicate_share": profile["duplicate_share"],
         "quarantine_share": profile["quarantine_share"],
+        "unknown_share": profile["unknown_share"],
     }
     columns = [
         {
@@ -136,11 +138,12 @@ def _profile_expectations(profile: Mapping[str, Any], frame: pd.DataFrame) -> li
     warns = FailureSeverity.WARNING
     fails = FailureSeverity.CRITICAL if profile["rows_read"] >= ROWS_JUDGED else warns
     expectations = {
-        "rows": [between("rows", 1, None, fails)] if profile["rows_read"] else [],
+        "rows": [between("rows", 1, None, fails)] if profile["rows_read"] and profile["unknown_share"] < 1 else [],
         "quarantine_share": [
             between("quarantine_share", None, QUARANTINE_SHARE_FAILS, fails),
             between("quarantine_share", None, QUARANTINE_SHARE_WARNS, warns),
         ],
+        "unknown_share": [between("unknown_share", None, QUARANTINE_SHARE_WARNS, warns)],
         "duplicate_share": [between("duplicate_share", None, DUPLICATE_SHARE_WARNS, warns)],
         "required_null_share": [between("required_null_share", None, 0, FailureSeverity.CRITICAL)],
         "volume_ratio": [between("volume_ratio", *VOLUME_RATIO_WARNS, warns)],

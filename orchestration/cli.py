@@ -1,6 +1,7 @@
 """The command line `equipoise`: global options, and a thin command for each thing a user does."""
 
 import os
+import signal
 import sys
 from datetime import date, datetime
 from enum import StrEnum
@@ -78,12 +79,11 @@ def validate(
             print_json([{"file": p.file, "line": p.line, "message": p.message} for p in error.problems])
             raise typer.Exit(1) from None
         raise
-    summary = {"metrics": len(config.metrics), "experiments": len(config.experiments), "errors": 0}
     if output is OutputFormat.JSON:
         print_json([])
     else:
         typer.echo(
-            f"{context.obj.configs}: {summary['experiments']} experiments, {summary['metrics']} metrics, no error"
+            f"{context.obj.configs}: {len(config.experiments)} experiments, {len(config.metrics)} metrics, no error"
         )
 
 
@@ -201,9 +201,11 @@ def dev(
     """Start Dagster's web UI and daemon, with the daily schedule on."""
     workspace: Workspace = context.obj
     workspace.activate()
+    # A script's background process inherits these as ignored, and Dagster would never stop.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     dagster = str(Path(sys.executable).with_name("dagster"))
-    command = [dagster, "dev", "--module-name", "orchestration.definitions", "--port", str(port)]
-    os.execv("/usr/bin/env", ["env", "--default-signal=INT,TERM", *command])
+    os.execv(dagster, [dagster, "dev", "--module-name", "orchestration.definitions", "--port", str(port)])
 
 
 def _date(moment: datetime | None) -> date | None:
@@ -211,12 +213,15 @@ def _date(moment: datetime | None) -> date | None:
 
 
 def main() -> None:
-    """Run the command line; errors of the input become a message and exit status 1."""
-    from orchestration.lock import LockHeldError
-
+    """Run the command line; errors of the input, and folders that cannot be used, become a message and status 1."""
     os.environ.setdefault("DO_NOT_TRACK", "1")
     try:
         app()
-    except (ConfigError, InputError, LockHeldError) as error:
+    except (ConfigError, InputError) as error:
         typer.echo(str(error), err=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        typer.echo(f"{error.filename}: {error.strerror}; check --configs, --data and --state", err=True)
         sys.exit(1)

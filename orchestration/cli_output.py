@@ -171,4 +171,4 @@ def print_outcome(outcome: RunOutcome, output: OutputFormat) -> None:
     if outcome.published:
         sys.stdout.write(f"published run {outcome.run_id} in {outcome.seconds:.1f} s\n")
     else:
-        sys.stderr.write(f"run {outcome.run_id} failed; the results published before are still there\n")
+        sys.stderr.write(f"run {outcome.run_id} failed; what was published before is as it was\n")

@@ -77,7 +77,7 @@ def build_models() -> list[NodeResult]:
     results = invoke_dbt(["build", "--exclude-resource-type", "unit_test"])
     broken = [result for result in results if not result.is_test and result.status in FAILED_STATUSES]
     if broken:
-        lines = "\n".join(f"  {result.unique_id}: {result.message}" for result in broken)
+        lines = "\n".join(f"  {result.unique_id}: {result.message}" for result in broken if result.message)
         raise DbtError(f"dbt could not build {len(broken)} of {len(results)} nodes:\n{lines}")
     return results
 

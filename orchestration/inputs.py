@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -13,10 +12,11 @@ from analysis.periods import analysis_end
 from configs.load import load_config_tolerant
 from configs.render import config_hash, pinned_config, render
 from configs.schema import Config, EventSource, ExposureSource
-from orchestration.ingest import source_contract
+from orchestration.ingest import source_contract, source_fields
 from orchestration.lake import DayManifest, Lake
 from orchestration.planning import PlannedBuild, plan_builds, sources_of
 from orchestration.warehouse import (
+    LakeFile,
     built_experiments,
     built_partitions,
     load_calendar,
@@ -58,14 +58,28 @@ class RunInputs:
         frame = pd.DataFrame(rows, columns=columns)
         return frame.assign(log_date=pd.to_datetime(frame["log_date"])).astype(dict.fromkeys(columns[1:], "str"))
 
-    def rows_files(self, lake: Lake, dates: Collection[date]) -> dict[str, list[Path]]:
-        """For each source the files with its accepted rows of these log dates."""
+    def lake_files(self, lake: Lake, dates: Collection[date]) -> list[LakeFile]:
+        """The files with accepted rows of these log dates."""
         wanted = set(dates)
-        files: dict[str, list[Path]] = {}
-        for (source_id, log_date), manifest in sorted(self.days.items()):
-            if log_date in wanted and manifest.rows_file is not None:
-                files.setdefault(source_id, []).append(lake.folder(source_id, log_date) / manifest.rows_file)
-        return files
+        return [
+            LakeFile(source_id, lake.folder(source_id, log_date) / manifest.rows_file, frozenset(manifest.fields))
+            for (source_id, log_date), manifest in sorted(self.days.items())
+            if log_date in wanted and manifest.rows_file is not None
+        ]
+
+    def days_without_field(self) -> dict[tuple[str, str], pd.DataFrame]:
+        """`source_days` with days failed that lack a field, for each (event source, column) some stored days lack."""
+        gaps = {}
+        for source in self.config.sources.events:
+            for field in source_fields(source):
+                lacking = {
+                    key: manifest.model_copy(update={"status": "failed", "reason": f"ingested without {field[2:]}"})
+                    for key, manifest in self.days.items()
+                    if key[0] == source.id and manifest.rows_file is not None and field not in manifest.fields
+                }
+                if lacking:
+                    gaps[source.id, field] = replace(self, days=self.days | lacking).source_days()
+        return gaps
 
     def sources_of(self, experiment_id: str) -> set[str]:
         """Ids of the sources an experiment reads."""
@@ -84,7 +98,7 @@ def read_inputs(workspace: Workspace, requested: tuple[date, date] | None = None
     lake = Lake(workspace.lake)
     sources: tuple[ExposureSource | EventSource, ...] = (*config.sources.exposures, *config.sources.events)
     manifests = [
-        _as_defined(manifest, source_contract(source))
+        _as_defined(manifest, source)
         for source in sources
         for manifest in lake.manifests(source.id, config.project.history_start, date.max)
     ]
@@ -100,14 +114,14 @@ def read_inputs(workspace: Workspace, requested: tuple[date, date] | None = None
     )
 
 
-def _as_defined(manifest: DayManifest, contract: str) -> DayManifest:
-    """The manifest, or a failed day in its place when it was written for another definition of its source."""
-    if manifest.contract == contract or manifest.rows_file is None:
+def _as_defined(manifest: DayManifest, source: ExposureSource | EventSource) -> DayManifest:
+    """The manifest, or a failed day in its place when its rows mean something else by today's definition."""
+    today = source_fields(source)
+    restated = [name for name, stored in manifest.fields.items() if today.get(name, stored) != stored]
+    if manifest.rows_file is None or (manifest.contract == source_contract(source) and not restated):
         return manifest
-    reason = (
-        f"ingested before the columns, measures or attributes of {manifest.source_id} changed, and its log files are "
-        "gone; restore them and run the day again"
-    )
+    what = f"measure {restated[0][2:]}" if restated else "the columns"
+    reason = f"ingested before {what} of {source.id} changed, and its log files cannot be read again"
     return manifest.model_copy(update={"status": "failed", "reason": reason, "rows_file": None, "content_hash": ""})
 
 
@@ -131,7 +145,7 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
         load_plan(connection, [])
         _load_calendar(connection, inputs.config, plans, requested)
         load_source_freshness(connection, _latest_days(inputs))
-        register_lake(connection, inputs.config, {})
+        register_lake(connection, inputs.config, [])
     return plans
 
 

@@ -35,7 +35,9 @@ class LogFile(BaseModel):
 class DayManifest(BaseModel):
     """What one source delivered for one log date. Row counts are zero when nothing entered the lake.
 
-    Rows of `unjudged_experiments`, whose configuration was broken, were accepted with any variant.
+    `contract` and `fields` say what definition of the source the rows were stored under; `refused_fields`, under which
+    newer one its files could not be read again. Rows of `unjudged_experiments`, whose configuration was broken, were
+    accepted with any variant; those of `unknown_experiments` are in quarantine.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,7 +54,10 @@ class DayManifest(BaseModel):
     quarantine_file: str | None = None
     content_hash: str = ""
     contract: str = ""
+    fields: dict[str, str] = {}
+    refused_fields: dict[str, str] = {}
     unjudged_experiments: tuple[str, ...] = ()
+    unknown_experiments: tuple[str, ...] = ()
     files: tuple[LogFile, ...] = ()
     profile: dict[str, Any] = {}
     audit: tuple[dict[str, Any], ...] = ()
@@ -111,8 +116,8 @@ class Lake:
         folder.mkdir(parents=True, exist_ok=True)
         token = uuid.uuid4().hex[:12]
         names = {
-            "rows_file": _move_in(rows, folder / f"rows-{token}.parquet"),
-            "quarantine_file": _move_in(quarantine, folder / f"quarantine-{token}.parquet"),
+            "rows_file": _move_in(rows, folder / f"rows-{token}.parquet") or manifest.rows_file,
+            "quarantine_file": _move_in(quarantine, folder / f"quarantine-{token}.parquet") or manifest.quarantine_file,
         }
         committed = manifest.model_copy(update=names)
         temporary = folder / f"{_MANIFEST}.{token}"

@@ -23,7 +23,7 @@ def code_version() -> str:
 
 
 def input_watermark(days: Mapping[tuple[str, date], str], sources: Iterable[str], as_of: date) -> date | None:
-    """The latest log date through which every one of the sources had been ingested by `as_of`.
+    """The latest log date that every one of the sources had reached by `as_of`; there may be gaps before it.
 
     Args:
         days: status of each (source, log date): `ok` and `empty` count as ingested.

@@ -13,10 +13,9 @@ class WriterLock(dg.ConfigurableResource):
     """Held from the first step of a run to its last: two runs never write at once."""
 
     path: str
-    wait_seconds: float = 0.0
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["WriterLock"]:
         """Take the lock for as long as Dagster keeps the resource."""
-        with writer_lock(Path(self.path), wait_seconds=self.wait_seconds):
+        with writer_lock(Path(self.path)):
             yield self

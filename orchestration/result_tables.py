@@ -6,12 +6,12 @@ from datetime import date
 
 import duckdb
 import pandas as pd
-from analysis.decisions import decisions
 
 from analysis.completeness import blocked_metrics
+from analysis.decisions import decisions
 from analysis.health import health_checks
 from analysis.scorecard import scorecard
-from configs.schema import Experiment
+from configs.schema import Experiment, Metric
 from orchestration.inputs import RunInputs
 from orchestration.partitions import days_between
 from orchestration.planning import PlannedBuild
@@ -22,12 +22,12 @@ Experiments = Mapping[str, Experiment]
 
 def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:
     """The scorecard of the planned as-of dates; an experiment that fails gets rows with status `failed`."""
-    metrics, project, dates = inputs.config.metrics, inputs.config.project, _dates(plans)
+    metrics, dates = inputs.config.metrics, _dates(plans)
     moments = _mart(connection, "fct_metric_moments", "mart.as_of_date between plan.from_date and plan.to_date")
     requested = _planned_dates(plans)
 
     def compute(experiments: Experiments) -> pd.DataFrame:
-        blocked = blocked_metrics(inputs.source_days(), experiments, metrics, dates, project)
+        blocked = _blocked(inputs, experiments, dates)
         wanted = requested[requested["experiment_id"].isin(list(experiments))]
         return scorecard(moments, experiments, metrics, _only_planned(blocked, plans), wanted)
 
@@ -45,6 +45,29 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
         failed = scorecard(moments.iloc[:0], {experiment_id: experiment}, metrics, blocked)
         frame = pd.concat([frame, failed], ignore_index=True)
     return _only_planned(frame, plans)
+
+
+def _blocked(inputs: RunInputs, experiments: Experiments, dates: list[date]) -> pd.DataFrame:
+    """Metrics that missing days block, or days stored without a measure or property that the metric needs."""
+    metrics, project = inputs.config.metrics, inputs.config.project
+    found = [blocked_metrics(inputs.source_days(), experiments, metrics, dates, project)]
+    for (source_id, field), source_days in inputs.days_without_field().items():
+        rows = blocked_metrics(source_days, experiments, metrics, dates, project)
+        found.append(rows[rows["metric_id"].isin([m.id for m in metrics.values() if _needs(m, source_id, field)])])
+    rows = pd.concat(found, ignore_index=True)
+    is_adjustable = (rows["status"] == "no_covariate").to_numpy()
+    rows = rows.iloc[
+        is_adjustable.argsort(kind="stable")
+    ]  # what forbids a result comes before what forbids adjusting it
+    return rows.drop_duplicates(["as_of_date", "experiment_id", "metric_id"], ignore_index=True)
+
+
+def _needs(metric: Metric, source_id: str, field: str) -> bool:
+    return any(
+        component.source == source_id
+        and (field == f"m_{component.measure}" or field in {f"p_{condition.property}" for condition in component.where})
+        for component in metric.components
+    )
 
 
 def health_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:

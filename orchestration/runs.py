@@ -96,6 +96,10 @@ def _error_of(event: dg.DagsterEvent) -> str:
 
 
 def _root_cause(error: Any) -> str:
+    """The innermost message, without the path of its exception's class."""
     while error is not None and error.cause is not None:
         error = error.cause
-    return error.message.strip() if error is not None else "failed"
+    if error is None:
+        return "failed"
+    name, separator, message = error.message.strip().partition(": ")
+    return message if separator and "." in name and " " not in name else error.message.strip()

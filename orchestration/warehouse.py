@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pandas as pd
 
-from configs.schema import Config, EventSource, ExposureSource
+from configs.schema import Config, EventSource
 from orchestration.planning import BuiltExperiment, PlannedBuild
 
 INPUT_TABLES = {
@@ -105,16 +106,24 @@ def load_calendar(connection: duckdb.DuckDBPyConnection, first: date, last: date
     )
 
 
-def register_lake(connection: duckdb.DuckDBPyConnection, config: Config, files: Mapping[str, Sequence[Path]]) -> None:
-    """Point the views `lake.exposures` and `lake.events` at these files of accepted rows, given by source."""
+@dataclass(frozen=True)
+class LakeFile:
+    """A file of accepted rows, and which optional columns it has."""
+
+    source_id: str
+    path: Path
+    fields: frozenset[str]
+
+
+def register_lake(connection: duckdb.DuckDBPyConnection, config: Config, files: Sequence[LakeFile]) -> None:
+    """Point the views `lake.exposures` and `lake.events` at these files of accepted rows."""
     exposures = [
-        _lake_select(source.id, files.get(source.id, []), EXPOSURE_COLUMNS | _attribute_columns(source))
+        _lake_select(source.id, files, EXPOSURE_COLUMNS, {f"a_{name}": "varchar" for name in source.attributes})
         for source in config.sources.exposures
     ]
     events = [
-        _lake_select(source.id, files.get(source.id, []), EVENT_COLUMNS | _event_extras(source))
-        for source in config.sources.events
-    ] or [_lake_select("none", [], EVENT_COLUMNS)]
+        _lake_select(source.id, files, EVENT_COLUMNS, _event_fields(source)) for source in config.sources.events
+    ] or [_lake_select("none", [], EVENT_COLUMNS, {})]
     connection.execute(f"create or replace view lake.exposures as {' union all by name '.join(exposures)}")
     connection.execute(f"create or replace view lake.events as {' union all by name '.join(events)}")
 
@@ -137,23 +146,25 @@ EVENT_COLUMNS = {
 }
 
 
-def _attribute_columns(source: ExposureSource) -> dict[str, str]:
-    return {f"a_{name}": "varchar" for name in source.attributes}
-
-
-def _event_extras(source: EventSource) -> dict[str, str]:
+def _event_fields(source: EventSource) -> dict[str, str]:
     return {f"m_{name}": "bigint" for name in source.measures} | {f"p_{name}": "varchar" for name in source.properties}
 
 
-def _lake_select(source_id: str, files: Sequence[Path], kinds: Mapping[str, str]) -> str:
-    if not files:
-        empty = ", ".join(f"null::{kind} as {name}" for name, kind in kinds.items())
+def _lake_select(
+    source_id: str, files: Sequence[LakeFile], columns: Mapping[str, str], fields: Mapping[str, str]
+) -> str:
+    own = [file for file in files if file.source_id == source_id]
+    if not own:
+        empty = ", ".join(f"null::{kind} as {name}" for name, kind in {**columns, **fields}.items())
         return f"select '{source_id}' as source_id, null::date as log_date, {empty} where false"
-    selected = ", ".join(f"cast({name} as {kind}) as {name}" for name, kind in kinds.items())
-    listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    stored = frozenset().union(*(file.fields for file in own))
+    selected = [f"cast({name} as {kind}) as {name}" for name, kind in columns.items()]
+    selected += [f"cast({name if name in stored else 'null'} as {kind}) as {name}" for name, kind in fields.items()]
+    listed = ", ".join("'" + str(file.path).replace("'", "''") + "'" for file in own)
+    # Days that were stored before a field was added have no column of it; what needs it is incomplete there.
     return (
-        f"select '{source_id}' as source_id, cast(log_date as date) as log_date, {selected} "
-        f"from read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false)"
+        f"select '{source_id}' as source_id, cast(log_date as date) as log_date, {', '.join(selected)} "
+        f"from read_parquet([{listed}], hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
     )
 
 

@@ -1,13 +1,13 @@
 """One asset per log source: its files of a day, checked row by row, into the lake."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
 import dagster as dg
 
 from configs.load import load_config_tolerant
 from configs.schema import EventSource, ExposureSource, Project, Sources
-from orchestration.ingest import ingest_partition, source_contract
+from orchestration.ingest import ingest_partition, source_contract, source_fields
 from orchestration.ingest.log_files import log_files
 from orchestration.lake import DayManifest, Lake
 from orchestration.partitions import SINGLE_RUN, days_between, log_dates, requested_range
@@ -67,22 +67,17 @@ def ingest_range(
 
     A row is compared with the `late_arrival_days` log dates before its own, so a correction of a day that is already
     followed by others re-reads the next ones until nothing changes any more. A day whose exposures could not be judged
-    for want of a valid configuration is read again once there is one, and every day once the source's columns, measures
-    or attributes change, if its files are still there.
+    for want of a configuration is read again once there is one, and every day once the source's columns, measures or
+    attributes change, if its files are still there.
     """
     known_variants = _known_variants(workspace)
     lake = Lake(workspace.lake)
     requested = set(days_between(first, last))
     ingested = lake.manifests(source.id, project.history_start, date.max)
-    contract = source_contract(source)
     outdated = {
         manifest.log_date
         for manifest in ingested
-        if (
-            manifest.contract != contract
-            or any(known_variants.get(experiment_id) is not None for experiment_id in manifest.unjudged_experiments)
-        )
-        and log_files(source.path, manifest.log_date, workspace.data)
+        if _is_outdated(manifest, source, known_variants) and log_files(source.path, manifest.log_date, workspace.data)
     }
     manifests = []
     reached_until = date.min
@@ -97,11 +92,26 @@ def ingest_range(
             data_root=workspace.data,
             lake=lake,
             known_variants=known_variants,
+            keeps_rows=log_date not in requested and log_date > reached_until,
         )
         manifests.append(manifest)
         if before is None or (before.status, before.content_hash) != (manifest.status, manifest.content_hash):
             reached_until = log_date + timedelta(days=project.late_arrival_days)
     return manifests
+
+
+def _is_outdated(
+    manifest: DayManifest, source: ExposureSource | EventSource, known_variants: Mapping[str, list[str] | None]
+) -> bool:
+    """Whether reading the day again would give other rows: the source or an experiment is defined otherwise by now."""
+    fields = source_fields(source)
+    is_redefined = manifest.contract != source_contract(source) or any(
+        manifest.fields.get(name) != definition for name, definition in fields.items()
+    )
+    waiting_for = (*manifest.unjudged_experiments, *manifest.unknown_experiments)
+    return (is_redefined and manifest.refused_fields != fields) or any(
+        known_variants.get(experiment_id) is not None for experiment_id in waiting_for
+    )
 
 
 def _known_variants(workspace: Workspace) -> dict[str, list[str] | None]:

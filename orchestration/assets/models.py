@@ -56,7 +56,7 @@ def build_planned(workspace: Workspace) -> list[list[NodeResult]]:
     for chunk in chunked(plans, DAYS_PER_BUILD):
         with open_warehouse(workspace.warehouse) as connection:
             load_plan(connection, with_base_dates(chunk, snapshots(connection)))
-            register_lake(connection, inputs.config, inputs.rows_files(lake, needed_log_dates(inputs, chunk)))
+            register_lake(connection, inputs.config, inputs.lake_files(lake, needed_log_dates(inputs, chunk)))
         results.append(build_models())
     with open_warehouse(workspace.warehouse) as connection:
         record_build(connection, plans, inputs.config_hashes, inputs.partition_hashes)

@@ -4,8 +4,8 @@ A bad row is quarantined with a reason, a bad file fails its source's day, and o
 of the set-up raises. The SQL lies in `sql/`, a step a file.
 """
 
-from orchestration.ingest.contract import source_contract
+from orchestration.ingest.contract import source_contract, source_fields
 from orchestration.ingest.errors import IngestError
 from orchestration.ingest.partition import ingest_partition
 
-__all__ = ["IngestError", "ingest_partition", "source_contract"]
+__all__ = ["IngestError", "ingest_partition", "source_contract", "source_fields"]

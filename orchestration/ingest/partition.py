@@ -11,7 +11,7 @@ import pandas as pd
 
 from configs.schema import EventSource, ExposureSource, Project
 from orchestration.audit import DayContract, audit_day, describe_failures
-from orchestration.ingest.contract import source_contract
+from orchestration.ingest.contract import source_contract, source_fields
 from orchestration.ingest.day_bounds import DayBounds, day_bounds
 from orchestration.ingest.deduplicate import mark_duplicates
 from orchestration.ingest.errors import BadFileError, IngestError, first_line
@@ -37,6 +37,7 @@ class _Request:
     data_root: Path
     lake: Lake
     known_variants: Mapping[str, Collection[str] | None]
+    keeps_rows: bool
 
     @property
     def unjudged_experiments(self) -> list[str]:
@@ -47,7 +48,11 @@ class _Request:
 
     def manifest(self, **values: Any) -> DayManifest:
         return DayManifest(
-            source_id=self.source.id, log_date=self.log_date, contract=source_contract(self.source), **values
+            source_id=self.source.id,
+            log_date=self.log_date,
+            contract=source_contract(self.source),
+            fields=source_fields(self.source),
+            **values,
         )
 
 
@@ -59,6 +64,7 @@ def ingest_partition(
     data_root: Path,
     lake: Lake,
     known_variants: Mapping[str, Collection[str] | None],
+    keeps_rows: bool = False,
     memory_limit: str = "1GB",
 ) -> DayManifest:
     """Read the source's files of `log_date` into the lake and return the committed manifest.
@@ -66,10 +72,11 @@ def ingest_partition(
     Bad data never raises: rows go to quarantine, a bad file or a failed audit gives status `failed`. The
     result depends on the files, the configuration and earlier log dates only, so a rerun gives the same
     rows. `known_variants` maps each experiment to its variants, or to None where a broken configuration
-    leaves them unknown: any is accepted. Raises IngestError for a fault of the machine or the set-up; the
+    leaves them unknown: any is accepted. With `keeps_rows` a day that cannot be read again keeps what it has.
+    Raises IngestError for a fault of the machine or the set-up; the
     partition is then as it was before.
     """
-    request = _Request(source, log_date, project, data_root, lake, known_variants)
+    request = _Request(source, log_date, project, data_root, lake, known_variants, keeps_rows)
     files = log_files(source.path, log_date, data_root)
     try:
         if not files:
@@ -107,7 +114,7 @@ def _ingest(
     try:
         rows_read = stager.load(files, request.data_root)
     except BadFileError as error:
-        return request.lake.commit(request.manifest(status="failed", reason=str(error), files=files))
+        return _fail(request, reason=str(error), files=files)
     mark_duplicates(connection, source, _earlier_files(request))
     day = profile_day(connection, source, _recent_days(request))
     _require_balance(request, rows_read, day)
@@ -117,9 +124,7 @@ def _ingest(
     audit = [finding.as_dict() for finding in findings]
     if failures := describe_failures(findings):
         reason = f"audit: {failures}{_worst_reason(connection, files, day)}"
-        return request.lake.commit(
-            request.manifest(status="failed", reason=reason, files=files, profile=day.profile, audit=audit)
-        )
+        return _fail(request, reason=reason, files=files, profile=day.profile, audit=audit)
     quarantine = _write_quarantine(connection, files, scratch) if day.rows_quarantined else None
     manifest = request.manifest(
         status="ok",
@@ -129,11 +134,27 @@ def _ingest(
         rows_quarantined=day.rows_quarantined,
         content_hash=day.content_hash,
         unjudged_experiments=request.unjudged_experiments,
+        unknown_experiments=_unknown_experiments(connection, source),
         files=files,
         profile=day.profile,
         audit=audit,
     )
     return request.lake.commit(manifest, rows, quarantine)
+
+
+def _fail(request: _Request, **values: Any) -> DayManifest:
+    """Commit a failed day, or, when the day is only read again for a new definition, keep the rows that there are."""
+    before = request.lake.partition(request.source.id, request.log_date)
+    if request.keeps_rows and before is not None and before.rows_file is not None:
+        return request.lake.commit(before.model_copy(update={"refused_fields": source_fields(request.source)}))
+    return request.lake.commit(request.manifest(status="failed", **values))
+
+
+def _unknown_experiments(connection: duckdb.DuckDBPyConnection, source: LogSource) -> list[str]:
+    """Ids in quarantine for want of a configuration; the day is read again once one of them has it."""
+    if isinstance(source, EventSource):
+        return []
+    return [id_ for (id_,) in connection.execute(render("unknown_experiments")).fetchall()]
 
 
 def _earlier_files(request: _Request) -> list[Path]:

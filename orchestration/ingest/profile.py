@@ -36,6 +36,7 @@ def profile_day(connection: duckdb.DuckDBPyConnection, source: LogSource, recent
     reasons = dict(connection.execute(render("count_reasons")).fetchall())
     n_duplicate = reasons.pop("duplicate", 0)
     n_quarantined = sum(reasons.values())
+    n_unknown = reasons.get("unknown_experiment", 0)  # an experiment that is not configured is no fault of the others
     n_read = n_accepted + n_duplicate + n_quarantined
     names = [name for name, _ in columns]
     profile = {
@@ -43,7 +44,8 @@ def profile_day(connection: duckdb.DuckDBPyConnection, source: LogSource, recent
         "rows": n_accepted,
         "usual_rows": _median([day.rows_accepted for day in recent]),
         "duplicate_share": _share(n_duplicate, n_read),
-        "quarantine_share": _share(n_quarantined, n_read),
+        "quarantine_share": _share(n_quarantined - n_unknown, n_read - n_unknown),
+        "unknown_share": _share(n_unknown, n_read),
         "reasons": reasons,
         "columns": {
             name: _column(figure, n_accepted, name, recent) for name, figure in zip(names, figures, strict=True)
