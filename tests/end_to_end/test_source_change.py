@@ -33,7 +33,7 @@ def test_days_whose_logs_are_gone_are_refused_rather_than_misread(shop, tmp_path
 
     (gone,) = table(workspace.state, "source_days", source_id="orders", status="failed").to_dict("records")
     assert gone["log_date"].date() == FIRST_DAY
-    assert "its log files are gone" in gone["reason"]
+    assert "its log files cannot be read again" in gone["reason"]
     scorecard = table(workspace.state, "scorecard", segment_name="all")
     assert {"incomplete"} <= set(scorecard["status"])
 
