@@ -26,10 +26,10 @@ demo: setup  ## Simulate a month of logs, run the whole pipeline, print each dec
 	$(BIN)/equipoise demo
 
 test: setup  ## The whole test suite
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
 test-long: setup  ## The suite with its long forms
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: setup  ## ruff, mypy, import-linter, sqlfluff
 	$(BIN)/ruff check .
