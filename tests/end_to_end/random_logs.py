@@ -1,10 +1,13 @@
-"""Random logs of the small shop, drawn towards the edges of the design's rules."""
+"""Random logs of the small shop, drawn towards the edges of the design's rules.
 
+Plain `Random` and not hypothesis's strategies: an example costs seconds, so it must be dense with edges rather than
+small, and there is no time to shrink it.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-
-from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn
+from random import Random
 
 from configs.schema import Project
 from tests.end_to_end.reference_moments import DAY, end_of_day, local_date
@@ -21,13 +24,15 @@ from tests.end_to_end.small_shop import (
     days_between,
 )
 
-JITTER = st.sampled_from([timedelta(0), timedelta(microseconds=-1), timedelta(microseconds=1)])
-SHORT = st.sampled_from([timedelta(0), timedelta(hours=1), timedelta(minutes=30)])
-WITHIN_DAY = st.integers(0, 22 * 3600 * 10**6).map(lambda microseconds: timedelta(microseconds=microseconds))
-LAG = st.sampled_from([0, 0, 0, 0, 1, 1, 2, 3, -1])
+UNITS = 120
+ABOUT = [timedelta(0), timedelta(0), timedelta(microseconds=-1), timedelta(microseconds=1)]
+SHORTLY_AFTER = [timedelta(0), timedelta(0), timedelta(minutes=30), timedelta(hours=1)]
+LAGS = [0, 0, 0, 0, 1, 1, 2, 3, -1]
 """Days from the local date of a row to its log date: 3 is too late, -1 is fine in the first hour only."""
 
-QUANTISED = st.sampled_from([None, 0, 1, 999, 5_000, 16_500, 150_000, -250, 10**14 - 1]) | st.integers(-9_999, 99_999)
+QUANTISED = [None, 0, 1, 999, 5_000, 16_500, 150_000, -250]
+HUGE = 10**14 - 1
+"""The largest value a row may have; two of them overflow their unit. Rare, since it hides the others of its arm."""
 
 
 @dataclass(frozen=True)
@@ -45,92 +50,86 @@ class History:
     corrected: date | None
 
 
-@st.composite
-def histories(draw: DrawFn) -> History:
-    """A small history: up to 30 units, most of them around some edge."""
-    start = draw(st.sampled_from([AUTUMN, SPRING]))
-    logs = draw(_logs(start))
+def random_history(rng: Random) -> History:
+    """Two or three runs over the logs, and a day in the middle that is run again, half the time with corrected logs."""
+    start = rng.choice([AUTUMN, SPRING])
+    logs = _logs(rng, start)
     first, last = start - HISTORY_DAYS * DAY, start + LAST_DAY * DAY
-    ends = sorted(draw(st.sets(st.sampled_from(days_between(start, last - DAY)), min_size=1, max_size=2)))
+    ends = sorted(rng.sample(days_between(start, last - DAY), rng.randint(1, 2)))
     runs = list(zip([first, *(end + DAY for end in ends)], [*ends, last], strict=True))
-    again = draw(st.sampled_from(days_between(first, last)))
-    if draw(st.booleans()):
-        before = {key: draw(_as_first_delivered(files)) for key, files in logs.items() if key[1] == again}
-        return History(start, logs, before, [*runs, (again, again)], again)
-    if again <= ends[-1]:
-        runs.insert(-1, (again, again))
-    return History(start, logs, {}, runs, None)
+    if rng.random() < 0.5:
+        corrected = rng.choice(days_between(first, last))
+        before = {key: _as_first_delivered(rng, files) for key, files in logs.items() if key[1] == corrected}
+        return History(start, logs, before, [*runs, (corrected, corrected)], corrected)
+    again = rng.choice(days_between(first, ends[-1]))
+    return History(start, logs, {}, [*runs[:-1], (again, again), runs[-1]], None)
 
 
-def _as_first_delivered(files: list[list[Row]]) -> st.SearchStrategy[list[list[Row]]]:
-    halved = [file[::2] for file in files]
-    return st.sampled_from([files, halved, []])
+def _as_first_delivered(rng: Random, files: list[list[Row]]) -> list[list[Row]]:
+    return rng.choice([files, [file[::2] for file in files], []])
 
 
-@st.composite
-def _logs(draw: DrawFn, start: date) -> Logs:
+def _logs(rng: Random, start: date) -> Logs:
     project = Project(name="shop", timezone="Europe/Berlin", late_arrival_days=LATE_ARRIVAL_DAYS, history_start=start)
     days = days_between(start - HISTORY_DAYS * DAY, start + LAST_DAY * DAY)
     sources = [*EXPOSURE_SOURCES.values(), "orders", "visits"]
     logs: dict[tuple[str, date], list[list[Row]]] = {(source, day): [[], []] for source in sources for day in days}
-    for number in range(draw(st.integers(8, 30))):
-        for source, row in draw(_life(f"u{number}", start, project)):
-            log_date = local_date(row.at, project) + draw(LAG) * DAY
+    for number in range(UNITS):
+        for source, row in _life(rng, f"u{number}", start, project):
+            log_date = local_date(row.at, project) + rng.choice(LAGS) * DAY
             if (source, log_date) in logs:
-                logs[source, log_date][draw(st.integers(0, 1))].append(row)
-    for key in draw(st.sets(st.sampled_from(sorted(logs)), max_size=2)):
+                rng.choice(logs[source, log_date]).append(row)
+    for key in rng.sample(sorted(logs), rng.randint(0, 2)):
         logs[key] = []
     return logs
 
 
-@st.composite
-def _life(draw: DrawFn, unit: str, start: date, project: Project) -> list[tuple[str, Row]]:
+def _life(rng: Random, unit: str, start: date, project: Project) -> Iterator[tuple[str, Row]]:
     """What the logs say of a unit: exposures, then events about their windows' edges; some rows twice."""
-    rows: list[tuple[str, Row]] = []
-    for experiment in draw(st.sampled_from([("checkout",), ("checkout", "banner"), ("banner",), ()])):
-        rows += draw(_exposures(unit, experiment, start, project))
-    anchors = [row.at for _, row in rows]
-    for number in range(draw(st.integers(0, 5))):
-        rows += draw(_event(f"{unit}-{number}", unit, start, anchors, project))
-    return rows
+    anchors: list[datetime] = []
+    for experiment in rng.choice([("checkout",), ("checkout",), ("checkout", "banner"), ("banner",), ()]):
+        for exposure in _exposures(rng, unit, experiment, start, project):
+            anchors.append(exposure.at)
+            yield EXPOSURE_SOURCES[experiment], exposure
+    for number in range(rng.randint(0, 6)):
+        source, name = rng.choice([("orders", "purchase"), ("visits", "visit")])
+        at = _instant(rng, start - 4 * DAY, start + LAST_DAY * DAY, anchors, project)
+        quantised = _quantised(rng)
+        row = Event(f"{unit}-{number}", unit, name, at, quantised, rng.choice(["web", "shop", "app", None]))
+        yield source, row
+        for repeated in rng.choice([(), (), (row,), (replace(row, quantised=777),)]):
+            yield source, repeated
 
 
-@st.composite
-def _exposures(draw: DrawFn, unit: str, experiment: str, start: date, project: Project) -> list[tuple[str, Row]]:
-    usual, other = draw(st.permutations(VARIANTS[experiment]))[:2]
+def _quantised(rng: Random) -> int | None:
+    if rng.random() < 0.005:
+        return HUGE
+    return rng.choice([*QUANTISED, rng.randint(-9_999, 99_999)])
+
+
+def _exposures(rng: Random, unit: str, experiment: str, start: date, project: Project) -> list[Exposure]:
+    usual, other = rng.sample(VARIANTS[experiment], 2)
     first, last = (start + offset * DAY for offset in SPANS[experiment])
-    rows: list[tuple[str, Row]] = []
-    for _ in range(draw(st.integers(1, 3))):
-        again = rows and draw(st.integers(0, 3)) == 0
-        row = Exposure(
+    exposures: list[Exposure] = []
+    for _ in range(rng.randint(1, 4)):
+        is_tie = exposures and rng.random() < 0.3
+        exposure = Exposure(
             unit=unit,
             experiment=experiment,
-            variant=draw(st.sampled_from([usual, usual, usual, other])),
-            at=rows[0][1].at if again else draw(_instants(first, last, [], project)),
-            country=draw(st.sampled_from(["DE", "FR", None])),
-            device=draw(st.sampled_from(["ios", "web", None])) if experiment == "checkout" else None,
+            variant=rng.choice([*[usual] * 9, other]),
+            at=exposures[0].at if is_tie else _instant(rng, first, last, [], project),
+            country=rng.choice(["DE", "FR", None]),
+            device=rng.choice(["ios", "web", None]) if experiment == "checkout" else None,
         )
-        rows.append((EXPOSURE_SOURCES[experiment], row))
-    return rows
+        exposures.append(exposure)
+    return exposures
 
 
-@st.composite
-def _event(
-    draw: DrawFn, id_: str, unit: str, start: date, anchors: list[datetime], project: Project
-) -> list[tuple[str, Row]]:
-    source, name = draw(st.sampled_from([("orders", "purchase"), ("visits", "visit")]))
-    at = draw(_instants(start - 4 * DAY, start + LAST_DAY * DAY, anchors, project))
-    row = Event(id_, unit, name, at, draw(QUANTISED), draw(st.sampled_from(["web", "shop", "app", None])))
-    repeated = draw(st.sampled_from([(), (), (row,), (replace(row, quantised=777),)]))
-    return [(source, copy) for copy in (row, *repeated)]
-
-
-@st.composite
-def _instants(draw: DrawFn, first: date, last: date, anchors: list[datetime], project: Project) -> datetime:
-    """An instant about whole days after an anchor, about a midnight, or anywhere from a day before `first` on."""
-    if anchors and draw(st.integers(0, 3)) > 0:
-        return draw(st.sampled_from(anchors)) + draw(st.integers(-3, 4)) * DAY + draw(JITTER)
-    midnight = end_of_day(draw(st.sampled_from(days_between(first - DAY, last))), project)
-    if draw(st.booleans()):
-        return midnight + draw(SHORT) + draw(JITTER)
-    return midnight - DAY + timedelta(hours=1) + draw(WITHIN_DAY)
+def _instant(rng: Random, first: date, last: date, anchors: list[datetime], project: Project) -> datetime:
+    """About whole days after an anchor, about a midnight, or anywhere, from the day before `first` to `last`."""
+    if anchors and rng.random() < 0.7:
+        return rng.choice(anchors) + rng.randint(-3, 4) * DAY + rng.choice(ABOUT)
+    midnight = end_of_day(rng.choice(days_between(first - DAY, last)), project)
+    if rng.random() < 0.4:
+        return midnight + rng.choice(SHORTLY_AFTER) + rng.choice(ABOUT)
+    return midnight - timedelta(microseconds=rng.randrange(24 * 3600 * 10**6))

@@ -92,6 +92,10 @@ class Reference:
         self.config, self.project = config, config.project
         sources = (*config.sources.exposures, *config.sources.events)
         self.rows = {source.id: accepted(logs, source.id, self.project) for source in sources}
+        self.rows_of_unit: dict[tuple[str, str], list[Known]] = {}
+        for source_id, rows in self.rows.items():
+            for known in rows:
+                self.rows_of_unit.setdefault((source_id, known.row.unit), []).append(known)
 
     def last_day(self, experiment: Experiment) -> date:
         windows = [self.config.metrics[id_].window for id_ in experiment.metrics.roles]
@@ -192,8 +196,8 @@ class Reference:
             if metric.covariate:
                 in_lookback = _in_lookback(unit, metric.covariate.lookback_days)
                 covariate = self._total(metric.components[0], unit, in_lookback)
-                source = self.rows[metric.components[0].source]
-                has_no_history = int(not any(in_lookback(known) for known in source if known.row.unit == unit.id))
+                history = self.rows_of_unit.get((metric.components[0].source, unit.id), [])
+                has_no_history = int(not any(in_lookback(known) for known in history))
             if metric.type in ("proportion", "retention"):
                 parts, covariate = [int(part > 0) for part in parts], int(covariate > 0)
             numerator, denominator = parts if len(parts) == 2 else (*parts, 0)
@@ -211,9 +215,8 @@ class Reference:
     def _total(self, component: Component, unit: Unit, counts: Callable[[Known], bool]) -> int:
         events = [
             known.row
-            for known in self.rows[component.source]
-            if known.row.unit == unit.id
-            and known.row.name == component.event
+            for known in self.rows_of_unit.get((component.source, unit.id), [])
+            if known.row.name == component.event
             and all(_holds(condition, known.row) for condition in component.where)
             and counts(known)
         ]
@@ -277,23 +280,27 @@ class Reference:
         return result | self._third(metric, usable, [value for value in arm if not _overflows(value)])
 
     def _third(self, metric: Metric, usable: Sequence[Value], arm: Sequence[Value]) -> dict[str, Any]:
-        """The third central moment; of a ratio, of numerator - ratio of the arm * denominator."""
+        """The third central moment; of a ratio, of numerator - ratio of the arm * denominator.
+
+        `third_rounding` bounds what rounding each distance to 1e-6 of the arm's standard deviation may change.
+        """
         one = 10 ** self.decimals(metric.components[0])
         ratio = Fraction(0)
         if metric.type == "ratio":
             total = sum(value.denominator for value in arm)
             if total == 0:
-                return {"third_central_moment": None, "scale": None}
+                return {"third_central_moment": None}
             ratio = Fraction(sum(value.numerator for value in arm), total)
         linear = [(value.numerator - ratio * value.denominator) / one for value in usable]
         of_arm = [(value.numerator - ratio * value.denominator) / one for value in arm]
         if len(arm) < 2 or not linear:
-            return {"third_central_moment": None, "scale": None}
+            return {"third_central_moment": None}
         centre = sum(linear) / len(linear)
-        variance = _covariance(of_arm, of_arm)
+        scale = sqrt(_covariance(of_arm, of_arm) or 0)
+        spread = sum((value - centre) ** 2 for value in linear) / len(linear)
         return {
             "third_central_moment": sum((value - centre) ** 3 for value in linear) / len(linear),
-            "scale": sqrt(variance) if variance is not None else None,
+            "third_rounding": 3e-6 * scale * float(spread) + 1e-12 * scale**3,
         }
 
 
