@@ -43,14 +43,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
     return SmallShop(tmp_path_factory.mktemp("shop"))
 
 
-@settings(UNHURRIED, max_examples=4, derandomize=True)
+@settings(UNHURRIED, max_examples=3, derandomize=True)
 @given(rng=SEEDED)
 def test_the_marts_are_the_design_s_rules_however_the_days_were_run(shop: SmallShop, rng: Random) -> None:
     check(shop, random_history(rng))
 
 
 @pytest.mark.slow
-@settings(UNHURRIED, max_examples=40)
+@settings(UNHURRIED, max_examples=60)
 @given(rng=SEEDED)
 def test_the_marts_are_the_design_s_rules_on_many_histories(shop: SmallShop, rng: Random) -> None:
     check(shop, random_history(rng))
