@@ -218,7 +218,7 @@ class TestRun:
         printed = equipoise(nowhere, "run", "--date", FIRST_DAY.isoformat())
         assert printed.status == 1
         assert f"{tmp_path / 'nowhere'}: no such data folder; set --data or EQUIPOISE_DATA" in printed.err
-        assert "failed; the results published before are still there" in printed.err
+        assert "failed; what was published before is as it was" in printed.err
 
 
 class TestSimulate:
