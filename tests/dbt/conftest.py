@@ -1,6 +1,9 @@
 """A small shop whose logs are written out by rule, built in two runs."""
 
+import shutil
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +11,7 @@ from tests.end_to_end.shop_logs import Event, Exposure, Logs
 from tests.end_to_end.small_shop import HISTORY_DAYS, LAST_DAY, VARIANTS, SmallShop
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def built_shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
     """Built through its third day, then to the end: `inputs.build_plan` holds the fourth day on."""
     shop = SmallShop(tmp_path_factory.mktemp("shop"))
@@ -17,6 +20,16 @@ def built_shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
     shop.run(shop.day(-HISTORY_DAYS), shop.day(2))
     shop.run(shop.day(3), shop.day(LAST_DAY))
     return shop
+
+
+@pytest.fixture
+def warehouse(built_shop: SmallShop, tmp_path: Path) -> Iterator[Path]:
+    """The built warehouse, for this process to use; put back as it was after the test."""
+    built_shop.workspace.activate()
+    path = built_shop.workspace.warehouse
+    shutil.copy(path, tmp_path / path.name)
+    yield path
+    shutil.copy(tmp_path / path.name, path)
 
 
 def regular_logs(shop: SmallShop) -> Logs:

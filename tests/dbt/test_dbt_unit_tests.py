@@ -10,6 +10,8 @@ from configs.render import render
 from orchestration.dbt_models import NodeResult, invoke_dbt
 from orchestration.workspace import DBT_PROJECT_DIR, Workspace
 
+pytestmark = pytest.mark.xdist_group("dbt")
+
 EXAMPLE_CONFIGS = DBT_PROJECT_DIR.parent / "configs"
 UNIT_TESTS = [
     f"{unit_test['model']}.{unit_test['name']}"

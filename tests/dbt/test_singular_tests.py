@@ -1,7 +1,5 @@
 """Every dbt test of the tables' grain holds on a built warehouse and fails when what it asserts is broken."""
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -10,6 +8,8 @@ import pytest
 from orchestration.dbt_models import NodeResult, invoke_dbt
 from orchestration.workspace import DBT_PROJECT_DIR
 from tests.end_to_end.small_shop import SmallShop
+
+pytestmark = pytest.mark.xdist_group("dbt")
 
 CORRUPTIONS = {
     "assert_each_unit_has_one_variant": [
@@ -77,15 +77,6 @@ CORRUPTIONS = {
         "insert into marts.fct_epoch_counts from marts.fct_epoch_counts where as_of_date = $last",
     ],
 }
-
-
-@pytest.fixture
-def warehouse(built_shop: SmallShop, tmp_path: Path) -> Iterator[Path]:
-    """The built warehouse, put back as it was after the test."""
-    path = built_shop.workspace.warehouse
-    shutil.copy(path, tmp_path / path.name)
-    yield path
-    shutil.copy(tmp_path / path.name, path)
 
 
 def corrupt(warehouse: Path, statement: str, last: object) -> None:

@@ -18,6 +18,8 @@ from tests.end_to_end.random_logs import History, random_history
 from tests.end_to_end.reference_moments import Key, Reference
 from tests.end_to_end.small_shop import HISTORY_DAYS, LAST_DAY, MARTS, SmallShop, assert_same_marts
 
+pytestmark = pytest.mark.xdist_group("moments")
+
 UNHURRIED = settings(
     deadline=None,
     print_blob=True,
