@@ -31,7 +31,6 @@ class OutputFormat(StrEnum):
 
 FormatOption = Annotated[OutputFormat, typer.Option("--format", help="How to print.")]
 ExperimentOption = Annotated[str | None, typer.Option("--experiment", help="Only this experiment.")]
-DAY = typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")
 
 
 class InputError(Exception):

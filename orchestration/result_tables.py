@@ -90,11 +90,6 @@ def health_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans:
 
     frame, failures = _isolated(_planned_experiments(inputs, plans), compute)
     frame = _only_planned(frame, plans)
-    faults = [
-        ("computation", day, experiment_id, failures[experiment_id])
-        for day, experiment_id in _failed_days(plans, failures)
-    ]
-    faults += [("configuration", inputs.requested[1], name, reason) for name, reason in inputs.broken.items()]
     return _with_rows(
         frame,
         [
@@ -108,7 +103,7 @@ def health_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans:
                 "passed": False,
                 "message": reason,
             }
-            for check_name, day, experiment_id, reason in faults
+            for check_name, day, experiment_id, reason in _faults(inputs, plans, failures)
         ],
     )
 
@@ -130,11 +125,6 @@ def decision_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plan
 
     frame, failures = _isolated(_planned_experiments(inputs, plans), compute)
     frame = _only_planned(frame, plans)
-    faults = [
-        ("computation", day, experiment_id, failures[experiment_id])
-        for day, experiment_id in _failed_days(plans, failures)
-    ]
-    faults += [("configuration", inputs.requested[1], name, reason) for name, reason in inputs.broken.items()]
     return _with_rows(
         frame,
         [
@@ -146,7 +136,7 @@ def decision_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plan
                 "reasons": json.dumps([{"rule": kind, "outcome": "invalid", "message": reason}]),
                 "summary": f"No decision: {reason}",
             }
-            for kind, day, experiment_id, reason in faults
+            for kind, day, experiment_id, reason in _faults(inputs, plans, failures)
         ],
     )
 
@@ -192,12 +182,18 @@ def _isolated(
     return pd.concat(frames, ignore_index=True), failures
 
 
-def _failed_days(plans: list[PlannedBuild], failures: Mapping[str, str]) -> list[tuple[date, str]]:
-    return [
-        (day, plan.experiment_id)
+def _faults(
+    inputs: RunInputs, plans: list[PlannedBuild], failures: Mapping[str, str]
+) -> list[tuple[str, date, str, str]]:
+    """(kind, as-of date, experiment, reason) of what could not be computed, and of broken configuration files."""
+    computations = [
+        ("computation", day, plan.experiment_id, failures[plan.experiment_id])
         for plan in plans
         if plan.experiment_id in failures
         for day in days_between(plan.from_date, plan.to_date)
+    ]
+    return computations + [
+        ("configuration", inputs.requested[1], name, reason) for name, reason in inputs.broken.items()
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.progress import shown_on_terminal
 from orchestration.workspace import Workspace
 
 
@@ -55,7 +56,7 @@ def run_days(workspace: Workspace, first: date, last: date) -> RunOutcome:
             else "no log date has ended yet: history_start in project.yaml lies in the future"
         )
     loaded = time.perf_counter()
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance, shown_on_terminal():
         result = job.execute_in_process(
             instance=instance,
             raise_on_error=False,

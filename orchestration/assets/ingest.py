@@ -11,6 +11,7 @@ from orchestration.ingest import ingest_partition, source_contract, source_field
 from orchestration.ingest.log_files import log_files
 from orchestration.lake import DayManifest, Lake
 from orchestration.partitions import SINGLE_RUN, days_between, log_dates, requested_range
+from orchestration.progress import with_progress
 from orchestration.workspace import Workspace
 
 
@@ -81,7 +82,8 @@ def ingest_range(
     }
     manifests = []
     reached_until = date.min
-    for log_date in sorted(requested | {manifest.log_date for manifest in ingested}):
+    days = sorted(requested | {manifest.log_date for manifest in ingested})
+    for log_date in with_progress(days, f"ingest {source.id}"):
         if log_date not in requested | outdated and log_date > reached_until:
             continue
         before = lake.partition(source.id, log_date)

@@ -13,6 +13,7 @@ from orchestration.dbt_models import NodeResult, build_models
 from orchestration.inputs import needed_log_dates, read_inputs
 from orchestration.lake import Lake
 from orchestration.planning import chunked, with_base_dates
+from orchestration.progress import with_progress
 from orchestration.warehouse import (
     load_plan,
     open_warehouse,
@@ -53,7 +54,7 @@ def build_planned(workspace: Workspace) -> list[list[NodeResult]]:
     results = []
     with open_warehouse(workspace.warehouse) as connection:
         plans = planned_builds(connection)
-    for chunk in chunked(plans, DAYS_PER_BUILD):
+    for chunk in with_progress(list(chunked(plans, DAYS_PER_BUILD)), "build models"):
         with open_warehouse(workspace.warehouse) as connection:
             load_plan(connection, with_base_dates(chunk, snapshots(connection)))
             register_lake(connection, inputs.config, inputs.lake_files(lake, needed_log_dates(inputs, chunk)))
