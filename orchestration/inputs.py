@@ -1,6 +1,5 @@
 """What a run works on: the configuration and the lake's manifests, read once a step; and what dbt is given of them."""
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -10,7 +9,8 @@ import pandas as pd
 
 from analysis.periods import analysis_end
 from configs.load import load_config_tolerant
-from configs.render import config_hash, pinned_config, render
+from configs.pinned_files import pin
+from configs.render import config_hash, render
 from configs.schema import Config, EventSource, ExposureSource
 from orchestration.ingest import source_contract, source_fields
 from orchestration.lake import DayManifest, Lake
@@ -129,7 +129,8 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
     """Render the configuration, pin it by hash, plan the run, and load all that into the warehouse."""
     inputs = read_inputs(workspace, requested)
     render(inputs.config, workspace.generated)
-    _pin(workspace, inputs)
+    for experiment in inputs.config.experiments.values():
+        pin(workspace.pinned_configs, inputs.config, experiment)
     with open_warehouse(workspace.warehouse) as connection:
         plans = plan_builds(
             inputs.config,
@@ -158,17 +159,6 @@ def needed_log_dates(inputs: RunInputs, plans: list[PlannedBuild]) -> list[date]
     first = min(plan.from_date for plan in plans) - timedelta(days=reach)
     last = max(plan.to_date for plan in plans)
     return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
-
-
-def _pin(workspace: Workspace, inputs: RunInputs) -> None:
-    workspace.pinned_configs.mkdir(parents=True, exist_ok=True)
-    for experiment in inputs.config.experiments.values():
-        path = workspace.pinned_configs / f"{inputs.config_hashes[experiment.id]}.json"
-        if not path.exists():
-            temporary = path.with_suffix(".tmp")
-            content = pinned_config(inputs.config, experiment)
-            temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-            temporary.replace(path)
 
 
 def _load_calendar(
