@@ -1,11 +1,14 @@
 """What every published row says of its origin: the configuration, the code, the input."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+
+PROVENANCE = ("config_hash", "code_version", "input_watermark", "input_digest")
+"""The columns of it, in the order in which published rows end."""
 
 PACKAGES = ("analysis", "configs", "dbt_project", "orchestration")
 
@@ -42,3 +45,26 @@ def input_watermark(days: Mapping[tuple[str, date], str], sources: Iterable[str]
             return None
         latest.append(max(ingested))
     return min(latest, default=None)
+
+
+def input_digests(
+    partitions: Mapping[tuple[str, date], str], sources: Collection[str], first: date, as_of_dates: Sequence[date]
+) -> list[str]:
+    """For each as-of date 16 digits that change when one of the lake partitions it is computed from does.
+
+    Args:
+        partitions: content of each (source, log date).
+        sources: ids of the sources an experiment reads.
+        first: the first log date that can change one of its numbers.
+        as_of_dates: ascending; an as-of date reads the log dates up to it.
+
+    """
+    reach = sorted((log_date, source) for source, log_date in partitions if source in sources and log_date >= first)
+    digest, position, found = hashlib.sha256(), 0, []
+    for as_of in as_of_dates:
+        while position < len(reach) and reach[position][0] <= as_of:
+            log_date, source = reach[position]
+            digest.update(f"{log_date} {source} {partitions[source, log_date]}\n".encode())
+            position += 1
+        found.append(digest.hexdigest()[:16])
+    return found

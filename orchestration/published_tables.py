@@ -12,10 +12,10 @@ from orchestration.inputs import RunInputs
 from orchestration.lake import DayManifest, Lake
 from orchestration.partitions import days_between
 from orchestration.planning import PlannedBuild
+from orchestration.provenance import PROVENANCE
 from orchestration.publish import PublishedTable
 from orchestration.warehouse import has_table
 
-PROVENANCE = ("config_hash", "code_version", "input_watermark")
 ROW_COUNTS = ("rows_read", "rows_accepted", "rows_duplicate", "rows_quarantined")
 AS_OF_TABLES = {
     "exposure_counts": (
@@ -51,7 +51,7 @@ def published_tables(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, l
         PublishedTable("row_ledger", days, "log_date", "log_date, source_id"),
         PublishedTable(
             "source_days",
-            "select log_date, source_id, status, reason from runs.days",
+            "select log_date, source_id, status, reason, content_hash from runs.days",
             "log_date",
             "log_date, source_id",
         ),
@@ -184,7 +184,7 @@ def _experiments_frame(config: Config, config_hashes: dict[str, str]) -> pd.Data
 
 
 def _load_days(connection: duckdb.DuckDBPyConnection, manifests: Iterable[DayManifest]) -> None:
-    names = ["log_date", "source_id", "status", "reason", *ROW_COUNTS, "rows_file", "quarantine_file"]
+    names = ["log_date", "source_id", "status", "reason", "content_hash", *ROW_COUNTS, "rows_file", "quarantine_file"]
     frame = pd.DataFrame([[getattr(m, name) for name in names] for m in manifests], columns=names)
     connection.register("days_frame", frame)
     kinds = {"log_date": "date"} | dict.fromkeys(ROW_COUNTS, "bigint")

@@ -14,8 +14,8 @@ from analysis.scorecard import scorecard
 from configs.schema import Experiment, Metric
 from orchestration.inputs import RunInputs
 from orchestration.partitions import days_between
-from orchestration.planning import PlannedBuild
-from orchestration.provenance import code_version, input_watermark
+from orchestration.planning import PlannedBuild, first_log_date
+from orchestration.provenance import PROVENANCE, code_version, input_digests, input_watermark
 
 Experiments = Mapping[str, Experiment]
 
@@ -142,11 +142,14 @@ def decision_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plan
 
 
 def provenance_rows(inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:
-    """Configuration hash, code version and input watermark of every planned as-of date."""
+    """Configuration hash, code version, input watermark and digest of every planned as-of date."""
     rows = []
     for plan in plans:
         sources = inputs.sources_of(plan.experiment_id)
-        for day in days_between(plan.from_date, plan.to_date):
+        first = first_log_date(inputs.config, inputs.config.experiments[plan.experiment_id])
+        days = days_between(plan.from_date, plan.to_date)
+        digests = input_digests(inputs.partition_hashes, sources, first, days)
+        for day, digest in zip(days, digests, strict=True):
             watermark = input_watermark(inputs.day_statuses, sources, day)
             rows.append(
                 {
@@ -155,11 +158,12 @@ def provenance_rows(inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFram
                     "config_hash": inputs.config_hashes[plan.experiment_id],
                     "code_version": code_version(),
                     "input_watermark": watermark.isoformat() if watermark else "",
+                    "input_digest": digest,
                 }
             )
-    columns = ["as_of_date", "experiment_id", "config_hash", "code_version", "input_watermark"]
-    return pd.DataFrame(rows, columns=columns).astype(
-        {"as_of_date": "datetime64[us]"} | dict.fromkeys(columns[1:], "str")
+    columns = ["experiment_id", *PROVENANCE]
+    return pd.DataFrame(rows, columns=["as_of_date", *columns]).astype(
+        {"as_of_date": "datetime64[us]"} | dict.fromkeys(columns, "str")
     )
 
 

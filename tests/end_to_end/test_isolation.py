@@ -47,13 +47,14 @@ def outcome(broken):
 def test_the_others_publish_what_a_clean_run_publishes(shop, broken, outcome, name):
     ours, clean = (table(workspace.state, name, experiment_id="pricing") for workspace in (broken, shop))
     assert len(clean)
+    # The experiments share an exposure log, of which more rows were accepted: its digest says so, the numbers don't.
+    ours, clean = (frame.drop(columns="input_digest") for frame in (ours, clean))
     pd.testing.assert_frame_equal(ours, clean, check_exact=True)
 
 
 def test_no_day_is_lost(shop, broken, outcome):
-    pd.testing.assert_frame_equal(
-        table(broken.state, "source_days"), table(shop.state, "source_days"), check_exact=True
-    )
+    ours, clean = (table(workspace.state, "source_days").drop(columns="content_hash") for workspace in (broken, shop))
+    pd.testing.assert_frame_equal(ours, clean, check_exact=True)
 
 
 @pytest.mark.parametrize("experiment", REASONS)
