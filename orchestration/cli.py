@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from configs.problems import ConfigError
+from orchestration.faults import StateError
+from orchestration.lock import LockHeldError
 from orchestration.workspace import Workspace
 
 app = typer.Typer(
@@ -115,6 +117,9 @@ def run(
     day: Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="One log date.")] = None,
     first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First log date.")] = None,
     last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last log date.")] = None,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait while another run is writing.")
+    ] = 0.0,
     output: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Run the whole pipeline for a log date, or for a range of them in one run."""
@@ -127,7 +132,7 @@ def run(
     if start is None or end is None or start > end:
         raise typer.BadParameter("--from lies after --to")
     try:
-        outcome = run_days(context.obj, start.date(), end.date())
+        outcome = run_days(context.obj, start.date(), end.date(), wait_seconds=wait)
     except UnknownDayError as error:
         raise InputError(str(error)) from error
     print_outcome(outcome, output)
@@ -216,7 +221,7 @@ def main() -> None:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     try:
         app()
-    except (ConfigError, InputError) as error:
+    except (ConfigError, InputError, LockHeldError, StateError) as error:
         typer.echo(str(error), err=True)
         sys.exit(1)
     except OSError as error:

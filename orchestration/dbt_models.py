@@ -92,7 +92,7 @@ def manifest_path(workspace: Workspace) -> Path:
         if path.suffix in (".sql", ".yml", ".md") and path.is_file():
             digest.update(str(path.relative_to(DBT_PROJECT_DIR)).encode() + b"\0" + path.read_bytes())
     kept = workspace.dbt_target / f"definitions-{digest.hexdigest()[:16]}.json"
-    if not kept.exists():
+    if not _is_json(kept):
         invoke_dbt(["parse"])
         manifest = workspace.dbt_target / "manifest.json"
         json.loads(manifest.read_text(encoding="utf-8"))
@@ -102,6 +102,14 @@ def manifest_path(workspace: Workspace) -> Path:
         temporary.write_bytes(manifest.read_bytes())
         temporary.replace(kept)
     return kept
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return False
+    return True
 
 
 def check_project(configs: Path) -> None:

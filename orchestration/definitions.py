@@ -42,7 +42,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
         ],
         jobs=[job],
         schedules=[daily_schedule(job)],
-        resources={"writer_lock": WriterLock(path=str(workspace.lock))},
+        resources={"writer_lock": WriterLock.of(workspace)},
         executor=dg.in_process_executor,
     )
 

@@ -11,6 +11,7 @@ from configs.load import load_config
 from configs.schema import Config
 from orchestration.planning import exposure_source_of
 from orchestration.publish import current_run
+from orchestration.published import open_results
 from orchestration.workspace import Workspace
 
 BASELINES = """
@@ -102,7 +103,7 @@ def plan_experiment(workspace: Workspace, experiment_id: str, units_per_day: flo
     run = current_run(workspace.state)
     if run is None:
         raise NoHistoryError(f"{workspace.state}: no results to plan from; run `equipoise run --date YYYY-MM-DD`")
-    with duckdb.connect(str(run / "results.duckdb"), read_only=True) as connection:
+    with open_results(run) as connection:
         history = connection.execute(BASELINES, {"experiment": experiment_id}).df()
         if units_per_day is None:
             units_per_day = _traffic(connection, config, experiment_id).units_per_day

@@ -88,7 +88,8 @@ class Lake:
             where = ".".join(str(part) for part in first["loc"])
             raise LakeError(
                 f"{path}: not a valid manifest ({where + ': ' if where else ''}{first['msg']}); "
-                f"delete the file and run {source_id} again from {log_date}"
+                f"read the day again from its log files: `rm {path} && equipoise run --date {log_date}`; "
+                "if they are gone, restore the file from a backup"
             ) from error
 
     def manifests(self, source_id: str, first: date, last: date) -> list[DayManifest]:
@@ -142,15 +143,18 @@ class Lake:
 
     def clean(self) -> list[Path]:
         """Remove what a dead run left and return it. Only for the holder of the writer lock."""
-        removed = []
-        scratch = self.root / _SCRATCH
-        if scratch.exists():
+        removed = sorted((self.root / _SCRATCH).glob("*"))
+        for scratch in removed:
             shutil.rmtree(scratch)
-            removed.append(scratch)
         for folder in sorted(self.root.glob("*/log_date=*")):
             day = _log_date(folder)
-            if day is not None:
-                removed += self._remove_leftovers(folder, self.partition(folder.parent.name, day))
+            if day is None:
+                continue
+            try:
+                manifest = self.partition(folder.parent.name, day)
+            except LakeError:
+                continue  # what it counted on is not known; who reads the partition says what to do
+            removed += self._remove_leftovers(folder, manifest)
         return removed
 
     def _dates(self, source_id: str) -> list[date]:

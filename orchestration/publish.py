@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,6 +11,10 @@ from pathlib import Path
 import duckdb
 
 RUNS_KEPT = 3
+_UNFINISHED = ".unfinished-"
+_REMOVED = ".removed-"
+_PARQUET_MARK = b"PAR1"
+_SYNC_THREADS = 16
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ def publish(
     """Write every table to `runs/<run_id>/` and point `results` at it.
 
     Partitions that did not change are hard links to the run before. Readers see the old run or the new one, never a
-    mixture; a failure at any point leaves the old one current.
+    mixture; a failure at any point leaves the old one current. All is on disk before it becomes current.
 
     Args:
         connection: the warehouse.
@@ -47,18 +52,28 @@ def publish(
     """
     runs = state / "runs"
     runs.mkdir(parents=True, exist_ok=True)
-    _remove_unfinished(runs)
+    for leftover in unfinished(state):
+        shutil.rmtree(leftover)
     previous = current_run(state)
-    folder = runs / f".unfinished-{run_id}"
+    folder = runs / f"{_UNFINISHED}{run_id}"
     folder.mkdir()
-    for table in tables:
-        _write_table(connection, table, folder, previous, changed.get(table.name))
-    _write_database(tables, folder)
+    try:
+        for table in tables:
+            _write_table(connection, table, folder, previous, changed.get(table.name))
+        _write_database(tables, folder)
+        _sync(_new_files(folder))
+        _sync([folder, *(path for path in folder.rglob("*") if path.is_dir())])
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # it may be what fills the disk
+        raise
     final = _free_name(runs, run_id)
     folder.rename(final)
-    _point(state / "results", Path("runs") / final.name)
+    _sync([runs])
+    # Before the first run is current this link leads nowhere; after that it is never touched.
     if not (state / "results.duckdb").is_symlink():
         _point(state / "results.duckdb", Path("results") / "results.duckdb")
+    _point(state / "results", Path("runs") / final.name)
+    _sync([state])
     _forget_old_runs(runs, final)
     return final
 
@@ -67,6 +82,24 @@ def current_run(state: Path) -> Path | None:
     """The folder of the run that is published now."""
     link = state / "results"
     return link.resolve() if link.is_symlink() and link.exists() else None
+
+
+def unfinished(state: Path) -> list[Path]:
+    """What a publication that died left: folders half written or half removed, and links not yet in place."""
+    runs = state / "runs"
+    return [*runs.glob(f"{_UNFINISHED}*"), *runs.glob(f"{_REMOVED}*"), *state.glob(".results*-new")]
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a Parquet file, or every one in a folder, has its beginning and its end."""
+    if path.is_dir():
+        return all(is_whole(part) for part in path.rglob("*.parquet"))
+    with path.open("rb") as file:
+        start = file.read(len(_PARQUET_MARK))
+        if file.seek(0, os.SEEK_END) < 3 * len(_PARQUET_MARK):
+            return False
+        file.seek(-len(_PARQUET_MARK), os.SEEK_END)
+        return start == file.read() == _PARQUET_MARK
 
 
 def _free_name(runs: Path, run_id: str) -> Path:
@@ -97,7 +130,7 @@ def _write_table(
         part = Path(f"{column}={value.isoformat()}") / "part.parquet"
         (target / part).parent.mkdir()
         old = previous / table.name / part if previous is not None else None
-        if old is not None and changed is not None and value not in changed and old.exists():
+        if old is not None and changed is not None and value not in changed and old.exists() and is_whole(old):
             os.link(old, target / part)
             continue
         rows = f"select * from published where {column} = date '{value.isoformat()}' order by {table.order}"
@@ -127,16 +160,31 @@ def _point(link: Path, target: Path) -> None:
     temporary.replace(link)
 
 
-def _remove_unfinished(runs: Path) -> None:
-    for leftover in runs.glob(".unfinished-*"):
-        shutil.rmtree(leftover)
-
-
 def _forget_old_runs(runs: Path, newest: Path) -> None:
+    """Remove all but the last runs, each in one step for a reader who still looks for its files."""
     finished = sorted(
-        (path for path in runs.iterdir() if path.is_dir() and path != newest),
+        (path for path in runs.iterdir() if path.is_dir() and path != newest and not path.name.startswith(".")),
         key=lambda path: path.stat().st_mtime_ns,
         reverse=True,
     )
     for old in finished[RUNS_KEPT - 1 :]:
-        shutil.rmtree(old)
+        shutil.rmtree(old.rename(runs / f"{_REMOVED}{old.name}"))
+
+
+def _new_files(folder: Path) -> Iterable[Path]:
+    """The files of the run that are no links to the run before."""
+    return (path for path in folder.rglob("*") if path.is_file() and path.stat().st_nlink == 1)
+
+
+def _sync(paths: Iterable[Path]) -> None:
+    """Have the file system write these files or folders to disk; together, which is much faster than in turn."""
+    with ThreadPoolExecutor(_SYNC_THREADS) as pool:
+        list(pool.map(_sync_one, paths))
+
+
+def _sync_one(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

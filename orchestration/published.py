@@ -1,5 +1,7 @@
 """Reading the published results, as any user could: one run's files, never the warehouse."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from orchestration.faults import StateError
 from orchestration.publish import current_run
 
 
@@ -33,7 +36,7 @@ def read_results(
     run = current_run(state)
     if run is None:
         raise NoResultsError(f"{state}: no results yet; start with `equipoise run --date YYYY-MM-DD`")
-    with duckdb.connect(str(run / "results.duckdb"), read_only=True) as connection:
+    with open_results(run) as connection:
         chosen = connection.execute(
             "select experiment_id, max(as_of_date) as as_of_date from decisions "
             "where ($experiment is null or experiment_id = $experiment) and ($as_of is null or as_of_date = $as_of) "
@@ -57,6 +60,19 @@ def read_results(
                 raise NoResultsError(f"no results for metric {metric_id!r}; there are: {', '.join(known)}")
             tables["scorecard"] = tables["scorecard"][tables["scorecard"]["metric_id"] == metric_id]
     return PublishedResults(**tables)
+
+
+@contextmanager
+def open_results(run: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a run's database for reading. Raises StateError when it is damaged."""
+    path = run / "results.duckdb"
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            yield connection
+    except (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException) as error:
+        raise StateError(
+            f"{path}: {error}\n  Run the last day again, which publishes it anew; the same rows are in {run}/<table>/."
+        ) from error
 
 
 def _what_there_is(connection: duckdb.DuckDBPyConnection, experiment_id: str | None, as_of: date | None) -> str:

@@ -1,14 +1,21 @@
 """One run of the daily job in this process, and what came of it."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
+from orchestration.faults import faults_explained, with_advice
+from orchestration.lock import writer_lock
 from orchestration.progress import shown_on_terminal
+from orchestration.recovery import WRITER_TAG
 from orchestration.workspace import Workspace
+
+_OWN_ERRORS = ("orchestration.", "configs.")
+"""How Dagster begins the message of an exception of ours, which says more than what caused it."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +44,17 @@ class UnknownDayError(ValueError):
     """A log date that has no partition."""
 
 
-def run_days(workspace: Workspace, first: date, last: date) -> RunOutcome:
-    """Run the whole pipeline for the log dates first … last as one Dagster run.
+def run_days(workspace: Workspace, first: date, last: date, *, wait_seconds: float = 0.0) -> RunOutcome:
+    """Run the whole pipeline for the log dates first … last as one Dagster run, holding the writer lock throughout.
 
-    Raises ConfigError when `project.yaml` or `sources.yaml` is broken, UnknownDayError for days without a partition.
+    Raises ConfigError when `project.yaml` or `sources.yaml` is broken, UnknownDayError for days without a partition,
+    LockHeldError when another run still writes after `wait_seconds`, StateError when the state folder cannot be used.
     """
+    with writer_lock(workspace.lock, wait_seconds=wait_seconds), faults_explained(workspace):
+        return _run_days(workspace, first, last)
+
+
+def _run_days(workspace: Workspace, first: date, last: date) -> RunOutcome:
     from orchestration.definitions import build_defs
     from orchestration.schedules import JOB_NAME
 
@@ -63,6 +76,7 @@ def run_days(workspace: Workspace, first: date, last: date) -> RunOutcome:
             tags={
                 "dagster/asset_partition_range_start": first.isoformat(),
                 "dagster/asset_partition_range_end": last.isoformat(),
+                WRITER_TAG: "yes",
             },
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
@@ -75,8 +89,7 @@ def run_days(workspace: Workspace, first: date, last: date) -> RunOutcome:
     return RunOutcome(
         run_id=result.run_id,
         published=result.success,
-        errors=[_error_of(event) for event in events if event.is_step_failure]
-        or [_root_cause(event.job_failure_data.error) for event in events if event.is_job_failure],
+        errors=[with_advice(error, workspace) for error in _errors(events)],
         failed_checks=[
             FailedCheck(
                 asset=evaluation.asset_key.to_user_string(),
@@ -92,13 +105,20 @@ def run_days(workspace: Workspace, first: date, last: date) -> RunOutcome:
     )
 
 
+def _errors(events: Sequence[dg.DagsterEvent]) -> list[str]:
+    """The errors of steps; those of the whole run when no step has one."""
+    return [_error_of(event) for event in events if event.is_step_failure] or [
+        _root_cause(event.job_failure_data.error) for event in events if event.is_job_failure
+    ]
+
+
 def _error_of(event: dg.DagsterEvent) -> str:
     return f"{event.step_key}: {_root_cause(event.step_failure_data.error)}"
 
 
 def _root_cause(error: Any) -> str:
-    """The innermost message, without the path of its exception's class."""
-    while error is not None and error.cause is not None:
+    """The first message of our own, or the innermost one, without the path of its exception's class."""
+    while error is not None and error.cause is not None and not error.message.startswith(_OWN_ERRORS):
         error = error.cause
     if error is None:
         return "failed"

@@ -69,6 +69,11 @@ class Workspace:
         """The published results: a link to the newest run's folder."""
         return self.state / "results"
 
+    @property
+    def spill(self) -> Path:
+        """Where DuckDB puts what does not fit into memory."""
+        return self.state / "spill"
+
     def environment(self) -> dict[str, str]:
         """The environment of dbt and Dagster for this workspace: paths, and every telemetry switch off."""
         return {
@@ -77,7 +82,7 @@ class Workspace:
             "EQUIPOISE_STATE": str(self.state),
             "EQUIPOISE_GENERATED": str(self.generated),
             "EQUIPOISE_WAREHOUSE": str(self.warehouse),
-            "EQUIPOISE_SPILL": str(self.state / "spill"),
+            "EQUIPOISE_SPILL": str(self.spill),
             "DAGSTER_HOME": str(self.dagster_home),
             "DBT_TARGET_PATH": str(self.dbt_target),
             "DBT_LOG_PATH": str(self.dbt_target / "logs"),

@@ -7,7 +7,7 @@ from orchestration.assets.results import DECISIONS_KEY, HEALTH_KEY, MART_KEYS, S
 from orchestration.inputs import read_inputs
 from orchestration.lake import Lake
 from orchestration.partitions import SINGLE_RUN, log_dates
-from orchestration.publish import current_run, publish
+from orchestration.publish import current_run, is_whole, publish
 from orchestration.published_tables import (
     changed_partitions,
     keep_superseded,
@@ -47,7 +47,8 @@ def publish_run(workspace: Workspace, run_id: str) -> str:
     with open_warehouse(workspace.warehouse) as connection:
         plans = planned_builds(connection)
         tables = published_tables(connection, inputs, Lake(workspace.lake))
-        changed = changed_partitions(connection, inputs, plans, previous)
+        intact = previous if previous is not None and is_whole(previous) else None
+        changed = changed_partitions(connection, inputs, plans, intact)
         keep_superseded(connection, plans, previous, workspace.superseded)
         folder = publish(connection, tables, state=workspace.state, run_id=run_id, changed=changed)
         record_published_days(connection)

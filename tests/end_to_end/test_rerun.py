@@ -12,7 +12,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from orchestration.lock import writer_lock
+from orchestration.lock import LockHeldError, writer_lock
 from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import assert_same_results, copy_of, rows, run, table, tables, try_run
 from tests.end_to_end.two_experiments.days import DAYS, LAST_DAY
@@ -109,17 +109,16 @@ def test_a_killed_run_leaves_the_published_results_and_the_next_one_is_right(dai
 def test_a_second_writer_is_told_who_holds_the_lock(shop, tmp_path):
     workspace = copy_of(shop, tmp_path, "state")
     before = (workspace.state / "results").resolve()
-    hold = "import sys; from pathlib import Path; from orchestration.lock import writer_lock\n"
+    hold = "import sys; from pathlib import Path; from orchestration.lock import LockHeldError, writer_lock\n"
     hold += "with writer_lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", hold, str(workspace.lock)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
-        outcome = try_run(workspace, LAST_DAY, LAST_DAY)
+        with pytest.raises(LockHeldError, match=f"another run is writing: pid {holder.pid} on ") as refusal:
+            try_run(workspace, LAST_DAY, LAST_DAY)
         holder.stdin.close()
-    assert not outcome.published
-    (error,) = outcome.errors
-    assert str(workspace.lock) in error and f'"pid": {holder.pid}' in error
-    assert "wait for it to end, or stop that process" in error
+    assert str(workspace.lock) in str(refusal.value)
+    assert "wait for it to end (`equipoise run --wait SECONDS`), or stop that process" in str(refusal.value)
     assert (workspace.state / "results").resolve() == before
     with writer_lock(workspace.lock):
         pass  # the holder's end freed it

@@ -64,10 +64,21 @@ def test_clean_removes_what_no_manifest_names(tmp_path: Path) -> None:
 
     removed = lake.clean()
 
-    assert removed == [tmp_path / ".scratch", orphan, never_committed]
+    assert removed == [dead_scratch.parent, orphan, never_committed]
     assert not any(path.exists() for path in (orphan, never_committed, dead_scratch))
     assert (folder / kept.rows_file).read_bytes() == b"rows"
     assert lake.clean() == []
+
+
+def test_clean_leaves_a_day_whose_manifest_cannot_be_read(tmp_path: Path) -> None:
+    """Its rows may be all there is of it."""
+    lake = Lake(tmp_path)
+    rows_file = commit(lake, b"rows").rows_file
+    folder = lake.folder("shop", DAY)
+    (folder / "day.json").write_text("{")
+
+    assert lake.clean() == []
+    assert (folder / rows_file).read_bytes() == b"rows"
 
 
 @pytest.mark.parametrize("content", ["", '{"source_id": "shop"', '{"source_id": "shop", "log_date": "2026-10-05"}'])
@@ -76,7 +87,7 @@ def test_an_unreadable_manifest_says_which_and_what_to_do(content: str, tmp_path
     commit(lake, b"rows")
     manifest = lake.folder("shop", DAY) / "day.json"
     manifest.write_text(content)
-    with pytest.raises(LakeError, match=r"day\.json: not a valid manifest.*delete the file and run shop again"):
+    with pytest.raises(LakeError, match=r"day\.json: not a valid manifest.*`rm .*day\.json && equipoise run"):
         lake.partition("shop", DAY)
 
 

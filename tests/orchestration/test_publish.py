@@ -1,11 +1,15 @@
 """Publishing, on tables of a few rows."""
 
+import shutil
+import signal
+import subprocess
+import sys
 from datetime import date
 
 import duckdb
 import pytest
 
-from orchestration.publish import PublishedTable, current_run, publish
+from orchestration.publish import PublishedTable, current_run, is_whole, publish, unfinished
 
 DAYS = [date(2026, 9, 1), date(2026, 9, 2)]
 
@@ -20,6 +24,8 @@ def warehouse():
 
 
 TABLES = [PublishedTable("daily", "from daily", "as_of_date"), PublishedTable("few", "from few")]
+
+TABLE = PublishedTable("t", "from t", "as_of_date")
 
 
 def published(state, table="daily"):
@@ -82,3 +88,68 @@ def test_a_failure_leaves_the_old_run_and_the_next_one_cleans_up(tmp_path, wareh
 
     publish(warehouse, TABLES, state=tmp_path, run_id="three", changed={})
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["one", "three"]
+
+
+def test_an_unchanged_partition_that_was_cut_short_is_written_anew(tmp_path, warehouse):
+    first = publish(warehouse, TABLES, state=tmp_path, run_id="one", changed={})
+    damaged = first / "daily" / "as_of_date=2026-09-01" / "part.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:-10])
+    assert not is_whole(first)
+
+    second = publish(warehouse, TABLES, state=tmp_path, run_id="two", changed={"daily": set()})
+
+    assert is_whole(second)
+    assert published(tmp_path) == [(DAYS[0], 1), (DAYS[1], 2)]
+
+
+KILLED_AT_NTH_CALL = """
+import os, signal, sys
+from datetime import date
+from pathlib import Path
+import duckdb
+from orchestration.publish import PublishedTable, publish
+
+state, nth = Path(sys.argv[1]), int(sys.argv[2])
+calls = 0
+
+def dies(event, arguments):
+    global calls
+    if event in ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.symlink", "os.link"):
+        calls += 1
+        if calls == nth:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+with duckdb.connect() as warehouse:
+    warehouse.execute("create table t as select unnest([date '2026-09-01', date '2026-09-02']) as as_of_date, 2 as n")
+    sys.addaudithook(dies)
+    publish(warehouse, [PublishedTable("t", "from t", "as_of_date")], state=state, run_id="new",
+            changed={"t": {date(2026, 9, 2)}})
+"""
+
+
+@pytest.mark.parametrize("earlier_runs", [0, 3])
+def test_a_publication_killed_at_any_step_shows_the_old_run_or_the_new_one(tmp_path, earlier_runs):
+    """The process is killed before each file-system call in turn, until one run survives."""
+    old, new = [(DAYS[0], 1), (DAYS[1], 1)], [(DAYS[0], 1 if earlier_runs else 2), (DAYS[1], 2)]
+    shown = []
+    for nth in range(1, 100):
+        state = tmp_path / str(nth)
+        with duckdb.connect() as connection:
+            connection.execute("create table t as select unnest($days) as as_of_date, 1 as n", {"days": DAYS})
+            for number in range(earlier_runs):
+                publish(connection, [TABLE], state=state, run_id=f"old-{number}", changed={})
+        killed = subprocess.run([sys.executable, "-c", KILLED_AT_NTH_CALL, str(state), str(nth)], check=False)
+        is_published = (state / "results.duckdb").exists()
+        assert is_published or not earlier_runs
+        shown.append(published(state, "t") if is_published else None)
+        for leftover in unfinished(state):
+            shutil.rmtree(leftover) if not leftover.is_symlink() else leftover.unlink()
+        if is_published:
+            assert published(state, "t") == shown[-1]
+        if killed.returncode == 0:
+            break
+        assert killed.returncode == -signal.SIGKILL
+    assert shown == sorted(shown, key=lambda rows: rows == new)  # the old run until one step, the new one from it on
+    assert shown[0] == (old if earlier_runs else None)
+    assert shown[-1] == new
+    assert len(shown) > 8
