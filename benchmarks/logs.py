@@ -19,6 +19,7 @@ def write_logs(scenario: Scenario, folder: Path) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(parents=True)
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
         _set(connection, first_date=FIRST_DATE, **scenario.variables)
         connection.execute(_read("macros"))
         connection.execute(_read(scenario.name))

@@ -36,6 +36,11 @@ class Scenario:
     variables: dict[str, int]
 
     @property
+    def first_history_date(self) -> date:
+        """The first log date."""
+        return date_of(0)
+
+    @property
     def last_history_date(self) -> date:
         """The last log date before the next day."""
         return date_of(self.history_days - 1)
