@@ -162,6 +162,63 @@ def results(
     print_results(found, output)
 
 
+@app.command(name="replay")
+def replay_decisions(
+    context: typer.Context,
+    as_of: Annotated[datetime, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Whose decisions to recompute.")],
+    experiment: ExperimentOption = None,
+    config_hash: Annotated[
+        str | None, typer.Option("--config-hash", help="Rows that this configuration made, replaced ones too.")
+    ] = None,
+    output: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Recompute old decisions from the lake with the configuration they pinned, and compare bit by bit."""
+    from configs.pinned_files import PinnedConfigError
+    from orchestration.cli_comparisons import print_replays
+    from orchestration.faults import faults_explained
+    from orchestration.lake import LakeError
+    from orchestration.progress import shown_on_terminal
+    from orchestration.published import NoResultsError
+    from orchestration.replay import replay
+
+    try:
+        with faults_explained(context.obj), shown_on_terminal():
+            replays = replay(context.obj, as_of.date(), experiment, config_hash)
+    except (NoResultsError, PinnedConfigError, LakeError) as error:
+        raise InputError(str(error)) from error
+    print_replays(replays, output)
+    if not all(one.is_identical for one in replays):
+        raise typer.Exit(1)
+
+
+@app.command(name="verify")
+def verify_state(
+    context: typer.Context,
+    experiment: ExperimentOption = None,
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait while a run is writing.")
+    ] = 0.0,
+    output: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Rebuild everything from the lake in a folder of its own, and compare with what the runs built, bit by bit."""
+    from configs.pinned_files import PinnedConfigError
+    from orchestration.cli_comparisons import print_verification
+    from orchestration.faults import faults_explained
+    from orchestration.lake import LakeError
+    from orchestration.progress import shown_on_terminal
+    from orchestration.published import NoResultsError
+    from orchestration.verify import verify
+
+    try:
+        with faults_explained(context.obj), shown_on_terminal():
+            verification = verify(context.obj, experiment, wait)
+    except (NoResultsError, PinnedConfigError, LakeError) as error:
+        raise InputError(str(error)) from error
+    print_verification(verification, output)
+    if not verification.is_identical:
+        raise typer.Exit(1)
+
+
 @app.command()
 def plan(
     context: typer.Context,
