@@ -5,47 +5,16 @@ import io
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from orchestration.cli import main
 from orchestration.workspace import Workspace
-from tests.end_to_end.pipeline import copy_of, environment_kept, table, tables
+from tests.end_to_end.pipeline import copy_of, table, tables
 from tests.end_to_end.two_experiments.days import DAYS, FIRST_DAY, LAST_DAY
 
 pytestmark = pytest.mark.xdist_group("two_experiments")
-
-
-@dataclass(frozen=True)
-class Printed:
-    """What a command left behind."""
-
-    status: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def equipoise(monkeypatch, capsys):
-    """Runs the console script's entry point in this process."""
-
-    def call(workspace: Workspace, *arguments: str) -> Printed:
-        folders = [f"--{name}={getattr(workspace, name)}" for name in ("configs", "data", "state")]
-        monkeypatch.setattr(sys, "argv", ["equipoise", *folders, *arguments])
-        capsys.readouterr()
-        status = 0
-        with environment_kept():
-            try:
-                main()
-            except SystemExit as ended:
-                status = int(ended.code or 0)
-        printed = capsys.readouterr()
-        return Printed(status, printed.out, printed.err)
-
-    return call
 
 
 @pytest.fixture(scope="module")
