@@ -5,7 +5,7 @@ and reads back what was written, as an independent check of that SQL.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from great_expectations.core.batch_definition import BatchDefinition
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
     from great_expectations.expectations.expectation import Expectation
-    from great_expectations.expectations.metadata_types import FailureSeverity
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
 ROWS_JUDGED = 20  # below it a share says little: the day is warned about, not kept out
 QUARANTINE_SHARE_FAILS = 0.5
@@ -75,13 +75,30 @@ class Finding:
         return asdict(self)
 
 
-def audit_day(profile: Mapping[str, Any], sample: pd.DataFrame, contract: DayContract) -> list[Finding]:
-    """Judge a day by its profile (as `ingest.profile` makes it) and a sample of its accepted rows."""
-    frame = _profile_frame(profile, contract)
-    findings = _validate("profile", frame, _profile_expectations(profile, frame))
-    if len(sample):
-        findings += _validate("sample", sample, _sample_expectations(contract))
-    return findings
+@dataclass(frozen=True)
+class DayEvidence:
+    """What a day is judged by: its profile (as `ingest.profile` makes it) and a sample of its accepted rows."""
+
+    profile: Mapping[str, Any]
+    sample: pd.DataFrame
+    contract: DayContract
+
+
+def audit_days(days: Sequence[DayEvidence]) -> list[list[Finding]]:
+    """Judge each day; the findings of a day do not depend on the others.
+
+    A validation costs much the same for one day as for many. So the profiles are validated together first, and an
+    expectation that any of them does not meet once more for each day alone.
+    """
+    if not days:
+        return []
+    frames = [_profile_frame(day.profile, day.contract) for day in days]
+    checks = [_profile_checks(day.profile, frame) for day, frame in zip(days, frames, strict=True)]
+    met = _met_by_all(pd.concat(frames, ignore_index=True), {check for some in checks for check in some})
+    return [
+        _judge_profile(frame, some, met) + _judge_sample(day.sample, day.contract)
+        for day, frame, some in zip(days, frames, checks, strict=True)
+    ]
 
 
 def describe_failures(findings: Sequence[Finding]) -> str:
@@ -97,7 +114,8 @@ def _profile_frame(profile: Mapping[str, Any], contract: DayContract) -> pd.Data
     """A row for the day, for each column and for each slice; what does not apply is NaN."""
     day = {
         "subject": "day",
-        "rows": profile["rows"],
+        # A day without rows, or with none of a known experiment, is not one that lost its rows.
+        "rows": profile["rows"] if profile["rows_read"] and profile["unknown_share"] < 1 else math.nan,
         "volume_ratio": _ratio(profile["rows"], profile["usual_rows"]) if contract.has_steady_volume else math.nan,
         "duplicate_share": profile["duplicate_share"],
         "quarantine_share": profile["quarantine_share"],
@@ -127,31 +145,83 @@ def _rise(share: float, usual_share: float | None) -> float:
     return math.nan if usual_share is None else share - usual_share
 
 
-def _profile_expectations(profile: Mapping[str, Any], frame: pd.DataFrame) -> list["Expectation"]:
-    # Great Expectations takes seconds to import, and is only needed where a day is ingested.
-    from great_expectations.expectations import ExpectColumnValuesToBeBetween
-    from great_expectations.expectations.metadata_types import FailureSeverity
+@dataclass(frozen=True)
+class _Check:
+    """A figure of the profile and the range expected of it, both ends included; None: no end."""
 
-    def between(column: str, low: float | None, high: float | None, severity: "FailureSeverity") -> "Expectation":
-        return ExpectColumnValuesToBeBetween(column=column, min_value=low, max_value=high, severity=severity)
+    column: str
+    low: float | None
+    high: float | None
+    is_critical: bool = False
 
-    warns = FailureSeverity.WARNING
-    fails = FailureSeverity.CRITICAL if profile["rows_read"] >= ROWS_JUDGED else warns
-    expectations = {
-        "rows": [between("rows", 1, None, fails)] if profile["rows_read"] and profile["unknown_share"] < 1 else [],
-        "quarantine_share": [
-            between("quarantine_share", None, QUARANTINE_SHARE_FAILS, fails),
-            between("quarantine_share", None, QUARANTINE_SHARE_WARNS, warns),
-        ],
-        "unknown_share": [between("unknown_share", None, QUARANTINE_SHARE_WARNS, warns)],
-        "duplicate_share": [between("duplicate_share", None, DUPLICATE_SHARE_WARNS, warns)],
-        "required_null_share": [between("required_null_share", None, 0, FailureSeverity.CRITICAL)],
-        "volume_ratio": [between("volume_ratio", *VOLUME_RATIO_WARNS, warns)],
-        "slice_ratio": [between("slice_ratio", *SLICE_RATIO_WARNS, warns)],
-        "null_share_rise": [between("null_share_rise", None, NULL_SHARE_RISE_WARNS, warns)],
-    }
+    def expectation(self) -> "Expectation":
+        # Great Expectations takes seconds to import, and is only needed where a day is ingested.
+        from great_expectations.expectations import ExpectColumnValuesToBeBetween
+        from great_expectations.expectations.metadata_types import FailureSeverity
+
+        severity = FailureSeverity.CRITICAL if self.is_critical else FailureSeverity.WARNING
+        return ExpectColumnValuesToBeBetween(
+            column=self.column, min_value=self.low, max_value=self.high, severity=severity
+        )
+
+
+def _profile_checks(profile: Mapping[str, Any], frame: pd.DataFrame) -> list[_Check]:
+    is_judged = profile["rows_read"] >= ROWS_JUDGED
+    checks = [
+        _Check("rows", 1, None, is_judged),
+        _Check("quarantine_share", None, QUARANTINE_SHARE_FAILS, is_judged),
+        _Check("quarantine_share", None, QUARANTINE_SHARE_WARNS),
+        _Check("unknown_share", None, QUARANTINE_SHARE_WARNS),
+        _Check("duplicate_share", None, DUPLICATE_SHARE_WARNS),
+        _Check("required_null_share", None, 0, is_critical=True),
+        _Check("volume_ratio", *VOLUME_RATIO_WARNS),
+        _Check("slice_ratio", *SLICE_RATIO_WARNS),
+        _Check("null_share_rise", None, NULL_SHARE_RISE_WARNS),
+    ]
     # Without recent days there is nothing to compare with: such an expectation would pass and say nothing.
-    return [one for column, some in expectations.items() if frame[column].notna().any() for one in some]
+    return [check for check in checks if frame[check.column].notna().any()]
+
+
+def _met_by_all(frame: pd.DataFrame, checks: Collection[_Check]) -> dict[_Check, "ExpectationConfiguration"]:
+    """Those checks that no value of the frame fails, as they were validated."""
+    expectations = {check: check.expectation() for check in sorted(checks, key=str)}
+    results = _validate("profile", frame, list(expectations.values()), {"result_format": "BOOLEAN_ONLY"})
+    met = [result.expectation_config for result in results if result.success]
+    by_content = {_content(configuration): configuration for configuration in met if configuration is not None}
+    contents = {check: _content(expectation.configuration) for check, expectation in expectations.items()}
+    return {check: by_content[content] for check, content in contents.items() if content in by_content}
+
+
+def _content(configuration: "ExpectationConfiguration") -> tuple[Any, ...]:
+    """What tells the expectations of one profile apart: Great Expectations returns their results in its own order."""
+    arguments = configuration.kwargs
+    return configuration.severity, arguments["column"], arguments.get("min_value"), arguments.get("max_value")
+
+
+def _judge_profile(
+    frame: pd.DataFrame, checks: Sequence[_Check], met: Mapping[_Check, "ExpectationConfiguration"]
+) -> list[Finding]:
+    unmet = [check.expectation() for check in checks if check not in met]
+    result_format = {
+        "result_format": "SUMMARY",
+        "partial_unexpected_count": _EXAMPLES,
+        "unexpected_index_column_names": ["subject"],
+    }
+    results = _validate("profile", frame, unmet, result_format) if unmet else []
+    findings = [_finding(result) for result in results]
+    return _sorted([*findings, *(_as_finding(met[check], True, []) for check in checks if check in met)])
+
+
+def _judge_sample(sample: pd.DataFrame, contract: DayContract) -> list[Finding]:
+    if not len(sample):
+        return []
+    result_format = {"result_format": "BASIC", "partial_unexpected_count": _EXAMPLES}
+    results = _validate("sample", sample, _sample_expectations(contract), result_format)
+    return _sorted([_finding(result) for result in results])
+
+
+def _sorted(findings: Sequence[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: (finding.expectation, finding.column, finding.threshold))
 
 
 def _sample_expectations(contract: DayContract) -> list["Expectation"]:
@@ -173,16 +243,13 @@ def _sample_expectations(contract: DayContract) -> list["Expectation"]:
     ]
 
 
-def _validate(name: str, frame: pd.DataFrame, expectations: list["Expectation"]) -> list[Finding]:
+def _validate(
+    name: str, frame: pd.DataFrame, expectations: list["Expectation"], result_format: dict[str, Any]
+) -> list["ExpectationValidationResult"]:
     from great_expectations.core.expectation_suite import ExpectationSuite
 
     batch = _batch_definition(name).get_batch({"dataframe": frame})
-    suite = ExpectationSuite(name=name, expectations=expectations)
-    result_format: dict[str, Any] = {"result_format": "SUMMARY", "partial_unexpected_count": _EXAMPLES}
-    if name == "profile":
-        result_format["unexpected_index_column_names"] = ["subject"]
-    findings = [_finding(result) for result in batch.validate(suite, result_format=result_format).results]
-    return sorted(findings, key=lambda finding: (finding.expectation, finding.column, finding.threshold))
+    return batch.validate(ExpectationSuite(name=name, expectations=expectations), result_format=result_format).results
 
 
 @cache
@@ -202,16 +269,19 @@ def _data_source() -> Any:
 
 
 def _finding(result: "ExpectationValidationResult") -> Finding:
-    configuration = result.expectation_config
-    if configuration is None or not result.result:
-        raise RuntimeError(f"{configuration} could not be evaluated: {result.exception_info}")
+    if result.expectation_config is None or not result.result:
+        raise RuntimeError(f"{result.expectation_config} could not be evaluated: {result.exception_info}")
+    return _as_finding(result.expectation_config, bool(result.success), _observed(result.result))
+
+
+def _as_finding(configuration: "ExpectationConfiguration", success: bool, observed: Any) -> Finding:
     arguments = configuration.kwargs
     return Finding(
         expectation=configuration.type,
         column=arguments["column"] if "column" in arguments else ", ".join(arguments["column_list"]),
-        success=bool(result.success),
+        success=success,
         severity="critical" if configuration.severity.value == "critical" else "warning",
-        observed=_observed(result.result),
+        observed=observed,
         threshold=_threshold(arguments),
     )
 

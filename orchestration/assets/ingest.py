@@ -1,13 +1,14 @@
 """One asset per log source: its files of a day, checked row by row, into the lake."""
 
+import os
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from datetime import date
 
 import dagster as dg
 
 from configs.load import load_config_tolerant
 from configs.schema import EventSource, ExposureSource, Project, Sources
-from orchestration.ingest import ingest_partition, source_contract, source_fields
+from orchestration.ingest import IngestSession, SourceIngest, source_contract, source_fields
 from orchestration.ingest.log_files import log_files
 from orchestration.lake import DayManifest, Lake
 from orchestration.partitions import SINGLE_RUN, days_between, log_dates, requested_range
@@ -80,26 +81,22 @@ def ingest_range(
         for manifest in ingested
         if _is_outdated(manifest, source, known_variants) and log_files(source.path, manifest.log_date, workspace.data)
     }
-    manifests = []
-    reached_until = date.min
     days = sorted(requested | {manifest.log_date for manifest in ingested})
-    for log_date in with_progress(days, f"ingest {source.id}"):
-        if log_date not in requested | outdated and log_date > reached_until:
-            continue
-        before = lake.partition(source.id, log_date)
-        manifest = ingest_partition(
-            source,
-            log_date,
-            project=project,
-            data_root=workspace.data,
-            lake=lake,
-            known_variants=known_variants,
-            keeps_rows=log_date not in requested and log_date > reached_until,
-        )
-        manifests.append(manifest)
-        if before is None or (before.status, before.content_hash) != (manifest.status, manifest.content_hash):
-            reached_until = log_date + timedelta(days=project.late_arrival_days)
-    return manifests
+    session = IngestSession(
+        lake,
+        project=project,
+        data_root=workspace.data,
+        known_variants=known_variants,
+        memory_limit=os.environ.get("EQUIPOISE_MEMORY_LIMIT", "1GB"),
+    )
+    with session:
+        ingest = SourceIngest(session, source, requested=requested, outdated=outdated)
+        try:
+            for log_date in with_progress(days, f"ingest {source.id}"):
+                ingest.consider(log_date)
+        finally:
+            ingest.settle()  # what could be read is committed, also when a later day could not
+    return ingest.manifests
 
 
 def _is_outdated(

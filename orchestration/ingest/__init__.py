@@ -5,7 +5,8 @@ of the set-up raises. The SQL lies in `sql/`, a step a file.
 """
 
 from orchestration.ingest.contract import source_contract, source_fields
+from orchestration.ingest.days import SourceIngest
 from orchestration.ingest.errors import IngestError
-from orchestration.ingest.partition import ingest_partition
+from orchestration.ingest.session import IngestSession
 
-__all__ = ["IngestError", "ingest_partition", "source_contract", "source_fields"]
+__all__ = ["IngestError", "IngestSession", "SourceIngest", "source_contract", "source_fields"]

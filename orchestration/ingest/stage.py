@@ -1,6 +1,6 @@
 """Brings a day's log files into the table `staged`, every row judged by the contract."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from orchestration.ingest.fields import (
     LogSource,
     date_column,
     fields_of,
+    identity,
     instant_column,
     lake_columns,
 )
@@ -36,7 +37,6 @@ class Stager:
         connection: duckdb.DuckDBPyConnection,
         source: LogSource,
         bounds: DayBounds,
-        known_variants: Mapping[str, Collection[str] | None],
         scratch: Path,
     ) -> None:
         self._connection = connection
@@ -53,9 +53,8 @@ class Stager:
             "bounds": bounds,
             "limit": MEASURE_LIMIT,
             "iso_8601": _ISO_8601,
-            "known_experiments": sorted(known_variants) if isinstance(source, ExposureSource) else None,
-            "known_variants": sorted((id_, variant) for id_, ids in known_variants.items() for variant in ids or ()),
-            "unjudged_experiments": sorted(id_ for id_, ids in known_variants.items() if ids is None),
+            "identity": identity(source),
+            "has_experiments": isinstance(source, ExposureSource),
         }
 
     def load(self, files: Sequence[LogFile], data_root: Path) -> int:

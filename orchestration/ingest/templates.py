@@ -50,6 +50,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("orchestration.ingest", "sql"),
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=False,

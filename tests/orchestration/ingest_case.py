@@ -1,6 +1,6 @@
 """A small shop whose log files a test writes, and what ingest made of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.schema import EventSource, ExposureSource, Project
-from orchestration.ingest import ingest_partition
+from orchestration.ingest import IngestSession, SourceIngest
 from orchestration.lake import DayManifest, Lake
 
 LOG_DATE = date(2026, 10, 5)
@@ -72,20 +72,29 @@ class Shop:
         return path
 
     def ingest(self, source: EventSource | ExposureSource, log_date: date = LOG_DATE) -> DayManifest:
+        return self.ingest_days(source, [log_date])[0]
+
+    def ingest_days(self, source: EventSource | ExposureSource, days: Sequence[date]) -> list[DayManifest]:
+        """Ingest these log dates in one session; returns what was committed, in that order."""
         (self.root / "data").mkdir(parents=True, exist_ok=True)
-        return ingest_partition(
-            source,
-            log_date,
-            project=Project(
-                name="shop",
-                timezone=self.timezone,
-                late_arrival_days=self.late_arrival_days,
-                history_start=date(2026, 9, 1),
-            ),
-            data_root=self.root / "data",
-            lake=self.lake,
-            known_variants=self.known_variants,
+        project = Project(
+            name="shop",
+            timezone=self.timezone,
+            late_arrival_days=self.late_arrival_days,
+            history_start=date(2026, 9, 1),
         )
+        with IngestSession(
+            self.lake,
+            project=project,
+            data_root=self.root / "data",
+            known_variants=self.known_variants,
+            memory_limit="1GB",
+        ) as session:
+            ingest = SourceIngest(session, source, requested=days)
+            for day in days:
+                ingest.consider(day)
+            ingest.settle()
+        return ingest.manifests
 
     def rows(self, manifest: DayManifest, columns: str = "*") -> list[tuple[Any, ...]]:
         """Accepted rows, sorted."""

@@ -26,18 +26,11 @@ judged_rows AS (
                      THEN {{ ('bad_' ~ bound.field.label) | literal }}
                      ELSE {{ ('missing_' ~ bound.field.label) | literal }} END
 {% endfor %}
-{% if known_experiments is not none and not known_experiments %}
-            WHEN true THEN 'unknown_experiment'
-{% elif known_experiments %}
-            WHEN experiment_id NOT IN ({{ known_experiments | map('literal') | join(', ') }}) THEN 'unknown_experiment'
-{% if known_variants %}
-            WHEN {% if unjudged_experiments -%}
-                experiment_id NOT IN ({{ unjudged_experiments | map('literal') | join(', ') }}) AND
-                {% endif %}(experiment_id, variant_id) NOT IN (
-                {%- for experiment_id, variant_id in known_variants -%}
-                ({{ experiment_id | literal }}, {{ variant_id | literal }}){{ ', ' if not loop.last }}
-                {%- endfor %}) THEN 'unknown_variant'
-{% endif %}
+{% if has_experiments %}
+            WHEN experiment_id NOT IN (SELECT experiment_id FROM known_experiments) THEN 'unknown_experiment'
+            WHEN experiment_id IN (SELECT experiment_id FROM known_experiments WHERE is_judged)
+                AND (experiment_id, variant_id) NOT IN (SELECT (experiment_id, variant_id) FROM known_variants)
+                THEN 'unknown_variant'
 {% endif %}
             WHEN {{ instant | identifier }} > {{ bounds.future_after | literal }} THEN 'future'
             WHEN {{ instant | identifier }} < {{ bounds.late_before | literal }} THEN 'late'
@@ -69,7 +62,8 @@ SELECT
             {{ column | literal }}, CAST(r{{ position }} AS VARCHAR){{ ',' if not loop.last }}
 {% endfor %}
         )
-    END
+    END,
+    hash({{ identity | map('identifier') | join(', ') }})
 {% for name, type in lake_columns %}
     , {% if name == date_column or name == 'known_from' -%}
     {{ 'greatest(' ~ (bounds.log_date | literal) ~ ', ' if name == 'known_from' }}CASE

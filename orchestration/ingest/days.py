@@ -1,0 +1,84 @@
+"""Ingests the days of a source in order, a few at a time: which of them are due, and when they are committed."""
+
+from collections.abc import Collection
+from datetime import date, timedelta
+
+from orchestration.ingest.fields import LogSource
+from orchestration.ingest.prepare import DayRequest, PreparedDay, prepare_day
+from orchestration.ingest.session import IngestSession
+from orchestration.ingest.settle import settle_days
+from orchestration.lake import DayManifest
+
+# An audit costs the same for a week of small days as for one. Within seven days no day is compared with another's
+# profile, and large days are committed one by one, for a killed run loses what is not.
+_BATCH_DAYS = 7
+_BATCH_BYTES = 64_000_000
+
+
+class SourceIngest:
+    """Takes log dates in order and reads those that are due: requested, outdated, or reached by a change before them.
+
+    A row is compared with the `late_arrival_days` log dates before its own, so a day that changes makes the next ones
+    due. An outdated day, read again because its source is defined otherwise by now, keeps its rows if it cannot be.
+    """
+
+    def __init__(
+        self, session: IngestSession, source: LogSource, *, requested: Collection[date], outdated: Collection[date] = ()
+    ) -> None:
+        self.manifests: list[DayManifest] = []
+        self._session = session
+        self._source = source
+        self._requested = frozenset(requested)
+        self._outdated = frozenset(outdated)
+        self._changed_until = date.min  # by what is prepared
+        self._settled_until = date.min  # by what is committed
+        self._before: dict[date, DayManifest | None] = {}
+        self._considered: list[date] = []
+        self._prepared: list[PreparedDay] = []
+
+    def consider(self, log_date: date) -> None:
+        """Prepare the day if it is due, and commit the days before it when there are enough.
+
+        Raises IngestError for a fault of the machine or the set-up; `settle` can still be called.
+        """
+        if self._prepared and log_date - self._prepared[0].manifest.log_date >= timedelta(days=_BATCH_DAYS):
+            self.settle()
+        self._considered.append(log_date)
+        is_reached = log_date <= self._changed_until
+        if not (log_date in self._requested or log_date in self._outdated or is_reached):
+            return
+        request = DayRequest(
+            session=self._session,
+            source=self._source,
+            log_date=log_date,
+            keeps_rows=log_date not in self._requested and not is_reached,
+            uncommitted={day.manifest.log_date: day.rows for day in self._prepared},
+        )
+        self._before[log_date] = self._session.lake.partition(self._source.id, log_date)
+        day = prepare_day(request)
+        self._prepared.append(day)
+        self._changed_until = max(self._changed_until, self._reach(day.manifest))
+        if sum(file.bytes for day in self._prepared for file in day.manifest.files) >= _BATCH_BYTES:
+            self.settle()
+
+    def settle(self) -> None:
+        """Audit and commit what is prepared. What follows a day that fails its audit is considered once more."""
+        while self._prepared:
+            prepared, considered = self._prepared, self._considered
+            self._prepared, self._considered = [], []
+            committed = settle_days(prepared)
+            self.manifests += committed
+            self._settled_until = max(self._settled_until, *map(self._reach, committed))
+            self._changed_until = self._settled_until
+            for day in prepared[len(committed) :]:
+                day.discard()
+            for log_date in considered:
+                if log_date > committed[-1].log_date:
+                    self.consider(log_date)
+
+    def _reach(self, manifest: DayManifest) -> date:
+        """The last day that is compared with this one, if it changed."""
+        before = self._before[manifest.log_date]
+        if before is not None and (before.status, before.content_hash) == (manifest.status, manifest.content_hash):
+            return date.min
+        return manifest.log_date + timedelta(days=self._session.project.late_arrival_days)

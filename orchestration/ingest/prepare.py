@@ -1,0 +1,215 @@
+"""Prepares one partition: a source's log files of a log date, judged, de-duplicated, profiled, written aside."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from configs.schema import EventSource, ExposureSource
+from orchestration.audit import DayContract, DayEvidence
+from orchestration.ingest.contract import source_contract, source_fields
+from orchestration.ingest.day_bounds import DayBounds, day_bounds
+from orchestration.ingest.deduplicate import mark_duplicates
+from orchestration.ingest.errors import BadFileError, IngestError, first_line
+from orchestration.ingest.fields import LogSource, fields_of, identity, instant_column, lake_columns
+from orchestration.ingest.log_files import log_files
+from orchestration.ingest.profile import StagedDay, profile_day
+from orchestration.ingest.session import IngestSession
+from orchestration.ingest.stage import Stager
+from orchestration.ingest.templates import glob_escaped, render
+from orchestration.lake import DayManifest, LogFile
+
+_SAMPLE_ROWS = 10_000
+_RECENT_WEEKS = 4
+
+
+@dataclass(frozen=True)
+class DayRequest:
+    """A day to be read. `keeps_rows`: if it cannot be read any more, its partition keeps the rows it has.
+
+    `uncommitted` are the rows files of earlier days that are prepared, None for one without rows: they come
+    before what the lake holds.
+    """
+
+    session: IngestSession
+    source: LogSource
+    log_date: date
+    keeps_rows: bool
+    uncommitted: Mapping[date, Path | None]
+
+    @property
+    def unjudged_experiments(self) -> list[str]:
+        """Experiments of an exposure log that any variant is accepted of."""
+        if not isinstance(self.source, ExposureSource):
+            return []
+        return sorted(id_ for id_, variants in self.session.known_variants.items() if variants is None)
+
+    def manifest(self, **values: Any) -> DayManifest:
+        """A manifest of this source and day."""
+        return DayManifest(
+            source_id=self.source.id,
+            log_date=self.log_date,
+            contract=source_contract(self.source),
+            fields=source_fields(self.source),
+            **values,
+        )
+
+    def failed(self, **values: Any) -> DayManifest:
+        """The manifest of a day that failed, or that keeps its rows because it was only read again for a definition."""
+        before = self.session.lake.partition(self.source.id, self.log_date)
+        if self.keeps_rows and before is not None and before.rows_file is not None:
+            return before.model_copy(update={"refused_fields": source_fields(self.source)})
+        return self.manifest(status="failed", **values)
+
+
+@dataclass(frozen=True)
+class PreparedDay:
+    """A day that can be committed: as it is when nothing is to be audited, else if `evidence` passes.
+
+    `rows` and `quarantine` are files in the session's scratch folder.
+    """
+
+    request: DayRequest
+    manifest: DayManifest
+    rows: Path | None = None
+    quarantine: Path | None = None
+    evidence: DayEvidence | None = None
+
+    def discard(self) -> None:
+        """Remove its files."""
+        for path in (self.rows, self.quarantine):
+            if path is not None:
+                path.unlink(missing_ok=True)
+
+
+def prepare_day(request: DayRequest) -> PreparedDay:
+    """Read the day's log files; the lake is not touched.
+
+    Bad data never raises: rows go to quarantine, a bad file gives status `failed`. Raises IngestError for a
+    fault of the machine or the set-up.
+    """
+    source, log_date = request.source, request.log_date
+    files = log_files(source.path, log_date, request.session.data_root)
+    try:
+        return _prepare(request, files) if files else PreparedDay(request, _without_file(request))
+    except (duckdb.Error, OSError) as error:
+        raise IngestError(
+            f"{source.id}, {log_date}: {first_line(error)}; the partition is unchanged,"
+            " run it again when this is mended"
+        ) from error
+
+
+def _without_file(request: DayRequest) -> DayManifest:
+    if request.source.allow_empty_days:
+        return request.manifest(status="empty")
+    pattern = request.source.path.replace("{date}", request.log_date.isoformat())
+    return request.manifest(status="missing", reason=f"no file matches {pattern}")
+
+
+def _prepare(request: DayRequest, files: list[LogFile]) -> PreparedDay:
+    session, source, project = request.session, request.source, request.session.project
+    connection = session.connection
+    bounds = day_bounds(request.log_date, project.timezone, project.late_arrival_days)
+    stager = Stager(connection, source, bounds, session.scratch)
+    try:
+        rows_read = stager.load(files, session.data_root)
+    except BadFileError as error:
+        return PreparedDay(request, request.failed(reason=str(error), files=files))
+    mark_duplicates(connection, source, _earlier_files(request))
+    day = profile_day(connection, source, _recent_days(request))
+    _require_balance(request, rows_read, day)
+    token = uuid.uuid4().hex
+    rows = session.scratch / f"rows-{token}.parquet"
+    connection.execute(render("write_rows", lake_columns=lake_columns(source), path=str(rows)))
+    quarantine = None
+    if day.rows_quarantined:
+        quarantine = session.scratch / f"quarantine-{token}.parquet"
+        paths = [file.path for file in files]
+        connection.execute(render("write_quarantine", files=paths, path=str(quarantine)))
+    manifest = request.manifest(
+        status="ok",
+        rows_read=rows_read,
+        rows_accepted=day.rows_accepted,
+        rows_duplicate=day.rows_duplicate,
+        rows_quarantined=day.rows_quarantined,
+        content_hash=day.content_hash,
+        unjudged_experiments=request.unjudged_experiments,
+        unknown_experiments=_unknown_experiments(connection, source, day),
+        files=files,
+        profile=day.profile,
+    )
+    sample = _sample(connection, source, rows, day.rows_accepted)
+    connection.execute("DROP TABLE staged")
+    return PreparedDay(
+        request, manifest, rows, quarantine, DayEvidence(day.profile, sample, _contract(request, bounds))
+    )
+
+
+def _unknown_experiments(connection: duckdb.DuckDBPyConnection, source: LogSource, day: StagedDay) -> list[str]:
+    """Ids in quarantine for want of a configuration; the day is read again once one of them has it."""
+    if isinstance(source, EventSource) or "unknown_experiment" not in day.profile["reasons"]:
+        return []
+    return [id_ for (id_,) in connection.execute(render("unknown_experiments")).fetchall()]
+
+
+def _earlier_files(request: DayRequest) -> list[Path]:
+    allowed = range(request.session.project.late_arrival_days, 0, -1)
+    days = [request.log_date - timedelta(days=age) for age in allowed]
+    committed = [day for day in days if day not in request.uncommitted]
+    uncommitted = [request.uncommitted.get(day) for day in days]
+    files = request.session.lake.rows_files(request.source.id, committed)
+    return files + [path for path in uncommitted if path is not None]
+
+
+def _recent_days(request: DayRequest) -> list[DayManifest]:
+    """The same weekday in the weeks before: a day is unlike its neighbours, but like its namesakes."""
+    days = [request.log_date - timedelta(weeks=weeks) for weeks in range(1, _RECENT_WEEKS + 1)]
+    found = (request.session.lake.partition(request.source.id, day) for day in days)
+    return [manifest for manifest in found if manifest is not None and manifest.status == "ok"]
+
+
+def _require_balance(request: DayRequest, rows_read: int, day: StagedDay) -> None:
+    accounted = day.rows_accepted + day.rows_duplicate + day.rows_quarantined
+    if rows_read != accounted:
+        raise IngestError(
+            f"{request.source.id}, {request.log_date}: the files hold {rows_read} rows but {accounted} were"
+            f" staged ({day.rows_accepted} accepted, {day.rows_duplicate} duplicate,"
+            f" {day.rows_quarantined} quarantined);"
+            " were the files being written? Run it again when they are complete"
+        )
+
+
+def _sample(connection: duckdb.DuckDBPyConnection, source: LogSource, rows: Path, n_rows: int) -> pd.DataFrame:
+    """Rows as written, read back: what is audited is what will be committed."""
+    query = render(
+        "sample_rows",
+        path=glob_escaped(str(rows)),
+        identity=identity(source),
+        every=-(-n_rows // _SAMPLE_ROWS),
+        size=_SAMPLE_ROWS,
+    )
+    return connection.execute(query).df()
+
+
+def _contract(request: DayRequest, bounds: DayBounds) -> DayContract:
+    source, known_variants = request.source, request.session.known_variants
+    value_sets = {}
+    if isinstance(source, ExposureSource):
+        value_sets["experiment_id"] = sorted(known_variants)
+        of_experiments = [ids for ids in known_variants.values() if ids is not None]
+        if len(of_experiments) == len(known_variants):
+            value_sets["variant_id"] = sorted({variant for ids in of_experiments for variant in ids})
+    return DayContract(
+        required=tuple(field.name for field in fields_of(source) if field.required),
+        identity=identity(source),
+        value_sets=value_sets,
+        instant=instant_column(source),
+        earliest=bounds.late_before,
+        latest=bounds.future_after,
+        has_steady_volume=isinstance(source, EventSource),
+    )
