@@ -23,6 +23,7 @@ from orchestration.warehouse import (
     load_plan,
     load_rendered,
     load_request,
+    load_slices,
     load_source_freshness,
     open_warehouse,
     register_lake,
@@ -66,6 +67,16 @@ class RunInputs:
             for (source_id, log_date), manifest in sorted(self.days.items())
             if log_date in wanted and manifest.rows_file is not None
         ]
+
+    def joined_rows(self, dates: Collection[date]) -> int:
+        """About how many rows the events of these log dates make once joined to every experiment that a unit is in."""
+        days = [manifest for (_, log_date), manifest in self.days.items() if log_date in set(dates)]
+        exposure_ids = {source.id for source in self.config.sources.exposures}
+        exposures = [manifest for manifest in days if manifest.source_id in exposure_ids and manifest.rows_accepted]
+        units = sum(manifest.profile["columns"]["unit_id"]["distinct"] for manifest in exposures)
+        rows = sum(manifest.rows_accepted for manifest in exposures)
+        events = sum(manifest.rows_accepted for manifest in days if manifest.source_id not in exposure_ids)
+        return rows + round(events * max(1.0, rows / max(1, units)))
 
     def days_without_field(self) -> dict[tuple[str, str], pd.DataFrame]:
         """`source_days` with days failed that lack a field, for each (event source, column) some stored days lack."""
@@ -144,6 +155,7 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
         load_request(connection, requested)
         load_plan(connection, plans, table="runs.plan")
         load_plan(connection, [])
+        load_slices(connection, 1, 1)
         _load_calendar(connection, inputs.config, plans, requested)
         load_source_freshness(connection, _latest_days(inputs))
         register_lake(connection, inputs.config, [])

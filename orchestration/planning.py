@@ -138,11 +138,12 @@ def chunked(plans: list[PlannedBuild], days: int) -> Iterator[list[PlannedBuild]
 
 
 def with_base_dates(chunk: list[PlannedBuild], snapshots: Iterable[tuple[str, date]]) -> list[PlannedBuild]:
-    """Start each plan from the snapshot of the day before it, where the warehouse has that snapshot."""
-    available = set(snapshots)
-    return [
-        plan
-        if plan.is_rebuild or (plan.experiment_id, plan.from_date - DAY) not in available
-        else replace(plan, base_date=plan.from_date - DAY)
-        for plan in chunk
-    ]
+    """Start each plan from the latest snapshot before it that the warehouse has."""
+    available = sorted(snapshots, key=lambda snapshot: snapshot[1])
+    based = []
+    for plan in chunk:
+        earlier = [
+            day for experiment_id, day in available if experiment_id == plan.experiment_id and day < plan.from_date
+        ]
+        based.append(plan if plan.is_rebuild or not earlier else replace(plan, base_date=earlier[-1]))
+    return based

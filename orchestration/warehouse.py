@@ -92,17 +92,30 @@ def load_source_freshness(connection: duckdb.DuckDBPyConnection, loaded_at: Mapp
 
 
 def load_calendar(connection: duckdb.DuckDBPyConnection, first: date, last: date, timezone: str) -> None:
-    """Replace `inputs.calendar`: each local day with the UTC instant at which it ends."""
+    """Replace `inputs.calendar`: each local day with the UTC instants at which it starts and ends.
+
+    It reaches two days further on both sides: a window may end on another UTC date than its local one.
+    """
     zone = ZoneInfo(timezone)
-    days = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
-    midnights = [datetime.combine(day + timedelta(days=1), datetime.min.time(), zone) for day in days]
-    ends = [midnight.astimezone(UTC).replace(tzinfo=None) for midnight in midnights]
-    connection.execute("create or replace table inputs.calendar (as_of_date date, ends_at timestamp)")
-    _insert(
-        connection,
-        "inputs.calendar",
-        ["as_of_date", "ends_at"],
-        [list(row) for row in zip(days, ends, strict=True)],
+    days = [first + timedelta(days=offset) for offset in range(-2, (last - first).days + 3)]
+    midnights = [datetime.combine(day, datetime.min.time(), zone) for day in [*days, days[-1] + timedelta(days=1)]]
+    instants = [midnight.astimezone(UTC).replace(tzinfo=None) for midnight in midnights]
+    connection.execute(
+        "create or replace table inputs.calendar (as_of_date date, starts_at timestamp, ends_at timestamp)"
+    )
+    rows = [list(row) for row in zip(days, instants[:-1], instants[1:], strict=True)]
+    _insert(connection, "inputs.calendar", ["as_of_date", "starts_at", "ends_at"], rows)
+
+
+def load_slices(connection: duckdb.DuckDBPyConnection, slices: int, every_nth_tested: int) -> None:
+    """Replace `inputs.build_slices`: into how many parts, by unit, dbt cuts what would not fit into memory at once.
+
+    Tests of single units look at every n-th of them.
+    """
+    connection.execute(
+        "create or replace table inputs.build_slices as select cast(? as integer) as slices, "
+        "cast(? as integer) as every_nth_tested",
+        [slices, every_nth_tested],
     )
 
 

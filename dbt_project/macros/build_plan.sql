@@ -1,7 +1,7 @@
 {#- Remove what this run will build again: all of a rebuilt experiment, else its rows from `from_date` on.
     `date_columns`: a row goes as soon as one of them reaches the plan's first date. -#}
 {% macro forget_planned(relation, date_columns) -%}
-    {%- if is_incremental() -%}
+    {%- if has_earlier_rows() -%}
     delete from {{ relation }}
     where exists (
         select 1
@@ -20,7 +20,7 @@
 
 {#- Segment rows stay for the latest and the final as-of date only. -#}
 {% macro forget_old_segments(relation) -%}
-    {%- if is_incremental() -%}
+    {%- if has_earlier_rows() -%}
     delete from {{ relation }}
     where segment_name <> 'all' and exists (
         select 1

@@ -1,7 +1,7 @@
-{#- Give an incremental table the columns that today's catalog asks for: new ones, without values, and no others of its
+{#- Give a table from before the columns that today's catalog asks for: new ones, without values, and no others of its
     prefix. A hook before the transaction, because DuckDB alters no table that the transaction has changed. -#}
 {% macro follow_catalog(relation, prefix, names, data_type) -%}
-    {%- if execute and is_incremental() -%}
+    {%- if has_earlier_rows() -%}
         {%- set wanted = names | map('lower') | list -%}
         {%- set present = adapter.get_columns_in_relation(relation) -%}
         {%- set present_names = present | map(attribute='name') | list -%}

@@ -3,7 +3,7 @@
 {% test unique_together(model, columns, written_from) %}
 select {{ columns | join(', ') }}
 from {{ model }} as tested
-where exists (
+where {{ 'true' if 'unit_id' not in columns else is_in_test_sample('tested.unit_id') }} and exists (
     select 1
     from {{ source('inputs', 'build_plan') }} as build_plan
     where
@@ -17,6 +17,24 @@ where exists (
 group by {{ columns | join(', ') }}
 having count(*) > 1
 {% endtest %}
+
+{#- Tests of single units look at a share of them when there are many: all rows of a unit, or none. A fault of the models,
+    or of a run, meets most units. -#}
+{% macro is_in_test_sample(unit_id) -%}
+    {{ unit_hash(unit_id) }} % (select every_nth_tested from {{ source('inputs', 'build_slices') }}) = 0
+{%- endmacro %}
+
+{#- Rows of the last planned as-of date of each experiment, where there is a unit snapshot. -#}
+{% macro planned_last(relation) -%}
+    (
+        select planned_rows.*
+        from {{ relation }} as planned_rows
+        inner join {{ source('inputs', 'build_plan') }} as build_plan
+            on
+                planned_rows.experiment_id = build_plan.experiment_id
+                and planned_rows.as_of_date = build_plan.to_date
+    )
+{%- endmacro %}
 
 {#- Rows of the planned as-of dates of a table with `experiment_id` and `as_of_date`. -#}
 {% macro planned(relation) -%}

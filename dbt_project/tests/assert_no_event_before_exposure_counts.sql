@@ -22,6 +22,7 @@ unit_days as (
                 unit_days.known_from >= build_plan.from_date
                 or unit_days.exposure_known_from >= build_plan.from_date
             )
+    where {{ is_in_test_sample('unit_days.unit_id') }}
 
 ),
 
@@ -32,7 +33,8 @@ exposures as (
         unit_id,
         exposed_at,
         exposed_date
-    from {{ ref('int_first_exposures') }}
+    from {{ ref('int_first_exposures') }} as first_exposures
+    where {{ is_in_test_sample('first_exposures.unit_id') }}
 
 )
 

@@ -3,9 +3,9 @@
 {%- set metrics = metric_catalog()['metrics'] %}
 with
 
-exposed_units as {{ planned(ref('int_exposed_units')) }},
+exposed_units as {{ planned_last(ref('int_exposed_units')) }},
 
-moments as {{ planned(ref('fct_metric_moments')) }},
+moments as {{ planned_last(ref('fct_metric_moments')) }},
 
 calendar as (
 
@@ -28,7 +28,6 @@ mature_units as (
     from exposed_units
     inner join calendar
         on exposed_units.as_of_date = calendar.as_of_date
-    where not exposed_units.is_mixed
     group by exposed_units.as_of_date, exposed_units.experiment_id, exposed_units.variant_id
 
 )

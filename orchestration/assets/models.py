@@ -16,6 +16,7 @@ from orchestration.planning import chunked, with_base_dates
 from orchestration.progress import with_progress
 from orchestration.warehouse import (
     load_plan,
+    load_slices,
     open_warehouse,
     planned_builds,
     record_build,
@@ -24,8 +25,14 @@ from orchestration.warehouse import (
 )
 from orchestration.workspace import Workspace
 
-DAYS_PER_BUILD = 15
-"""As-of dates that one dbt invocation builds; bounds the unit snapshots the warehouse holds at once."""
+DAYS_PER_BUILD = 31
+"""As-of dates that one dbt invocation builds: what a resumed backfill has to do again at most."""
+
+ROWS_PER_SLICE = 16_000_000
+"""Joined rows that one pass of a model works on within the memory limit of 1 GB."""
+
+ROWS_TESTED = 1_000_000
+"""About how many of the joined rows tests of single units look at."""
 
 UNIQUE_ID = "dagster_dbt/unique_id"
 
@@ -55,9 +62,12 @@ def build_planned(workspace: Workspace) -> list[list[NodeResult]]:
     with open_warehouse(workspace.warehouse) as connection:
         plans = planned_builds(connection)
     for chunk in with_progress(list(chunked(plans, DAYS_PER_BUILD)), "build models"):
+        dates = needed_log_dates(inputs, chunk)
         with open_warehouse(workspace.warehouse) as connection:
             load_plan(connection, with_base_dates(chunk, snapshots(connection)))
-            register_lake(connection, inputs.config, inputs.lake_files(lake, needed_log_dates(inputs, chunk)))
+            rows = inputs.joined_rows(dates)
+            load_slices(connection, 1 + rows // ROWS_PER_SLICE, 1 + rows // ROWS_TESTED)
+            register_lake(connection, inputs.config, inputs.lake_files(lake, dates))
         results.append(build_models())
     with open_warehouse(workspace.warehouse) as connection:
         record_build(connection, plans, inputs.config_hashes, inputs.partition_hashes)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
-from math import ceil, sqrt
+from math import ceil
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -277,30 +277,28 @@ class Reference:
                 "no_history_covariance": _covariance(y, h),
                 "covariate_no_history_covariance": _covariance(x, h),
             }
-        return result | self._third(metric, usable, [value for value in arm if not _overflows(value)])
+        return result | self._third(metric, usable)
 
-    def _third(self, metric: Metric, usable: Sequence[Value], arm: Sequence[Value]) -> dict[str, Any]:
-        """The third central moment; of a ratio, of numerator - ratio of the arm * denominator.
+    def _third(self, metric: Metric, usable: Sequence[Value]) -> dict[str, Any]:
+        """The third central moment; of a ratio, of numerator - ratio * denominator.
 
-        `third_rounding` bounds what rounding each distance to 1e-6 of the arm's standard deviation may change.
+        `third_rounding` bounds what rounding to double may change: of a ratio, exact sums of triple products cancel.
         """
         one = 10 ** self.decimals(metric.components[0])
         ratio = Fraction(0)
         if metric.type == "ratio":
-            total = sum(value.denominator for value in arm)
+            total = sum(value.denominator for value in usable)
             if total == 0:
                 return {"third_central_moment": None}
-            ratio = Fraction(sum(value.numerator for value in arm), total)
-        linear = [(value.numerator - ratio * value.denominator) / one for value in usable]
-        of_arm = [(value.numerator - ratio * value.denominator) / one for value in arm]
-        if len(arm) < 2 or not linear:
+            ratio = Fraction(sum(value.numerator for value in usable), total)
+        if len(usable) < 2:
             return {"third_central_moment": None}
+        linear = [(value.numerator - ratio * value.denominator) / one for value in usable]
         centre = sum(linear) / len(linear)
-        scale = sqrt(_covariance(of_arm, of_arm) or 0)
-        spread = sum((value - centre) ** 2 for value in linear) / len(linear)
+        sizes = [(abs(value.numerator) + abs(ratio * value.denominator)) / one for value in usable]
         return {
             "third_central_moment": sum((value - centre) ** 3 for value in linear) / len(linear),
-            "third_rounding": 3e-6 * scale * float(spread) + 1e-12 * scale**3,
+            "third_rounding": 1e-14 * float(sum(size**3 for size in sizes) / len(sizes)),
         }
 
 

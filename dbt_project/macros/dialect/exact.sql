@@ -8,11 +8,11 @@
 {%- endmacro %}
 
 {% macro default__exact_product(left, right) -%}
-    cast({{ left }} as decimal(19, 0)) * cast({{ right }} as decimal(19, 0))
+    (cast({{ left }} as decimal(19, 0)) * cast({{ right }} as decimal(19, 0)))
 {%- endmacro %}
 
 {% macro duckdb__exact_product(left, right) -%}
-    cast({{ left }} as hugeint) * cast({{ right }} as hugeint)
+    (cast({{ left }} as hugeint) * cast({{ right }} as hugeint))
 {%- endmacro %}
 
 {#- A total as BIGINT, held at +-10^18 so that one absurd unit cannot stop the build (10^14 already flags it). -#}
@@ -32,3 +32,20 @@
 {% macro default__exact_total(expression) -%} sum({{ exact(expression) }}) {%- endmacro %}
 
 {% macro duckdb__exact_total(expression) -%} sum({{ expression }}) {%- endmacro %}
+
+{#- The whole part of a quotient of exact integers, cut towards zero, and what it leaves. -#}
+{% macro whole_quotient(dividend, divisor) -%}
+    {{ return(adapter.dispatch('whole_quotient', 'equipoise')(dividend, divisor)) }}
+{%- endmacro %}
+
+{% macro duckdb__whole_quotient(dividend, divisor) -%} (cast({{ dividend }} as hugeint) // {{ divisor }}) {%- endmacro %}
+
+{% macro spark__whole_quotient(dividend, divisor) -%} (({{ dividend }}) div {{ divisor }}) {%- endmacro %}
+
+{% macro remainder(dividend, divisor) -%}
+    {{ return(adapter.dispatch('remainder', 'equipoise')(dividend, divisor)) }}
+{%- endmacro %}
+
+{% macro duckdb__remainder(dividend, divisor) -%} (cast({{ dividend }} as hugeint) % {{ divisor }}) {%- endmacro %}
+
+{% macro spark__remainder(dividend, divisor) -%} (({{ dividend }}) % {{ divisor }}) {%- endmacro %}

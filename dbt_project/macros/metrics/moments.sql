@@ -1,16 +1,3 @@
-{#- A metric's capped value: a fixed cap in quantised units, a column that holds a quantile, or none. -#}
-{% macro capped(column, fixed_cap, quantile_cap) -%}
-    {%- if fixed_cap is not none -%} least({{ column }}, {{ fixed_cap }})
-    {%- elif quantile_cap is not none -%} least({{ column }}, {{ quantile_cap }})
-    {%- else -%} {{ column }}
-    {%- endif -%}
-{%- endmacro %}
-
-{#- The exact sum of a quantised column, or of the product of two. -#}
-{% macro exact_sum(left, right=none) -%}
-    coalesce({{ exact("sum(" ~ (left if right is none else exact_product(left, right)) ~ ")") }}, 0)
-{%- endmacro %}
-
 {#- (sum of products - product of sums / n) / (n - 1) from exact integer sums, in double.
     Centring on the rounded means first keeps every term but the last exact, so nothing cancels. -#}
 {% macro sample_covariance(products, left, right, n) -%}
@@ -27,33 +14,69 @@
     ) / ({{ n }} - 1) end
 {%- endmacro %}
 
-{#- Segments: the whole population (none) for every planned as-of date; a declared attribute for the latest and
-    the final one only. -#}
+{#- Segments: the whole population (none) for every date; a declared attribute for the latest date only, which in the
+    end is the final one. -#}
 {% macro segment_joins(attribute) -%}
     {%- if attribute is not none %}
-inner join {{ source('inputs', 'experiment_segments') }} as experiment_segments
-    on
-        units.experiment_id = experiment_segments.experiment_id
-        and experiment_segments.segment_name = {{ sql_text(attribute) }}
-inner join {{ source('inputs', 'build_plan') }} as build_plan
-    on units.experiment_id = build_plan.experiment_id
-inner join {{ source('inputs', 'experiments') }} as experiments
-    on
-        units.experiment_id = experiments.experiment_id
-        and units.as_of_date in (build_plan.latest_date, experiments.analysis_end_date)
+    inner join {{ source('inputs', 'experiment_segments') }} as experiment_segments
+        on
+            units.experiment_id = experiment_segments.experiment_id
+            and experiment_segments.segment_name = {{ sql_text(attribute) }}
+    where units.a_{{ attribute }} is not null
     {%- endif %}
 {%- endmacro %}
 
-{#- The value of a segment: the attribute at first exposure; unknown when the log did not say. -#}
-{% macro segment_value(attribute) -%}
-    {%- if attribute is none -%} 'all' {%- else -%} coalesce(units.a_{{ attribute }}, 'unknown') {%- endif -%}
+{#- A triple product's sum in double, from its two limbs: exactly where they cancel. -#}
+{% macro of_limbs(high, low) -%}
+    case
+        when abs({{ high }}) < 10000000000000000000000 then cast({{ high }} * {{ exact(limb()) }} + {{ low }} as double)
+        else cast({{ high }} as double) * 1e14 + cast({{ low }} as double)
+    end
 {%- endmacro %}
 
-{#- The third central moment in quantised units, from int_metric_cubes (z is in millionths of `scale`). -#}
-{% macro third_central_moment(h) -%}
+{#- The third central moment in quantised units, from the model's centred sums. -#}
+{% macro third_central_moment(metric) -%}
+    {%- set h = metric.metric_hash -%}
     {%- set n = "cast(n_" ~ h ~ " as double)" -%}
-    {%- set z = "(cast(z_" ~ h ~ " as double) / " ~ n ~ " / 1e6)" -%}
-    {%- set zz = "(cast(zz_" ~ h ~ " as double) / " ~ n ~ " / 1e12)" -%}
-    {%- set zzz = "(cast(zzz_" ~ h ~ " as double) / " ~ n ~ " / 1e18)" -%}
-    ({{ zzz }} - 3 * {{ z }} * {{ zz }} + 2 * {{ z }} * {{ z }} * {{ z }}) * power(scale_{{ h }}, 3)
+    {%- if metric.denominator is not none -%}
+    case
+        when n_{{ h }} < 2 or ratio_{{ h }} is null then null
+        {#- A numerator that is a multiple of its denominator leaves rounding errors only: no spread, no skew. #}
+        when {{ ratio_spread(metric) }} <= 1e-12 * {{ sample_covariance('yy_' ~ h, 'y_' ~ h, 'y_' ~ h, 'n_' ~ h) }} then 0
+        else (
+            {{ of_limbs('yyy_high_' ~ h, 'yyy_low_' ~ h) }}
+            - 3 * ratio_{{ h }} * ({{ of_limbs('yyd_high_' ~ h, 'yyd_low_' ~ h) }})
+            + 3 * ratio_{{ h }} * ratio_{{ h }} * ({{ of_limbs('ydd_high_' ~ h, 'ydd_low_' ~ h) }})
+            - ratio_{{ h }} * ratio_{{ h }} * ratio_{{ h }} * ({{ of_limbs('ddd_high_' ~ h, 'ddd_low_' ~ h) }})
+        ) / {{ n }}
+    end
+    {%- elif metric.is_binary -%}
+    case
+        when n_{{ h }} >= 2
+            then cast(y_{{ h }} as double) / {{ n }} * (1 - cast(y_{{ h }} as double) / {{ n }}) * (1 - 2 * cast(y_{{ h }} as double) / {{ n }})
+    end
+    {%- else -%}
+    {#- About the rounded mean, and then about the mean itself, less than 1 away. #}
+    case
+        when n_{{ h }} >= 2
+            then (
+                ({{ of_limbs(
+                    exact('yyy_high_' ~ h ~ ' - centre_' ~ h ~ ' * ' ~ exact(whole_quotient('shift_' ~ h, limb()))),
+                    exact('yyy_low_' ~ h ~ ' - centre_' ~ h ~ ' * ' ~ exact(remainder('shift_' ~ h, limb())))
+                ) }})
+                - 3 * rest_{{ h }} * cast(squares_{{ h }} as double)
+            ) / {{ n }}
+            + 2 * rest_{{ h }} * rest_{{ h }} * rest_{{ h }}
+    end
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The variance of numerator - ratio * denominator. -#}
+{% macro ratio_spread(metric) -%}
+    {%- set h = metric.metric_hash -%}
+    (
+        {{ sample_covariance('yy_' ~ h, 'y_' ~ h, 'y_' ~ h, 'n_' ~ h) }}
+        - 2 * ratio_{{ h }} * {{ sample_covariance('yd_' ~ h, 'y_' ~ h, 'd_' ~ h, 'n_' ~ h) }}
+        + ratio_{{ h }} * ratio_{{ h }} * {{ sample_covariance('dd_' ~ h, 'd_' ~ h, 'd_' ~ h, 'n_' ~ h) }}
+    )
 {%- endmacro %}

@@ -1,29 +1,44 @@
-{#- Whether a unit is in a metric's population at the as-of date: not mixed, and its window has matured. -#}
-{% macro is_in_population(metric) -%}
-    not is_mixed
-    {%- if metric.end_days is not none %} and {{ instant_plus_days('exposed_at', metric.end_days) }} <= as_of_ends_at{% endif %}
+{#- Whether a unit's window has matured at the as-of date. -#}
+{% macro has_matured(metric) -%}
+    {%- if metric.end_days is none -%} true
+    {%- else -%} {{ instant_plus_days('exposed_at', metric.end_days) }} <= as_of_ends_at
+    {%- endif -%}
 {%- endmacro %}
 
 {#- 10^14 quantised units: a unit whose total reaches it makes its metric `overflow`. -#}
 {% macro overflow_limit() -%} 100000000000000 {%- endmacro %}
 
-{#- The value that a metric sees of a unit: the maximum of nothing is 0, a binary metric is 0 or 1. -#}
-{% macro seen_value(column, is_binary) -%}
-    {%- if is_binary -%}
-    case when {{ column }} > 0 then 1 when {{ column }} is not null then 0 end
-    {%- else -%}
-    case when {{ column }} = {{ nothing_yet() }} then 0 else {{ column }} end
-    {%- endif -%}
-{%- endmacro %}
-
 {#- (metric, unit value) pairs whose cap is a quantile, as names of columns in int_metric_caps. -#}
 {% macro quantile_caps() -%}
     {%- set caps = [] -%}
     {%- for metric in metric_catalog()['metrics'] if metric.cap_quantile is not none -%}
-        {%- do caps.append({'metric': metric, 'value': metric.value, 'column': 'cap_' ~ metric.metric_hash}) -%}
+        {%- do caps.append({'metric': metric, 'value': metric.value, 'prefix': 'y_', 'column': 'cap_' ~ metric.metric_hash}) -%}
         {%- if metric.denominator is not none -%}
-            {%- do caps.append({'metric': metric, 'value': metric.denominator, 'column': 'denominator_cap_' ~ metric.metric_hash}) -%}
+            {%- do caps.append({'metric': metric, 'value': metric.denominator, 'prefix': 'd_', 'column': 'denominator_cap_' ~ metric.metric_hash}) -%}
         {%- endif -%}
     {%- endfor -%}
     {{ return(caps) }}
+{%- endmacro %}
+
+{#-
+    Metrics by when their units mature, since those share one series of states: each group has `end_days` (none: at once),
+    a `name` for its CTEs, its `metrics` and the `unit_values` that these read.
+-#}
+{% macro maturity_groups(metrics) -%}
+    {%- set groups = [] -%}
+    {%- for end_days in metrics | map(attribute='end_days') | unique -%}
+        {%- set members = metrics | selectattr('end_days', 'equalto', end_days) | list -%}
+        {%- set columns = [] -%}
+        {%- for metric in members -%}
+            {%- do columns.extend([metric.value, metric.denominator, metric.covariate, metric.history]) -%}
+        {%- endfor -%}
+        {%- set unit_values = metric_catalog()['unit_values'] | selectattr('column', 'in', columns) | list -%}
+        {%- do groups.append({
+            'end_days': end_days,
+            'name': 'open' if end_days is none else 'day_' ~ end_days,
+            'metrics': members,
+            'unit_values': unit_values,
+        }) -%}
+    {%- endfor -%}
+    {{ return(groups) }}
 {%- endmacro %}

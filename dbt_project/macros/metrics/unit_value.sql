@@ -3,19 +3,35 @@
     {{ nothing_yet() if unit_value.aggregate == 'max' else 0 }}
 {%- endmacro %}
 
-{#- A unit value over a group of unit-day rows. A row that was not computed (NULL) leaves the whole not computed. -#}
-{% macro total_over_days(unit_value) -%}
-    {%- set is_within -%}
-    day >= {{ unit_value.first_day }}{% if unit_value.last_day is not none %} and day <= {{ unit_value.last_day }}{% endif %}
-    {%- endset -%}
-    {%- set of_day = "case when " ~ is_within ~ " then " ~ unit_value.component ~ " else " ~ nothing_of(unit_value) ~ " end" -%}
+{#- Stands for a value that was never computed: one makes any total or maximum as large as no computed one is. -#}
+{% macro never_computed() -%} 4000000000000000000 {%- endmacro %}
+
+{#- What one unit-day row, of as many days since exposure, adds to a unit value. -#}
+{% macro value_of_day(unit_value) -%}
     case
-        when count(case when {{ is_within }} and {{ unit_value.component }} is null then 1 end) = 0
-            then
-            {%- if unit_value.aggregate == 'max' %} max({{ of_day }})
-            {%- else %} {{ held_to_bigint(exact_total(of_day)) }}
-            {%- endif %}
+        when day >= {{ unit_value.first_day }}{% if unit_value.last_day is not none %} and day <= {{ unit_value.last_day }}{% endif %}
+            then coalesce({{ unit_value.component }}, {{ never_computed() }})
+        else {{ nothing_of(unit_value) }}
     end
+{%- endmacro %}
+
+{#- The total, or maximum, of values of which some may be `never_computed`: then it is NULL. -#}
+{% macro total_of(unit_value, expression) -%}
+    {%- if unit_value.aggregate == 'max' -%}
+    nullif(max({{ expression }}), {{ never_computed() }})
+    {%- else -%}
+    {{ computed_total(exact_total(expression)) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- A total as BIGINT, NULL when something in it was never computed. -#}
+{% macro computed_total(total) -%}
+    case when {{ total }} < 2000000000000000000 then {{ held_to_bigint(total) }} end
+{%- endmacro %}
+
+{#- A unit value over a group of unit-day rows. A row that was not computed leaves the whole not computed. -#}
+{% macro total_over_days(unit_value) -%}
+    {{ total_of(unit_value, value_of_day(unit_value)) }}
 {%- endmacro %}
 
 {#- The base snapshot's value and what came since; either absent row is nothing, either NULL value stays NULL. -#}

@@ -1,5 +1,6 @@
 {{ config(materialized='table') }}
 {#- Units by as-of date, variant, segment and the allocation epoch in which they were first exposed. #}
+{%- set attributes = metric_catalog()['attributes'] %}
 with
 
 build_plan as (
@@ -29,39 +30,128 @@ epoch_spans as (
 
 ),
 
-exposed_units as (
+first_exposures as (
 
     select
-        exposed_units.*,
-        epoch_spans.epoch
-    from {{ ref('int_exposed_units') }} as exposed_units
+        first_exposures.*,
+        build_plan.from_date,
+        build_plan.to_date,
+        build_plan.latest_date
+    from {{ ref('int_first_exposures') }} as first_exposures
     inner join build_plan
         on
-            exposed_units.experiment_id = build_plan.experiment_id
-            and exposed_units.as_of_date between build_plan.from_date and build_plan.to_date
-    inner join epoch_spans
+            first_exposures.experiment_id = build_plan.experiment_id
+            and first_exposures.known_from <= build_plan.to_date
+
+),
+
+units_with_changes as (
+
+    select distinct
+        experiment_id,
+        unit_id
+    from first_exposures
+    where earlier_exposed_at is not null
+
+),
+
+{#- A unit's first exposure holds until its next row: few units have one. #}
+exposure_spans as (
+
+    select
+        *,
+        cast(null as date) as known_until
+    from first_exposures
+    where not exists (
+        select 1
+        from units_with_changes
+        where
+            units_with_changes.experiment_id = first_exposures.experiment_id
+            and units_with_changes.unit_id = first_exposures.unit_id
+    )
+
+    union all
+
+    select
+        *,
+        lead(known_from) over (partition by experiment_id, unit_id order by known_from) as known_until
+    from first_exposures
+    where exists (
+        select 1
+        from units_with_changes
+        where
+            units_with_changes.experiment_id = first_exposures.experiment_id
+            and units_with_changes.unit_id = first_exposures.unit_id
+    )
+
+),
+
+{#- Everyone, counted before the dates of the span multiply the rows; segments at the latest date only. #}
+counts as (
+
+    select
+        experiment_id,
+        variant_id,
+        exposed_date,
+        'all' as segment_name,
+        'all' as segment_value,
+        greatest(known_from, from_date) as counts_from,
+        coalesce(known_until, {{ date_plus('to_date', 1) }}) as counts_until,
+        sum(case when is_mixed then 0 else 1 end) as n_units,
+        sum(case when is_mixed then 1 else 0 end) as n_mixed_excluded
+    from exposure_spans
+    group by
+        experiment_id, variant_id, exposed_date,
+        greatest(known_from, from_date), coalesce(known_until, {{ date_plus('to_date', 1) }})
+
+    {%- for attribute in attributes %}
+
+    union all
+
+    select
+        units.experiment_id,
+        units.variant_id,
+        units.exposed_date,
+        {{ sql_text(attribute) }} as segment_name,
+        coalesce(units.a_{{ attribute }}, 'unknown') as segment_value,
+        units.to_date as counts_from,
+        {{ date_plus('units.to_date', 1) }} as counts_until,
+        sum(case when units.is_mixed then 0 else 1 end) as n_units,
+        sum(case when units.is_mixed then 1 else 0 end) as n_mixed_excluded
+    from exposure_spans as units
+    inner join {{ source('inputs', 'experiment_segments') }} as experiment_segments
         on
-            exposed_units.experiment_id = epoch_spans.experiment_id
-            and exposed_units.exposed_date >= epoch_spans.from_date
-            and (epoch_spans.until_date is null or exposed_units.exposed_date < epoch_spans.until_date)
+            units.experiment_id = experiment_segments.experiment_id
+            and experiment_segments.segment_name = {{ sql_text(attribute) }}
+    where
+        units.known_until is null
+        and units.to_date = units.latest_date
+    group by
+        units.experiment_id, units.variant_id, units.exposed_date, coalesce(units.a_{{ attribute }}, 'unknown'),
+        units.to_date, {{ date_plus('units.to_date', 1) }}
+    {%- endfor %}
 
 )
 
-{%- for attribute in [none] + metric_catalog()['attributes'] %}
-{{ 'union all' if not loop.first }}
-
 select
-    units.as_of_date,
-    units.experiment_id,
-    units.variant_id,
-    {{ sql_text(attribute or 'all') }} as segment_name,
-    {{ segment_value(attribute) }} as segment_value,
-    units.epoch,
-    sum(case when units.is_mixed then 0 else 1 end) as n_units,
-    sum(case when units.is_mixed then 1 else 0 end) as n_mixed_excluded
-from exposed_units as units
-{{- segment_joins(attribute) }}
+    calendar.as_of_date,
+    counts.experiment_id,
+    counts.variant_id,
+    counts.segment_name,
+    counts.segment_value,
+    epoch_spans.epoch,
+    sum(counts.n_units) as n_units,
+    sum(counts.n_mixed_excluded) as n_mixed_excluded
+from counts
+inner join {{ source('inputs', 'calendar') }} as calendar
+    on
+        calendar.as_of_date >= counts.counts_from
+        and calendar.as_of_date < counts.counts_until
+inner join epoch_spans
+    on
+        counts.experiment_id = epoch_spans.experiment_id
+        and counts.exposed_date >= epoch_spans.from_date
+        and (epoch_spans.until_date is null or counts.exposed_date < epoch_spans.until_date)
 group by
-    units.as_of_date, units.experiment_id, units.variant_id, units.epoch
-    {%- if attribute is not none %}, {{ segment_value(attribute) }}{% endif %}
-{%- endfor %}
+    calendar.as_of_date, counts.experiment_id, counts.variant_id, counts.segment_name, counts.segment_value,
+    epoch_spans.epoch

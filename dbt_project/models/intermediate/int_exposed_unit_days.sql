@@ -1,8 +1,6 @@
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='sync_all_columns',
+        materialized='appended',
         pre_hook=[
             {"sql": "{{ follow_components(this) }}", "transaction": false},
             "{{ forget_planned(this, ['known_from', 'exposure_known_from']) }}"
@@ -12,68 +10,37 @@
 {%- set components = metric_catalog()['components'] %}
 with
 
-build_plan as (
+planned_exposures as (
 
-    select * from {{ source('inputs', 'build_plan') }}
-
-),
-
-experiments as (
-
-    select * from {{ source('inputs', 'experiments') }}
+    select
+        exposures.experiment_id,
+        exposures.unit_id,
+        exposures.exposed_at,
+        exposures.exposed_date,
+        exposures.entered_from,
+        exposures.left_from,
+        exposures.arm,
+        build_plan.from_date,
+        build_plan.to_date,
+        experiments.end_date,
+        experiments.analysis_end_date
+    from {{ ref('int_counted_exposures') }} as exposures
+    inner join {{ source('inputs', 'build_plan') }} as build_plan
+        on exposures.experiment_id = build_plan.experiment_id
+    inner join {{ source('inputs', 'experiments') }} as experiments
+        on exposures.experiment_id = experiments.experiment_id
+    where
+        exposures.entered_from <= build_plan.to_date
+        and (exposures.left_from is null or exposures.left_from > build_plan.from_date)
+        and {{ in_slice('exposures.unit_id') }}
 
 ),
 
 events as (
 
-    select * from {{ ref('stg_events') }}
-
-),
-
-{#- An exposure is one (experiment, unit, exposed_at); it holds until an earlier one becomes known. #}
-exposures as (
-
-    select
-        experiment_id,
-        unit_id,
-        exposed_at,
-        min(exposed_date) as exposed_date,
-        min(exposure_known_from) as exposure_known_from
-    from {{ ref('int_first_exposures') }}
-    group by experiment_id, unit_id, exposed_at
-
-),
-
-exposure_spans as (
-
-    select
-        *,
-        lead(exposure_known_from) over (
-            partition by experiment_id, unit_id order by exposure_known_from
-        ) as superseded_from
-    from exposures
-
-),
-
-planned_exposures as (
-
-    select
-        exposure_spans.*,
-        build_plan.from_date,
-        build_plan.to_date,
-        experiments.end_date,
-        experiments.analysis_end_date
-    from exposure_spans
-    inner join build_plan
-        on exposure_spans.experiment_id = build_plan.experiment_id
-    inner join experiments
-        on exposure_spans.experiment_id = experiments.experiment_id
-    where
-        exposure_spans.exposure_known_from <= build_plan.to_date
-        and (
-            exposure_spans.superseded_from is null
-            or exposure_spans.superseded_from > build_plan.from_date
-        )
+    select *
+    from {{ ref('stg_events') }} as stg_events
+    where {{ in_slice('stg_events.unit_id') }}
 
 ),
 
@@ -84,14 +51,18 @@ exposed_events as (
     select
         planned_exposures.experiment_id,
         planned_exposures.exposed_at,
-        planned_exposures.exposure_known_from,
+        planned_exposures.exposed_date,
+        planned_exposures.entered_from,
+        planned_exposures.arm,
         planned_exposures.end_date,
         events.*,
-        case
-            when events.occurred_at >= planned_exposures.exposed_at
-                then {{ whole_days_between('planned_exposures.exposed_at', 'events.occurred_at') }}
-            else -{{ dbt.datediff('events.occurred_date', 'planned_exposures.exposed_date', 'day') }}
-        end as day
+        cast(
+            case
+                when events.occurred_at >= planned_exposures.exposed_at
+                    then {{ whole_days_between('planned_exposures.exposed_at', 'events.occurred_at') }}
+                else -{{ dbt.datediff('events.occurred_date', 'planned_exposures.exposed_date', 'day') }}
+            end as integer
+        ) as day
     from events
     inner join planned_exposures
         on events.unit_id = planned_exposures.unit_id
@@ -102,19 +73,19 @@ exposed_events as (
             and events.known_from <= planned_exposures.to_date
             and (
                 events.known_from >= planned_exposures.from_date
-                or planned_exposures.exposure_known_from >= planned_exposures.from_date
+                or planned_exposures.entered_from >= planned_exposures.from_date
             )
             and (
-                planned_exposures.superseded_from is null
-                or events.known_from < planned_exposures.superseded_from
+                planned_exposures.left_from is null
+                or events.known_from < planned_exposures.left_from
             )
         )
         or (
             events.occurred_date < planned_exposures.exposed_date
             and events.occurred_date
             >= {{ date_plus('planned_exposures.exposed_date', -metric_catalog()['lookback_days']) }}
-            and events.known_from <= planned_exposures.exposure_known_from
-            and planned_exposures.exposure_known_from >= planned_exposures.from_date
+            and events.known_from <= planned_exposures.entered_from
+            and planned_exposures.entered_from >= planned_exposures.from_date
         )
 
 )
@@ -123,11 +94,13 @@ select
     experiment_id,
     unit_id,
     exposed_at,
-    exposure_known_from,
+    min(exposed_date) as exposed_date,
+    min(entered_from) as exposure_known_from,
+    min(arm) as arm,
     known_from,
-    cast(day as integer) as day
+    day
     {%- for component in components %},
     {{ component_total(component) }} as {{ component.column }}
     {%- endfor %}
 from exposed_events
-group by experiment_id, unit_id, exposed_at, exposure_known_from, known_from, day
+group by experiment_id, unit_id, exposed_at, known_from, day

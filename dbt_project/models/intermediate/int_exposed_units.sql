@@ -1,8 +1,6 @@
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='sync_all_columns',
+        materialized='appended',
         pre_hook=[
             {"sql": "{{ follow_attributes(this) }}", "transaction": false},
             {"sql": "{{ follow_unit_values(this) }}", "transaction": false},
@@ -20,80 +18,65 @@ build_plan as (
 
 ),
 
-as_of_dates as (
+{#- Each unit's latest row at the span's end: few have a later one. #}
+first_exposures as (
 
     select
-        build_plan.experiment_id,
-        build_plan.base_date,
-        calendar.as_of_date
-    from build_plan
-    inner join {{ source('inputs', 'calendar') }} as calendar
-        on calendar.as_of_date between build_plan.from_date and build_plan.to_date
+        first_exposures.*,
+        build_plan.to_date
+    from {{ ref('int_first_exposures') }} as first_exposures
+    inner join build_plan
+        on
+            first_exposures.experiment_id = build_plan.experiment_id
+            and first_exposures.known_from <= build_plan.to_date
+    where {{ in_slice('first_exposures.unit_id') }}
 
 ),
 
-exposure_spans as (
-
-    select
-        *,
-        lead(known_from) over (partition by experiment_id, unit_id order by known_from) as known_until
-    from {{ ref('int_first_exposures') }}
-
-),
-
-{#- The exposure in force for each unit at each as-of date. #}
 exposed_units as (
 
-    select
-        as_of_dates.as_of_date,
-        exposure_spans.*
-    from as_of_dates
-    inner join exposure_spans
-        on
-            as_of_dates.experiment_id = exposure_spans.experiment_id
-            and as_of_dates.as_of_date >= exposure_spans.known_from
-            and (
-                exposure_spans.known_until is null
-                or as_of_dates.as_of_date < exposure_spans.known_until
-            )
+    select *
+    from first_exposures
+    where
+        not is_mixed
+        and not exists (
+            select 1
+            from first_exposures as later
+            where
+                later.earlier_exposed_at is not null
+                and later.experiment_id = first_exposures.experiment_id
+                and later.unit_id = first_exposures.unit_id
+                and later.known_from > first_exposures.known_from
+        )
 
 ),
 
-{#- What became known after the base snapshot, or of exposures that did, up to each as-of date. #}
-new_days as (
-
-    select
-        as_of_dates.as_of_date,
-        unit_days.*
-    from as_of_dates
-    inner join {{ ref('int_exposed_unit_days') }} as unit_days
-        on
-            as_of_dates.experiment_id = unit_days.experiment_id
-            and as_of_dates.as_of_date >= unit_days.known_from
-            and (
-                as_of_dates.base_date is null
-                or unit_days.known_from > as_of_dates.base_date
-                or unit_days.exposure_known_from > as_of_dates.base_date
-            )
-
-),
-
+{#- What became known after the base snapshot, or of exposures that did. #}
 new_totals as (
 
     select
-        as_of_date,
-        experiment_id,
-        unit_id,
-        exposed_at
+        unit_days.experiment_id,
+        unit_days.unit_id,
+        unit_days.exposed_at
         {%- for unit_value in unit_values %},
         {{ total_over_days(unit_value) }} as {{ unit_value.column }}
         {%- endfor %}
-    from new_days
-    group by as_of_date, experiment_id, unit_id, exposed_at
+    from {{ ref('int_exposed_unit_days') }} as unit_days
+    inner join build_plan
+        on
+            unit_days.experiment_id = build_plan.experiment_id
+            and unit_days.known_from <= build_plan.to_date
+            and (
+                build_plan.base_date is null
+                or unit_days.known_from > build_plan.base_date
+                or unit_days.exposure_known_from > build_plan.base_date
+            )
+    where {{ in_slice('unit_days.unit_id') }}
+    group by unit_days.experiment_id, unit_days.unit_id, unit_days.exposed_at
 
 ),
 
-{% if is_incremental() -%}
+{% if has_earlier_rows() -%}
 {%- set known_columns = column_names(this) %}
 {#- A snapshot from before a metric was defined lacks its value: not computed, which is not zero. #}
 base_snapshots as (
@@ -110,6 +93,7 @@ base_snapshots as (
         on
             snapshots.experiment_id = build_plan.experiment_id
             and snapshots.as_of_date = build_plan.base_date
+    where {{ in_slice('snapshots.unit_id') }}
 
 ),
 {%- endif %}
@@ -118,27 +102,25 @@ base_snapshots as (
 final as (
 
     select
-        exposed_units.as_of_date,
+        exposed_units.to_date as as_of_date,
         exposed_units.experiment_id,
         exposed_units.unit_id,
         exposed_units.variant_id,
         exposed_units.exposed_at,
-        exposed_units.exposed_date,
-        exposed_units.is_mixed
+        exposed_units.exposed_date
         {%- for attribute in attributes %},
         exposed_units.a_{{ attribute }}
         {%- endfor %}
         {%- for unit_value in unit_values %},
-        {{ carried_forward(unit_value, is_incremental()) }} as {{ unit_value.column }}
+        {{ carried_forward(unit_value, has_earlier_rows()) }} as {{ unit_value.column }}
         {%- endfor %}
     from exposed_units
     left join new_totals
         on
-            exposed_units.as_of_date = new_totals.as_of_date
-            and exposed_units.experiment_id = new_totals.experiment_id
+            exposed_units.experiment_id = new_totals.experiment_id
             and exposed_units.unit_id = new_totals.unit_id
             and exposed_units.exposed_at = new_totals.exposed_at
-    {%- if is_incremental() %}
+    {%- if has_earlier_rows() %}
     left join base_snapshots
         on
             exposed_units.experiment_id = base_snapshots.experiment_id

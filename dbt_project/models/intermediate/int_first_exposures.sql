@@ -1,8 +1,6 @@
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='sync_all_columns',
+        materialized='appended',
         pre_hook=[
             {"sql": "{{ follow_attributes(this) }}", "transaction": false},
             "{{ forget_planned(this, ['known_from']) }}"
@@ -46,6 +44,49 @@ exposures as (
     where
         stg_exposures.exposed_date between experiments.start_date and experiments.end_date
         and stg_exposures.known_from between build_plan.from_date and build_plan.to_date
+        and {{ in_slice('stg_exposures.unit_id') }}
+
+),
+
+{#- Most units have one exposure, which is their first: only the others need to be put in order. #}
+units_with_several as (
+
+    select
+        experiment_id,
+        unit_id
+    from exposures
+    group by experiment_id, unit_id
+    having count(*) > 1
+
+    {% if has_earlier_rows() -%}
+    union
+
+    select
+        first_exposures.experiment_id,
+        first_exposures.unit_id
+    from {{ this }} as first_exposures
+    where exists (
+        select 1
+        from exposures
+        where
+            exposures.experiment_id = first_exposures.experiment_id
+            and exposures.unit_id = first_exposures.unit_id
+    )
+    {%- endif %}
+
+),
+
+several_exposures as (
+
+    select exposures.*
+    from exposures
+    where exists (
+        select 1
+        from units_with_several
+        where
+            units_with_several.experiment_id = exposures.experiment_id
+            and units_with_several.unit_id = exposures.unit_id
+    )
 
 ),
 
@@ -62,11 +103,11 @@ daily_exposures as (
                 exposed_at, variant_id
                 {%- for attribute in attributes %}, a_{{ attribute }} nulls last {%- endfor %}
         ) as exposure_of_day
-    from exposures
+    from several_exposures
 
 ),
 
-{% if is_incremental() %}
+{% if has_earlier_rows() %}
 known_exposures as (
 
     select
@@ -107,7 +148,7 @@ candidates as (
     from daily_exposures
     where exposure_of_day = 1
 
-    {% if is_incremental() -%}
+    {% if has_earlier_rows() -%}
     union all
 
     select
@@ -180,10 +221,35 @@ changes as (
 
     select
         *,
-        lag(mixed_so_far) over (partition by experiment_id, unit_id order by known_from) as mixed_before
+        lag(mixed_so_far) over (partition by experiment_id, unit_id order by known_from) as mixed_before,
+        lag(first_precedence) over (partition by experiment_id, unit_id order by known_from) as earlier_precedence
     from running
 
 )
+
+select
+    experiment_id,
+    unit_id,
+    known_from,
+    variant_id,
+    exposed_at,
+    exposed_date,
+    known_from as exposure_known_from,
+    false as is_mixed,
+    cast(null as {{ dbt.type_timestamp() }}) as earlier_exposed_at
+    {%- for attribute in attributes %},
+    a_{{ attribute }}
+    {%- endfor %}
+from exposures
+where not exists (
+    select 1
+    from units_with_several
+    where
+        units_with_several.experiment_id = exposures.experiment_id
+        and units_with_several.unit_id = exposures.unit_id
+)
+
+union all
 
 select
     changes.experiment_id,
@@ -193,7 +259,8 @@ select
     first_exposure.exposed_at,
     first_exposure.exposed_date,
     first_exposure.instant_known_from as exposure_known_from,
-    changes.mixed_so_far = 1 as is_mixed
+    changes.mixed_so_far = 1 as is_mixed,
+    earlier_exposure.exposed_at as earlier_exposed_at
     {%- for attribute in attributes %},
     first_exposure.a_{{ attribute }}
     {%- endfor %}
@@ -203,6 +270,11 @@ inner join ranked as first_exposure
         changes.experiment_id = first_exposure.experiment_id
         and changes.unit_id = first_exposure.unit_id
         and changes.first_precedence = first_exposure.precedence
+left join ranked as earlier_exposure
+    on
+        changes.experiment_id = earlier_exposure.experiment_id
+        and changes.unit_id = earlier_exposure.unit_id
+        and changes.earlier_precedence = earlier_exposure.precedence
 where
     changes.is_known = 0
     and (changes.precedence = changes.first_precedence or changes.mixed_so_far <> changes.mixed_before)

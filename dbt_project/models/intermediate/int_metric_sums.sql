@@ -1,51 +1,261 @@
 {{ config(materialized='table') }}
+{#-
+    Each metric's sums by arm: at the span's last date of its snapshot, before that of the changes so far. Segments are
+    summed at the latest date only; everyone is the sum of the cells that the segments' attributes make.
+-#}
+{%- set attributes = metric_catalog()['attributes'] %}
 {%- set metrics = metric_catalog()['metrics'] %}
+{%- set capped_metrics = metrics | rejectattr('cap_quantile', 'none') | list %}
 with
+
+build_plan as (
+
+    select * from {{ source('inputs', 'build_plan') }}
+
+),
 
 unit_metrics as (
 
-    select * from {{ ref('int_unit_metrics') }}
+    select
+        unit_metrics.*,
+        unit_metrics.as_of_date = build_plan.latest_date as has_segments
+    from {{ ref('int_unit_metrics') }} as unit_metrics
+    inner join build_plan
+        on unit_metrics.experiment_id = build_plan.experiment_id
+
+),
+
+cells as (
+
+    select
+        as_of_date,
+        experiment_id,
+        variant_id
+        {%- for attribute in attributes %},
+        case when has_segments then coalesce(a_{{ attribute }}, 'unknown') end as a_{{ attribute }}
+        {%- endfor %}
+        {%- for metric in metrics %},
+        {%- set h = metric.metric_hash %}
+        {%- for sum in metric_sums(metric) %}
+        {{ sum.sql }} as {{ sum.name }},
+        {%- endfor %}
+        max(case when f_{{ h }} = 'usable' then exposed_date end) as last_cohort_{{ h }}
+        {%- endfor %}
+    from unit_metrics
+    group by
+        as_of_date, experiment_id, variant_id
+        {%- for attribute in attributes %},
+        case when has_segments then coalesce(a_{{ attribute }}, 'unknown') end
+        {%- endfor %}
+
+),
+
+{#- The changes up to each earlier date of the span. #}
+cohorts as (
+
+    select
+        calendar.as_of_date,
+        changes.experiment_id,
+        changes.arm,
+        changes.exposed_date
+        {%- for metric in metrics if metric.cap_quantile is none %}
+        {%- for sum in metric_sums(metric) %},
+        {{ exact("sum(changes." ~ sum.name ~ ")") }} as {{ sum.name }}
+        {%- endfor %}
+        {%- endfor %}
+    from {{ ref('int_metric_changes') }} as changes
+    inner join build_plan
+        on changes.experiment_id = build_plan.experiment_id
+    inner join {{ source('inputs', 'calendar') }} as calendar
+        on
+            calendar.as_of_date >= build_plan.from_date
+            and calendar.as_of_date < build_plan.to_date
+            and calendar.as_of_date >= changes.effective_date
+    group by calendar.as_of_date, changes.experiment_id, changes.arm, changes.exposed_date
+
+),
+
+capped_fates as (
+
+    select
+        calendar.as_of_date,
+        states.*
+        {%- for cap in quantile_caps() %},
+        caps.{{ cap.column }}
+        {%- endfor %}
+        {%- for metric in capped_metrics %},
+        {%- set group = maturity_groups([metric])[0] %}
+        states.maturity_group = {{ sql_text(group.name) }} as p_{{ metric.metric_hash }},
+        {{ fate_of(metric, has_population=true) }}
+        {%- endfor %}
+    from {{ ref('int_capped_states') }} as states
+    inner join {{ source('inputs', 'calendar') }} as calendar
+        on
+            calendar.as_of_date >= states.effective_date
+            and calendar.as_of_date < states.until_date
+    inner join {{ ref('int_metric_caps') }} as caps
+        on
+            states.experiment_id = caps.experiment_id
+            and calendar.as_of_date = caps.as_of_date
+
+),
+
+capped_values as (
+
+    select
+        as_of_date,
+        experiment_id,
+        arm,
+        exposed_date
+        {%- for metric in capped_metrics %},
+        {{ usable_values(metric) }}
+        {%- endfor %}
+    from capped_fates
+
+),
+
+{#- Every arm that has a unit at the date, whether or not any of its windows has matured. #}
+past_arms as (
+
+    select distinct
+        calendar.as_of_date,
+        exposures.experiment_id,
+        exposures.arm
+    from (
+        select
+            experiment_id,
+            arm,
+            entered_from,
+            left_from,
+            count(*) as n_units
+        from {{ ref('int_counted_exposures') }}
+        group by experiment_id, arm, entered_from, left_from
+    ) as exposures
+    inner join build_plan
+        on exposures.experiment_id = build_plan.experiment_id
+    inner join {{ source('inputs', 'calendar') }} as calendar
+        on
+            calendar.as_of_date >= build_plan.from_date
+            and calendar.as_of_date < build_plan.to_date
+            and calendar.as_of_date >= exposures.entered_from
+            and (exposures.left_from is null or calendar.as_of_date < exposures.left_from)
+
+),
+
+past_sums as (
+
+    select
+        as_of_date,
+        experiment_id,
+        arm
+        {%- for metric in metrics if metric.cap_quantile is none %},
+        {%- set h = metric.metric_hash %}
+        {%- for sum in metric_sums(metric) %}
+        {{ exact("sum(" ~ sum.name ~ ")") }} as {{ sum.name }},
+        {%- endfor %}
+        max(case when n_{{ h }} > 0 then exposed_date end) as last_cohort_{{ h }}
+        {%- endfor %}
+    from cohorts
+    group by as_of_date, experiment_id, arm
+
+),
+
+past_capped_sums as (
+
+    select
+        as_of_date,
+        experiment_id,
+        arm
+        {%- for metric in capped_metrics %},
+        {%- set h = metric.metric_hash %}
+        {%- for sum in metric_sums(metric) %}
+        {{ exact(sum.sql) }} as {{ sum.name }},
+        {%- endfor %}
+        max(case when f_{{ h }} = 'usable' then exposed_date end) as last_cohort_{{ h }}
+        {%- endfor %}
+    from capped_values
+    group by as_of_date, experiment_id, arm
+
+),
+
+caps as (
+
+    select * from {{ ref('int_metric_caps') }}
+
+),
+
+segments as (
+
+    {%- for attribute in [none] + attributes %}
+    {{ 'union all' if not loop.first }}
+
+    select
+        units.as_of_date,
+        units.experiment_id,
+        units.variant_id,
+        {{ sql_text(attribute or 'all') }} as segment_name,
+        {{ sql_text('all') if attribute is none else 'units.a_' ~ attribute }} as segment_value
+        {%- for metric in metrics %},
+        {%- set h = metric.metric_hash %}
+        {%- for sum in metric_sums(metric) %}
+        {{ exact("coalesce(sum(" ~ sum.name ~ "), 0)") }} as {{ sum.name }},
+        {%- endfor %}
+        max(last_cohort_{{ h }}) as last_cohort_{{ h }}
+        {%- endfor %}
+    from cells as units
+    {{- segment_joins(attribute) }}
+    group by
+        units.as_of_date, units.experiment_id, units.variant_id
+        {%- if attribute is not none %}, units.a_{{ attribute }}{% endif %}
+    {%- endfor %}
+
+),
+
+sums as (
+
+    select * from segments
+
+    union all
+
+    select
+        past_arms.as_of_date,
+        past_arms.experiment_id,
+        variants.variant_id,
+        'all' as segment_name,
+        'all' as segment_value
+        {%- for metric in metrics %},
+        {%- set h = metric.metric_hash %}
+        {%- set relation = 'past_sums' if metric.cap_quantile is none else 'past_capped_sums' %}
+        {%- for sum in metric_sums(metric) %}
+        coalesce({{ relation }}.{{ sum.name }}, {{ exact('0') }}) as {{ sum.name }},
+        {%- endfor %}
+        {{ relation }}.last_cohort_{{ h }}
+        {%- endfor %}
+    from past_arms
+    inner join {{ source('inputs', 'experiment_variants') }} as variants
+        on
+            past_arms.experiment_id = variants.experiment_id
+            and past_arms.arm = variants.position
+    left join past_sums
+        on
+            past_arms.as_of_date = past_sums.as_of_date
+            and past_arms.experiment_id = past_sums.experiment_id
+            and past_arms.arm = past_sums.arm
+    left join past_capped_sums
+        on
+            past_arms.as_of_date = past_capped_sums.as_of_date
+            and past_arms.experiment_id = past_capped_sums.experiment_id
+            and past_arms.arm = past_capped_sums.arm
 
 )
 
-{%- for attribute in [none] + metric_catalog()['attributes'] %}
-{{ 'union all' if not loop.first }}
-
 select
-    units.as_of_date,
-    units.experiment_id,
-    units.variant_id,
-    {{ sql_text(attribute or 'all') }} as segment_name,
-    {{ segment_value(attribute) }} as segment_value
-    {%- for metric in metrics %},
-    {%- set h = metric.metric_hash %}
-    count(y_{{ h }}) as n_{{ h }},
-    sum(case when f_{{ h }} = 'overflow' then 1 else 0 end) as overflow_{{ h }},
-    sum(case when f_{{ h }} = 'not_computed' then 1 else 0 end) as not_computed_{{ h }},
-    max(case when f_{{ h }} = 'usable' then exposed_date end) as last_cohort_{{ h }},
-    {{ exact_sum('t_' ~ h) }} as t_{{ h }},
-    {{ exact_sum('y_' ~ h) }} as y_{{ h }},
-    {{ exact_sum('y_' ~ h, 'y_' ~ h) }} as yy_{{ h }}
-    {%- if metric.denominator is not none %},
-    {{ exact_sum('d_' ~ h) }} as d_{{ h }},
-    {{ exact_sum('d_' ~ h, 'd_' ~ h) }} as dd_{{ h }},
-    {{ exact_sum('y_' ~ h, 'd_' ~ h) }} as yd_{{ h }}
-    {%- endif %}
-    {%- if metric.covariate is not none %},
-    {{ exact_sum('x_' ~ h) }} as x_{{ h }},
-    {{ exact_sum('x_' ~ h, 'x_' ~ h) }} as xx_{{ h }},
-    {{ exact_sum('y_' ~ h, 'x_' ~ h) }} as yx_{{ h }},
-    {{ exact_sum('h_' ~ h) }} as h_{{ h }},
-    {{ exact_sum('y_' ~ h, 'h_' ~ h) }} as yh_{{ h }},
-    {{ exact_sum('x_' ~ h, 'h_' ~ h) }} as xh_{{ h }}
-    {%- endif %}
-    {%- endfor %}
+    sums.*
     {%- for cap in quantile_caps() %},
-    max({{ cap.column }}) as {{ cap.column }}
+    caps.{{ cap.column }}
     {%- endfor %}
-from unit_metrics as units
-{{- segment_joins(attribute) }}
-group by
-    units.as_of_date, units.experiment_id, units.variant_id
-    {%- if attribute is not none %}, {{ segment_value(attribute) }}{% endif %}
-{%- endfor %}
+from sums
+left join caps
+    on
+        sums.as_of_date = caps.as_of_date
+        and sums.experiment_id = caps.experiment_id

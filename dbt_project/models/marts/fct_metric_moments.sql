@@ -1,8 +1,6 @@
 {{
     config(
-        materialized='incremental',
-        incremental_strategy='append',
-        on_schema_change='append_new_columns',
+        materialized='appended',
         pre_hook=["{{ forget_planned(this, ['as_of_date']) }}", "{{ forget_old_segments(this) }}"]
     )
 }}
@@ -15,9 +13,37 @@ sums as (
 
 ),
 
-cubes as (
+{#- The mean rounded to an integer, about which sums stay exact; a ratio as it is. #}
+centred as (
 
-    select * from {{ ref('int_metric_cubes') }}
+    select
+        *
+        {%- for metric in metrics %}
+        {%- set h = metric.metric_hash %}
+        {%- if metric.denominator is not none %},
+        case when d_{{ h }} <> 0 then cast(y_{{ h }} as double) / cast(d_{{ h }} as double) end as ratio_{{ h }}
+        {%- elif not metric.is_binary %},
+        {{ exact("case when n_" ~ h ~ " > 0 then round(cast(y_" ~ h ~ " as double) / cast(n_" ~ h ~ " as double)) else 0 end") }} as centre_{{ h }}
+        {%- endif %}
+        {%- endfor %}
+    from sums
+
+),
+
+{#- rest: how far the mean is from there; squares: the sum of squares about it; shift: what centring takes from cubes. #}
+moved as (
+
+    select
+        *
+        {%- for metric in metrics if metric.denominator is none and not metric.is_binary %},
+        {%- set h = metric.metric_hash %}
+        {%- set first = "(y_" ~ h ~ " - n_" ~ h ~ " * centre_" ~ h ~ ")" %}
+        {%- set square = "(yy_" ~ h ~ " - 2 * centre_" ~ h ~ " * y_" ~ h ~ " + n_" ~ h ~ " * centre_" ~ h ~ " * centre_" ~ h ~ ")" %}
+        cast({{ first }} as double) / nullif(cast(n_{{ h }} as double), 0) as rest_{{ h }},
+        {{ exact(square) }} as squares_{{ h }},
+        {{ exact("3 * " ~ square ~ " + 3 * centre_" ~ h ~ " * " ~ first ~ " + n_" ~ h ~ " * centre_" ~ h ~ " * centre_" ~ h) }} as shift_{{ h }}
+        {%- endfor %}
+    from centred
 
 ),
 
@@ -43,9 +69,9 @@ select
     sums.segment_value,
     cast(n_{{ h }} as bigint) as n_units,
     cast(y_{{ h }} as double) / nullif({{ n }}, 0) / {{ one }} as mean,
-    {{ sample_covariance('yy_' ~ h, 'y_' ~ h, 'y_' ~ h, 'n_' ~ h) }} / {{ one }} / {{ one }} as variance,
-    {{ third_central_moment(h) }} / {{ one }} / {{ one }} / {{ one }} as third_central_moment,
-    cast(t_{{ h }} as double) / {{ one }} as total,
+    {{ sample_covariance(sum_of(metric, 'yy'), 'y_' ~ h, 'y_' ~ h, 'n_' ~ h) }} / {{ one }} / {{ one }} as variance,
+    ({{ third_central_moment(metric) }}) / {{ one }} / {{ one }} / {{ one }} as third_central_moment,
+    cast({{ sum_of(metric, 't') }} as double) / {{ one }} as total,
     {%- if metric.denominator is not none %}
     cast(d_{{ h }} as double) / nullif({{ n }}, 0) / {{ denominator_one }} as denominator_mean,
     {{ sample_covariance('dd_' ~ h, 'd_' ~ h, 'd_' ~ h, 'n_' ~ h) }} / {{ denominator_one }} / {{ denominator_one }} as denominator_variance,
@@ -57,7 +83,7 @@ select
     {%- endif %}
     {%- if metric.covariate is not none %}
     cast(x_{{ h }} as double) / nullif({{ n }}, 0) / {{ one }} as covariate_mean,
-    {{ sample_covariance('xx_' ~ h, 'x_' ~ h, 'x_' ~ h, 'n_' ~ h) }} / {{ one }} / {{ one }} as covariate_variance,
+    {{ sample_covariance(sum_of(metric, 'xx'), 'x_' ~ h, 'x_' ~ h, 'n_' ~ h) }} / {{ one }} / {{ one }} as covariate_variance,
     {{ sample_covariance('yx_' ~ h, 'y_' ~ h, 'x_' ~ h, 'n_' ~ h) }} / {{ one }} / {{ one }} as covariate_covariance,
     cast(h_{{ h }} as double) / nullif({{ n }}, 0) as no_history_share,
     {{ sample_covariance('yh_' ~ h, 'y_' ~ h, 'h_' ~ h, 'n_' ~ h) }} / {{ one }} as no_history_covariance,
@@ -81,16 +107,9 @@ select
     cast(overflow_{{ h }} as bigint) as n_overflow,
     cast(not_computed_{{ h }} as bigint) as n_not_computed,
     {{ sql_text(h) }} as metric_hash
-from sums
+from moved as sums
 inner join experiment_metrics
     on
         sums.experiment_id = experiment_metrics.experiment_id
         and experiment_metrics.metric_id = {{ sql_text(metric.metric_id) }}
-inner join cubes
-    on
-        sums.as_of_date = cubes.as_of_date
-        and sums.experiment_id = cubes.experiment_id
-        and sums.variant_id = cubes.variant_id
-        and sums.segment_name = cubes.segment_name
-        and sums.segment_value = cubes.segment_value
 {%- endfor %}

@@ -1,0 +1,69 @@
+{#-
+    A table that a run adds rows to, a slice of its units at a time: so what is in memory at once is bounded, whatever
+    the size of the logs. Pre-hooks remove what is built again; all of it is one transaction. Unlike dbt's incremental
+    append, rows go straight into the table, without a temporary copy of them.
+-#}
+{% materialization appended, adapter='default' %}
+    {%- set target_relation = this.incorporate(type='table') -%}
+    {%- set existing_relation = load_cached_relation(this) -%}
+    {%- if config.get('starts_empty', false) and existing_relation is not none -%}
+        {%- do adapter.drop_relation(existing_relation) -%}
+        {%- set existing_relation = none -%}
+    {%- endif -%}
+
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+
+    {%- if existing_relation is none -%}
+        {%- call statement('create') -%}
+            create table {{ target_relation }} as
+            select * from ({{ of_slice(sql, 0, 1) }}) as no_rows
+            where 1 = 0
+        {%- endcall -%}
+    {%- endif -%}
+    {%- set columns = get_column_schema_from_query(of_slice(sql, 0, 1)) | map(attribute='name') | join(', ') -%}
+    {%- set slices = number_of_slices(sql) -%}
+    {%- for slice in range(slices) -%}
+        {%- call statement('main' if loop.last else 'slice') -%}
+            insert into {{ target_relation }} ({{ columns }})
+            {{ of_slice(sql, slice, slices) }}
+        {%- endcall -%}
+    {%- endfor -%}
+
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {%- do adapter.commit() -%}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+    {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}
+
+{#- Whether an `appended` model has rows from before: its table is there. -#}
+{% macro has_earlier_rows() -%}
+    {{ return(execute and load_cached_relation(this) is not none) }}
+{%- endmacro %}
+
+{#- A condition that holds for the units of the slice being built; for all of them in the compiled model. -#}
+{% macro in_slice(unit_id) -%} true /* slice of {{ unit_id }} */ {%- endmacro %}
+
+{#- The model's SQL, cut down to a slice. -#}
+{% macro of_slice(sql, slice, slices) -%}
+    {%- if slices == 1 -%} {{ return(sql) }}
+    {%- else -%}
+        {%- set condition = unit_hash('\\1') ~ ' % ' ~ slices ~ ' = ' ~ slice -%}
+        {{ return(modules.re.sub('true /\\* slice of (\\S+) \\*/', condition, sql)) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- Slices of the model: what `orchestration` counted for the run, where the model is cut at all. -#}
+{% macro number_of_slices(sql) -%}
+    {%- if '/* slice of ' not in sql -%} {{ return(1) }} {%- endif -%}
+    {{ return(run_query('select slices from ' ~ source('inputs', 'build_slices')).columns[0].values()[0] | int) }}
+{%- endmacro %}
+
+{#- A whole number above 0, the same for the same unit and evenly spread. -#}
+{% macro unit_hash(unit_id) -%}
+    {{ return(adapter.dispatch('unit_hash', 'equipoise')(unit_id)) }}
+{%- endmacro %}
+
+{% macro duckdb__unit_hash(unit_id) -%} hash({{ unit_id }}) {%- endmacro %}
+
+{% macro spark__unit_hash(unit_id) -%} abs(xxhash64({{ unit_id }}) % 1000000007) {%- endmacro %}

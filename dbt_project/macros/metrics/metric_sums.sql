@@ -1,0 +1,74 @@
+{#-
+    The exact integer sums behind a metric's moments, as a list of `{name, sql}`: numbers of units (n, overflow,
+    not_computed), sums of values (y, d, x, h; t before the cap), of their products (yy, yx, …) and of triple products,
+    each in two limbs (yyy_high * 10^14 + yyy_low). What follows from another sum is left out: see `sum_of`.
+    `sign`: a column of 1 and -1 by which every unit counts, or none.
+-#}
+{% macro metric_sums(metric, sign=none) -%}
+    {%- set h = metric.metric_hash -%}
+    {%- set times = sign ~ ' * ' if sign is not none else '' -%}
+    {%- set one = sign if sign is not none else '1' -%}
+    {%- set y, d, x, no_history = 'y_' ~ h, 'd_' ~ h, 'x_' ~ h, 'h_' ~ h -%}
+    {%- set sums = [
+        {'name': 'n_' ~ h, 'sql': "sum(case when f_" ~ h ~ " = 'usable' then " ~ one ~ " else 0 end)"},
+        {'name': 'overflow_' ~ h, 'sql': "sum(case when f_" ~ h ~ " = 'overflow' then " ~ one ~ " else 0 end)"},
+        {'name': 'not_computed_' ~ h, 'sql': "sum(case when f_" ~ h ~ " = 'not_computed' then " ~ one ~ " else 0 end)"},
+        {'name': y, 'sql': exact_total(times ~ y)},
+    ] -%}
+    {%- if is_capped(metric) -%} {%- do sums.append({'name': 't_' ~ h, 'sql': exact_total(times ~ 't_' ~ h)}) -%} {%- endif -%}
+    {%- set pairs, triples = [], [] -%}
+    {%- if not metric.is_binary -%}
+        {%- do pairs.append(('y', 'y')) -%} {%- do triples.append(('y', 'y', 'y')) -%}
+    {%- endif -%}
+    {%- if metric.denominator is not none -%}
+        {%- do sums.append({'name': d, 'sql': exact_total(times ~ d)}) -%}
+        {%- do pairs.extend([('d', 'd'), ('y', 'd')]) -%}
+        {%- do triples.extend([('y', 'y', 'd'), ('y', 'd', 'd'), ('d', 'd', 'd')]) -%}
+    {%- endif -%}
+    {%- if metric.covariate is not none -%}
+        {%- do sums.extend([
+            {'name': x, 'sql': exact_total(times ~ x)}, {'name': no_history, 'sql': exact_total(times ~ no_history)},
+        ]) -%}
+        {%- do pairs.extend([('y', 'x'), ('y', 'h'), ('x', 'h')]) -%}
+        {%- if not metric.is_binary -%} {%- do pairs.append(('x', 'x')) -%} {%- endif -%}
+    {%- endif -%}
+    {%- for left, right in pairs -%}
+        {%- do sums.append({
+            'name': left ~ right ~ '_' ~ h,
+            'sql': 'sum(' ~ exact_product(times ~ left ~ '_' ~ h, right ~ '_' ~ h) ~ ')',
+        }) -%}
+    {%- endfor -%}
+    {%- for first, second, third in triples -%}
+        {%- set limbs = triple_product(times ~ first ~ '_' ~ h, second ~ '_' ~ h, third ~ '_' ~ h) -%}
+        {%- do sums.append({'name': first ~ second ~ third ~ '_high_' ~ h, 'sql': 'sum(' ~ limbs.high ~ ')'}) -%}
+        {%- do sums.append({'name': first ~ second ~ third ~ '_low_' ~ h, 'sql': 'sum(' ~ limbs.low ~ ')'}) -%}
+    {%- endfor -%}
+    {{ return(sums) }}
+{%- endmacro %}
+
+{#- One of a metric's sums by its short name: of a binary value the square is the value, and without a cap t is y. -#}
+{% macro sum_of(metric, name) -%}
+    {%- set same = {'yy': 'y', 'xx': 'x'} if metric.is_binary else {} -%}
+    {%- set kept = 'y' if name == 't' and not is_capped(metric) else same.get(name, name) -%}
+    {{ return(kept ~ '_' ~ metric.metric_hash) }}
+{%- endmacro %}
+
+{#- Whether a metric's values are cut off above. -#}
+{% macro is_capped(metric) -%}
+    {{ return(metric.cap_upper is not none or metric.cap_quantile is not none or metric.denominator_cap_upper is not none) }}
+{%- endmacro %}
+
+{#- The product of three values below 10^14 in two exact limbs, high * 10^14 + low. Most values are below 10^7, and then
+    the product of two is a limb's remainder already. -#}
+{% macro triple_product(first, second, third) -%}
+    {%- set are_small = 'abs(' ~ first ~ ') < 10000000 and abs(' ~ second ~ ') < 10000000' -%}
+    {%- set pair = exact_product(first, second) -%}
+    {{ return({
+        'high': 'case when ' ~ are_small ~ ' then 0 else ' ~ exact_product(third, whole_quotient(pair, limb())) ~ ' end',
+        'low': 'case when ' ~ are_small ~ ' then ' ~ exact_product(third, '(' ~ first ~ ') * ' ~ second)
+            ~ ' else ' ~ exact_product(third, remainder(pair, limb())) ~ ' end',
+    }) }}
+{%- endmacro %}
+
+{#- The base of the two limbs. -#}
+{% macro limb() -%} {{ return('100000000000000') }} {%- endmacro %}

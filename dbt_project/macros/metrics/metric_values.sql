@@ -1,0 +1,87 @@
+{#-
+    What a metric sees of a unit, in three steps that models chain as CTEs. Prefixes: y_ and d_ numerator and
+    denominator; x_ the covariate; h_ whether there was no history; f_ the value's fate; t_ the value before its cap.
+-#}
+
+{#- The value that a metric sees of a unit: the maximum of nothing is 0, a binary metric is 0 or 1. -#}
+{% macro seen_value(column, is_binary) -%}
+    {%- if is_binary -%}
+    case when {{ column }} > 0 then 1 when {{ column }} is not null then 0 end
+    {%- else -%}
+    case when {{ column }} = {{ nothing_yet() }} then 0 else {{ column }} end
+    {%- endif -%}
+{%- endmacro %}
+
+{#- First step: raw values, from unit values. -#}
+{% macro seen_values(metric) -%}
+    {%- set h = metric.metric_hash -%}
+    {{ seen_value(metric.value, metric.is_binary) }} as y_{{ h }}
+    {%- if metric.denominator is not none %},
+        {{ seen_value(metric.denominator, false) }} as d_{{ h }}
+    {%- endif %}
+    {%- if metric.covariate is not none %},
+        {{ seen_value(metric.covariate, metric.is_binary) }} as x_{{ h }},
+        case when {{ metric.history }} = 0 then 1 when {{ metric.history }} is not null then 0 end as h_{{ h }}
+    {%- endif %}
+{%- endmacro %}
+
+{#- The columns of the first step without values, for units of another maturity group. -#}
+{% macro no_values(metric) -%}
+    {%- set h = metric.metric_hash -%}
+    cast(null as bigint) as y_{{ h }}
+    {%- if metric.denominator is not none %},
+    cast(null as bigint) as d_{{ h }}
+    {%- endif %}
+    {%- if metric.covariate is not none %},
+    cast(null as bigint) as x_{{ h }},
+    cast(null as bigint) as h_{{ h }}
+    {%- endif %}
+{%- endmacro %}
+
+{#- Second step: usable, overflow, never computed, or outside the population, where the model has a p_ column. -#}
+{% macro fate_of(metric, has_population) -%}
+    {%- set h = metric.metric_hash -%}
+    {%- set parts = ['y_' ~ h] -%}
+    {%- if metric.denominator is not none %}{% do parts.append('d_' ~ h) %}{% endif -%}
+    {%- if metric.covariate is not none %}{% do parts.append('x_' ~ h) %}{% do parts.append('h_' ~ h) %}{% endif -%}
+    case
+        {%- if has_population %}
+            when not p_{{ h }} then 'outside'
+        {%- endif %}
+            when {% for part in parts %}{{ part }} is null{{ ' or ' if not loop.last }}{% endfor %} then 'not_computed'
+        {%- if not metric.is_binary %}
+            when
+                {% for part in parts -%}
+                abs({{ part }}) >= {{ overflow_limit() }}{{ ' or ' if not loop.last }}
+                {%- endfor %}
+                then 'overflow'
+        {%- endif %}
+            else 'usable'
+        end as f_{{ h }}
+{%- endmacro %}
+
+{#- Third step: only usable values stay, capped. -#}
+{% macro usable_values(metric) -%}
+    {%- set h = metric.metric_hash -%}
+    {%- set is_usable = "case when f_" ~ h ~ " = 'usable' then " -%}
+    {%- set quantile_cap = 'cap_' ~ h if metric.cap_quantile is not none else none -%}
+    {%- set denominator_cap = 'denominator_cap_' ~ h if metric.cap_quantile is not none else none -%}
+    f_{{ h }},
+    {{ is_usable }}cast(y_{{ h }} as bigint) end as t_{{ h }},
+    {{ is_usable }}cast({{ capped('y_' ~ h, metric.cap_upper, quantile_cap) }} as bigint) end as y_{{ h }}
+    {%- if metric.denominator is not none %},
+    {{ is_usable }}cast({{ capped('d_' ~ h, metric.denominator_cap_upper, denominator_cap) }} as bigint) end as d_{{ h }}
+    {%- endif %}
+    {%- if metric.covariate is not none %},
+    {{ is_usable }}cast(x_{{ h }} as bigint) end as x_{{ h }},
+    {{ is_usable }}cast(h_{{ h }} as bigint) end as h_{{ h }}
+    {%- endif %}
+{%- endmacro %}
+
+{#- A metric's capped value: a fixed cap in quantised units, a column that holds a quantile, or none. -#}
+{% macro capped(column, fixed_cap, quantile_cap) -%}
+    {%- if fixed_cap is not none -%} least({{ column }}, {{ fixed_cap }})
+    {%- elif quantile_cap is not none -%} least({{ column }}, {{ quantile_cap }})
+    {%- else -%} {{ column }}
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,242 @@
+{#-
+    How units' values went from as-of date to as-of date of a span, as CTEs for a group of metrics that mature together:
+
+    - `<name>_contributions`: what changed something for a unit: its base snapshot, its exposure, a day's rows, its leaving;
+    - `<name>_changes`: these added up by the first as-of date at which they count for the group;
+    - `<name>_states`: a row for each change, with the values after it (`v_`), before it (`before_v_`), and whether the unit
+      counts after (`is_in`) and did before (`was_in`).
+
+    The span's last date is left out: there the snapshot itself is summed. With one date in the span there is nothing here.
+-#}
+{% macro unit_states(group) -%}
+{%- set name, unit_values = group.name, group.unit_values -%}
+{{ name }}_contributions as (
+
+    select
+        exposures.experiment_id,
+        exposures.unit_id,
+        exposures.exposed_at,
+        exposures.exposed_date,
+        exposures.arm,
+        span.from_date,
+        span.to_date,
+        exposures.entered_from as known_from,
+        0 as has_left
+        {%- for unit_value in unit_values %},
+        {{ nothing_of(unit_value) }} as {{ unit_value.column }}
+        {%- endfor %}
+    from counted_exposures as exposures
+    inner join span
+        on
+            exposures.experiment_id = span.experiment_id
+            and exposures.entered_from < span.to_date
+            and (span.base_date is null or exposures.entered_from > span.base_date)
+
+    union all
+
+    select
+        exposures.experiment_id,
+        exposures.unit_id,
+        exposures.exposed_at,
+        exposures.exposed_date,
+        exposures.arm,
+        span.from_date,
+        span.to_date,
+        exposures.left_from as known_from,
+        1 as has_left
+        {%- for unit_value in unit_values %},
+        {{ nothing_of(unit_value) }} as {{ unit_value.column }}
+        {%- endfor %}
+    from counted_exposures as exposures
+    inner join span
+        on
+            exposures.experiment_id = span.experiment_id
+            and exposures.left_from < span.to_date
+            and (span.base_date is null or exposures.left_from > span.base_date)
+
+    union all
+
+    select
+        snapshots.experiment_id,
+        snapshots.unit_id,
+        snapshots.exposed_at,
+        snapshots.exposed_date,
+        cast(variants.position as smallint) as arm,
+        span.from_date,
+        span.to_date,
+        span.from_date as known_from,
+        0 as has_left
+        {%- for unit_value in unit_values %},
+        coalesce(snapshots.{{ unit_value.column }}, {{ never_computed() }}) as {{ unit_value.column }}
+        {%- endfor %}
+    from {{ ref('int_exposed_units') }} as snapshots
+    inner join span
+        on
+            snapshots.experiment_id = span.experiment_id
+            and snapshots.as_of_date = span.base_date
+    inner join {{ source('inputs', 'experiment_variants') }} as variants
+        on
+            snapshots.experiment_id = variants.experiment_id
+            and snapshots.variant_id = variants.variant_id
+    where {{ in_slice('snapshots.unit_id') }}
+
+    union all
+
+    select
+        unit_days.experiment_id,
+        unit_days.unit_id,
+        unit_days.exposed_at,
+        unit_days.exposed_date,
+        unit_days.arm,
+        span.from_date,
+        span.to_date,
+        greatest(unit_days.known_from, unit_days.exposure_known_from) as known_from,
+        0 as has_left
+        {%- for unit_value in unit_values %},
+        {{ value_of_day(unit_value) }} as {{ unit_value.column }}
+        {%- endfor %}
+    from {{ ref('int_exposed_unit_days') }} as unit_days
+    inner join span
+        on
+            unit_days.experiment_id = span.experiment_id
+            and unit_days.known_from < span.to_date
+            and unit_days.exposure_known_from < span.to_date
+            and (
+                span.base_date is null
+                or unit_days.known_from > span.base_date
+                or unit_days.exposure_known_from > span.base_date
+            )
+    where
+        {{ in_slice('unit_days.unit_id') }}
+        {%- if group.end_days is not none %}
+        and unit_days.day < {{ group.end_days }}
+        {%- endif %}
+
+),
+
+{{ name }}_dated as (
+
+    select
+        contributions.*,
+        {%- if group.end_days is none %}
+        greatest(contributions.known_from, contributions.from_date) as effective_date
+        {%- else %}
+        greatest(contributions.known_from, contributions.from_date, {{ maturity_date('contributions.exposed_at', group.end_days) }}) as effective_date
+        {%- endif %}
+    from {{ name }}_contributions as contributions
+    {%- if group.end_days is not none %}
+    inner join {{ source('inputs', 'calendar') }} as calendar
+        on calendar.as_of_date = cast({{ instant_plus_days('contributions.exposed_at', group.end_days) }} as date)
+    {%- endif %}
+
+),
+
+{{ name }}_changes as (
+
+    select
+        experiment_id,
+        unit_id,
+        exposed_at,
+        effective_date,
+        min(exposed_date) as exposed_date,
+        min(arm) as arm,
+        max(has_left) as has_left,
+        min(to_date) as to_date
+        {%- for unit_value in unit_values %},
+        {%- if unit_value.aggregate == 'max' %}
+        max({{ unit_value.column }}) as {{ unit_value.column }}
+        {%- else %}
+        cast(least(greatest({{ exact_total(unit_value.column) }}, -1000000000000000000), {{ never_computed() }}) as bigint) as {{ unit_value.column }}
+        {%- endif %}
+        {%- endfor %}
+    from {{ name }}_dated
+    where effective_date < to_date
+    group by experiment_id, unit_id, exposed_at, effective_date
+
+),
+
+{{ name }}_running as (
+
+    select
+        experiment_id,
+        unit_id,
+        exposed_date,
+        arm,
+        effective_date,
+        lead(effective_date, 1, to_date) over changes_of_unit as until_date,
+        row_number() over changes_of_unit as nth,
+        has_left,
+        sum(has_left) over changes_so_far as times_left
+        {%- for unit_value in unit_values %},
+        {%- set column = unit_value.column %}
+        {%- if unit_value.aggregate == 'max' %}
+        max({{ column }}) over changes_so_far as {{ column }},
+        coalesce(
+            max({{ column }}) over (changes_of_unit rows between unbounded preceding and 1 preceding), {{ nothing_yet() }}
+        ) as before_{{ column }}
+        {%- else %}
+        {{ exact_total(column) }} over changes_so_far as {{ column }},
+        {{ column }} as since_{{ column }}
+        {%- endif %}
+        {%- endfor %}
+    from {{ name }}_changes
+    window
+        changes_of_unit as (partition by experiment_id, unit_id, exposed_at order by effective_date),
+        changes_so_far as (
+            partition by experiment_id, unit_id, exposed_at order by effective_date
+            rows between unbounded preceding and current row
+        )
+
+),
+
+{{ name }}_states as (
+
+    select
+        experiment_id,
+        unit_id,
+        exposed_date,
+        arm,
+        effective_date,
+        until_date,
+        times_left = 0 as is_in,
+        nth > 1 and times_left = has_left as was_in
+        {%- for unit_value in unit_values %},
+        {%- set column = unit_value.column %}
+        {%- if unit_value.aggregate == 'max' %}
+        nullif({{ column }}, {{ never_computed() }}) as {{ column }},
+        nullif(before_{{ column }}, {{ never_computed() }}) as before_{{ column }}
+        {%- else %}
+        {{ computed_total(column) }} as {{ column }},
+        {{ computed_total(column ~ ' - since_' ~ column) }} as before_{{ column }}
+        {%- endif %}
+        {%- endfor %}
+    from {{ name }}_running
+
+)
+{%- endmacro %}
+
+{#- What the CTEs of `unit_states` read, whatever the group. -#}
+{% macro unit_state_inputs() -%}
+span as (
+
+    select * from {{ source('inputs', 'build_plan') }}
+    where from_date < to_date
+
+),
+
+counted_exposures as (
+
+    select * from {{ ref('int_counted_exposures') }} as exposures
+    where {{ in_slice('exposures.unit_id') }}
+
+)
+{%- endmacro %}
+
+{#- The first as-of date by whose end some 24-hour days have passed since an instant; `calendar` is joined on its UTC date. -#}
+{% macro maturity_date(exposed_at, end_days) -%}
+    case
+        when {{ instant_plus_days(exposed_at, end_days) }} <= calendar.starts_at then {{ date_plus('calendar.as_of_date', -1) }}
+        when {{ instant_plus_days(exposed_at, end_days) }} <= calendar.ends_at then calendar.as_of_date
+        else {{ date_plus('calendar.as_of_date', 1) }}
+    end
+{%- endmacro %}

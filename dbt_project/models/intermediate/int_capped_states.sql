@@ -1,0 +1,46 @@
+{{ config(materialized='appended', starts_empty=true) }}
+{#-
+    Units' values of metrics with a quantile cap, with the as-of dates from and until which they hold. Such a cap moves
+    from date to date, so that the sums under it do not add up over dates.
+-#}
+{%- set metrics = metric_catalog()['metrics'] | rejectattr('cap_quantile', 'none') | list %}
+{%- set groups = maturity_groups(metrics) %}
+with
+
+{{ unit_state_inputs() }}
+
+{%- for group in groups %},
+
+{{ unit_states(group) }}
+{%- endfor %}
+
+{% for group in groups %}
+{{ 'union all' if not loop.first }}
+
+select
+    {{ sql_text(group.name) }} as maturity_group,
+    experiment_id,
+    arm,
+    exposed_date,
+    effective_date,
+    until_date
+    {%- for metric in metrics %},
+    {%- if metric.end_days == group.end_days %}
+    {{ seen_values(metric) }}
+    {%- else %}
+    {{ no_values(metric) }}
+    {%- endif %}
+    {%- endfor %}
+from {{ group.name }}_states
+where is_in
+{%- else %}
+select
+    'none' as maturity_group,
+    experiment_id,
+    cast(0 as smallint) as arm,
+    from_date as exposed_date,
+    from_date as effective_date,
+    to_date as until_date
+from span
+where 1 = 0
+{%- endfor %}

@@ -1,0 +1,62 @@
+{{ config(materialized='view') }}
+{#-
+    Exposures that count in an arm, and for how long: from `entered_from` until the day before `left_from`, when the
+    unit turned out to be mixed or to have been exposed earlier. Few ever leave.
+-#}
+with
+
+first_exposures as (
+
+    select * from {{ ref('int_first_exposures') }}
+
+),
+
+departures as (
+
+    select
+        experiment_id,
+        unit_id,
+        earlier_exposed_at as exposed_at,
+        min(known_from) as left_from
+    from first_exposures
+    where
+        earlier_exposed_at is not null
+        and (is_mixed or earlier_exposed_at <> exposed_at)
+    group by experiment_id, unit_id, earlier_exposed_at
+
+),
+
+variants as (
+
+    select * from {{ source('inputs', 'experiment_variants') }}
+
+)
+
+select
+    first_exposures.experiment_id,
+    first_exposures.unit_id,
+    first_exposures.exposed_at,
+    first_exposures.exposed_date,
+    first_exposures.variant_id,
+    cast(variants.position as smallint) as arm,
+    first_exposures.known_from as entered_from,
+    departures.left_from
+    {%- for attribute in metric_catalog()['attributes'] %},
+    first_exposures.a_{{ attribute }}
+    {%- endfor %}
+from first_exposures
+inner join variants
+    on
+        first_exposures.experiment_id = variants.experiment_id
+        and first_exposures.variant_id = variants.variant_id
+left join departures
+    on
+        first_exposures.experiment_id = departures.experiment_id
+        and first_exposures.unit_id = departures.unit_id
+        and first_exposures.exposed_at = departures.exposed_at
+where
+    not first_exposures.is_mixed
+    and (
+        first_exposures.earlier_exposed_at is null
+        or first_exposures.earlier_exposed_at <> first_exposures.exposed_at
+    )
