@@ -1,10 +1,14 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint check-configs format dev lock clean
+.PHONY: help setup demo test test-long lint check-configs format dev lock clean bench-full bench-daily bench-wide bench-growth
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
+
+RUNS ?= 5
+SCALE ?= 1
+BENCH_OPTIONS = --runs $(RUNS) --scale $(SCALE) $(WRITE)
 
 export DO_NOT_TRACK := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
@@ -52,6 +56,18 @@ dev: setup  ## Dagster's web UI and daemon, with the daily schedule on
 
 lock: setup  ## Refresh requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock pyproject.toml
+
+bench-full: setup  ## Full refresh of 10 M exposures and 50 M events beside the floor; RUNS=5 SCALE=1/8 WRITE=--write
+	$(BIN)/python -m benchmarks full $(BENCH_OPTIONS)
+
+bench-daily: setup  ## The next day after 5, 30 and 60 days of history
+	$(BIN)/python -m benchmarks daily $(BENCH_OPTIONS)
+
+bench-wide: setup  ## 250,000 comparisons from moments to decisions; health checks of 60 as-of dates
+	$(BIN)/python -m benchmarks wide $(BENCH_OPTIONS)
+
+bench-growth: setup  ## Both at 1/8, 1/4, 1/2 and 1 of the rows, and the fitted exponent
+	$(BIN)/python -m benchmarks growth $(BENCH_OPTIONS)
 
 clean:  ## Remove the environment and the demo's state
 	rm -rf $(VENV) var data

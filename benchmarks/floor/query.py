@@ -17,10 +17,10 @@ _SQL = Path(__file__).parent
 _THREADS = 2
 
 
-def floor_moments(project: Path, *, parts: int, memory_limit: str) -> pd.DataFrame:
+def floor_moments(project: Path, *, parts: int, shares: int, memory_limit: str) -> pd.DataFrame:
     """A row per variant and metric, with the columns of `fct_metric_moments`, as of the last log date.
 
-    `parts`: into how many the units are split, by hash, one after another.
+    The units are split by hash into `parts`, each with a scan of the logs, and those into `shares`.
     """
     as_of_ends_at = datetime.combine(full_refresh().last_history_date + timedelta(days=1), time())
     with duckdb.connect() as connection:
@@ -34,10 +34,14 @@ def floor_moments(project: Path, *, parts: int, memory_limit: str) -> pd.DataFra
             connection.execute(f"SET VARIABLE {name} = $files", {"files": files})
         connection.execute("SET VARIABLE as_of_ends_at = $instant", {"instant": as_of_ends_at})
         connection.execute("SET VARIABLE parts = $parts", {"parts": parts})
+        connection.execute("SET VARIABLE shares = $shares", {"shares": shares})
         connection.execute(_read("set_up"))
         for part in range(parts):
             connection.execute("SET VARIABLE part = $part", {"part": part})
-            connection.execute(_read("part"))
+            connection.execute(_read("exposed_events"))
+            for share in range(shares):
+                connection.execute("SET VARIABLE share = $share", {"share": share})
+                connection.execute(_read("unit_sums"))
         return connection.execute(_read("moments")).df()
 
 
@@ -50,9 +54,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.floor.query", description=__doc__)
     parser.add_argument("--project", type=Path, required=True, help="folder of the full refresh's project")
     parser.add_argument("--parts", type=int, default=1)
+    parser.add_argument("--shares", type=int, default=1)
     parser.add_argument("--memory-limit", default="1GB")
     options = parser.parse_args()
-    moments = floor_moments(options.project, parts=options.parts, memory_limit=options.memory_limit)
+    moments = floor_moments(
+        options.project, parts=options.parts, shares=options.shares, memory_limit=options.memory_limit
+    )
     print(moments.to_csv(index=False), end="")
 
 

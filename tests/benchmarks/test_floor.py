@@ -23,7 +23,7 @@ def test_the_floor_gives_the_moments_that_the_pipeline_publishes(tmp_path: Path)
     last = scenario.last_history_date
 
     run(workspace, scenario.first_history_date, last)
-    floor = floor_moments(project, parts=3, memory_limit="500MB").set_index(KEY).sort_index()
+    floor = floor_moments(project, parts=2, shares=2, memory_limit="500MB").set_index(KEY).sort_index()
 
     published = table(workspace.state, "metric_moments", as_of_date=last, segment_name="all")
     published = published.set_index(KEY).sort_index()[list(floor.columns)].astype(dict.fromkeys(["n_units"], "int64"))

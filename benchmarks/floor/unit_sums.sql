@@ -1,74 +1,10 @@
--- The sums of one part of the units, chosen by hash: `part` of `parts`. Each part is a scan of its own, which costs
--- less than what the hash tables of all units would spill.
+-- The sums over the units of one share of a part: `share` of `shares`. Their hash tables then fit into memory.
 INSERT INTO unit_sums
-WITH exposed AS (
-    SELECT
-        user_id,
-        min(ts) AS exposed_at,
-        min(variant) AS variant
-    FROM read_parquet(getvariable('exposures'))
-    WHERE hash(user_id) % getvariable('parts') = getvariable('part')
-    GROUP BY user_id
-    HAVING min(variant) = max(variant)
-),
-
--- The events after exposure, and those of the seven days before its date that were known by then: exposures are never
--- late in these logs, so a first exposure is known from its own date. Names become numbers, which are narrower.
-delivered AS MATERIALIZED (
-    SELECT
-        hash(events.event_id) AS event_hash,
-        exposed.user_id,
-        CAST(
-            CASE events.name
-                WHEN 'visit' THEN 1
-                WHEN 'product_view' THEN 2
-                WHEN 'add_to_cart' THEN 3
-                WHEN 'purchase' THEN 4
-                WHEN 'signup' THEN 5
-                ELSE 0
-            END AS TINYINT
-        ) AS name,
-        events.channel = 'web' AS is_web,
-        CAST(round(events.amount * 100) AS BIGINT) AS amount,
-        CAST(
-            CASE
-                WHEN events.ts >= exposed.exposed_at
-                    THEN (epoch_us(events.ts) - epoch_us(exposed.exposed_at)) // 86400000000
-                ELSE -1
-            END AS TINYINT
-        ) AS day
-    FROM read_parquet(getvariable('events'), filename = true) AS events
-    INNER JOIN exposed ON events.user_id = exposed.user_id
-    WHERE
-        hash(events.user_id) % getvariable('parts') = getvariable('part')
-        AND (
-            events.ts >= exposed.exposed_at
-            OR (
-                CAST(events.ts AS DATE) < CAST(exposed.exposed_at AS DATE)
-                AND CAST(events.ts AS DATE) >= CAST(exposed.exposed_at AS DATE) - 7
-                AND CAST(parse_filename(filename, true) AS DATE) <= CAST(exposed.exposed_at AS DATE)
-            )
-        )
-),
-
-repeated AS (
-    SELECT event_hash
-    FROM delivered
-    GROUP BY event_hash
-    HAVING count(*) > 1
-),
-
--- Only rows whose hash comes twice are compared.
-exposed_events AS MATERIALIZED (
-    SELECT * FROM delivered ANTI JOIN repeated USING (event_hash)
-    UNION ALL
-    SELECT DISTINCT * FROM delivered SEMI JOIN repeated USING (event_hash)
-),
-
+WITH
 -- Purchases are few and have most of the columns: grouped apart, the wide hash table stays small.
 visits AS (
     SELECT
-        user_id,
+        unit,
         (count(*) FILTER (day < 0) > 0)::BIGINT AS h,
         count(*) FILTER (day = 0 AND name = 1) AS visits_1d,
         count(*) FILTER (day BETWEEN 0 AND 6 AND name = 1) AS visits_7d,
@@ -79,12 +15,13 @@ visits AS (
         count(*) FILTER (day BETWEEN 0 AND 2 AND name = 3) AS carts_3d,
         count(*) FILTER (day < 0 AND name = 3) AS carts_before
     FROM exposed_events
-    GROUP BY user_id
+    WHERE unit % getvariable('shares') = getvariable('share')
+    GROUP BY unit
 ),
 
 purchases AS (
     SELECT
-        user_id,
+        unit,
         count(*) FILTER (day = 0) AS orders_1d,
         count(*) FILTER (day BETWEEN 0 AND 6) AS orders_7d,
         count(*) FILTER (day >= 0) AS orders,
@@ -97,15 +34,15 @@ purchases AS (
         coalesce(sum(amount) FILTER (day < 0), 0)::BIGINT AS revenue_before,
         coalesce(max(amount) FILTER (day >= 0), 0) AS largest_order
     FROM exposed_events
-    WHERE name = 4
-    GROUP BY user_id
+    WHERE name = 4 AND unit % getvariable('shares') = getvariable('share')
+    GROUP BY unit
 ),
 
 units AS (
     SELECT *
     FROM visits
-    INNER JOIN exposed USING (user_id)
-    LEFT JOIN purchases USING (user_id)
+    INNER JOIN exposed USING (unit)
+    LEFT JOIN purchases USING (unit)
 ),
 
 -- A windowed outcome, with its covariate, is NULL until its window has passed.
@@ -178,6 +115,7 @@ counts AS (
         count(*) FILTER (exposed_at + INTERVAL 72 HOURS <= getvariable('as_of_ends_at')) AS n_3d,
         count(*) FILTER (exposed_at + INTERVAL 168 HOURS <= getvariable('as_of_ends_at')) AS n_7d
     FROM exposed
+    WHERE unit % getvariable('shares') = getvariable('share')
     GROUP BY variant
 ),
 

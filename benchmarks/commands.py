@@ -1,0 +1,62 @@
+"""The commands that are measured, each a fresh process: the floor, a run of the pipeline, the wide scorecard."""
+
+import json
+import math
+import shutil
+import sys
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from pathlib import Path
+
+from benchmarks.process import ProcessRun, timed_process
+
+# At full scale: what was fastest within a limit of 1 GB.
+FLOOR_PARTS, FLOOR_SHARES = 4, 4
+
+
+@dataclass(frozen=True)
+class PipelineRun:
+    """A run of the pipeline, with Dagster's seconds by step."""
+
+    process: ProcessRun
+    step_seconds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class PipelineProject:
+    """A generated project that the installed command is pointed at; its state lies beside it."""
+
+    folder: Path
+    memory_limit: str
+
+    @property
+    def state(self) -> Path:
+        """The state folder."""
+        return self.folder / "state"
+
+    def forget_state(self) -> None:
+        """Begin from nothing."""
+        shutil.rmtree(self.state, ignore_errors=True)
+
+    def run(self, first: date, last: date) -> PipelineRun:
+        """`equipoise run` over log dates."""
+        command = [
+            *(str(Path(sys.executable).with_name("equipoise")), "--configs", str(self.folder / "configs")),
+            *("--data", str(self.folder / "data"), "--state", str(self.state)),
+            *("run", "--from", first.isoformat(), "--to", last.isoformat(), "--format", "json"),
+        ]
+        process = timed_process(command, {"EQUIPOISE_MEMORY_LIMIT": self.memory_limit})
+        return PipelineRun(process, json.loads(process.output)["step_seconds"])
+
+
+def run_floor(project: Path, scale: Fraction, memory_limit: str) -> ProcessRun:
+    """The hand-written query over a full refresh's logs."""
+    parts = math.ceil(FLOOR_PARTS * scale)
+    options = ["--parts", str(parts), "--shares", str(FLOOR_SHARES), "--memory-limit", memory_limit]
+    return timed_process([sys.executable, "-m", "benchmarks.floor.query", "--project", str(project), *options])
+
+
+def run_wide(*options: str) -> ProcessRun:
+    """The wide scorecard, or with `--health` the health checks."""
+    return timed_process([sys.executable, "-m", "benchmarks.wide", *options])
