@@ -121,7 +121,7 @@ def _prepare(request: DayRequest, files: list[LogFile]) -> PreparedDay:
     except BadFileError as error:
         return PreparedDay(request, request.failed(reason=str(error), files=files))
     mark_duplicates(connection, source, _earlier_files(request))
-    day = profile_day(connection, source, _recent_days(request))
+    day = profile_day(connection, source, bounds, _recent_days(request))
     _require_balance(request, rows_read, day)
     token = uuid.uuid4().hex
     rows = session.scratch / f"rows-{token}.parquet"
@@ -143,11 +143,10 @@ def _prepare(request: DayRequest, files: list[LogFile]) -> PreparedDay:
         files=files,
         profile=day.profile,
     )
-    sample = _sample(connection, source, rows, day.rows_accepted)
+    contract = _contract(request, bounds)
+    sample = _sample(connection, contract, rows, day.rows_accepted)
     connection.execute("DROP TABLE staged")
-    return PreparedDay(
-        request, manifest, rows, quarantine, DayEvidence(day.profile, sample, _contract(request, bounds))
-    )
+    return PreparedDay(request, manifest, rows, quarantine, DayEvidence(day.profile, sample, contract))
 
 
 def _unknown_experiments(connection: duckdb.DuckDBPyConnection, source: LogSource, day: StagedDay) -> list[str]:
@@ -184,12 +183,13 @@ def _require_balance(request: DayRequest, rows_read: int, day: StagedDay) -> Non
         )
 
 
-def _sample(connection: duckdb.DuckDBPyConnection, source: LogSource, rows: Path, n_rows: int) -> pd.DataFrame:
+def _sample(connection: duckdb.DuckDBPyConnection, contract: DayContract, rows: Path, n_rows: int) -> pd.DataFrame:
     """Rows as written, read back: what is audited is what will be committed."""
     query = render(
         "sample_rows",
         path=glob_escaped(str(rows)),
-        identity=identity(source),
+        columns=list(dict.fromkeys([*contract.identity, contract.instant, *contract.value_sets])),
+        identity=contract.identity,
         every=-(-n_rows // _SAMPLE_ROWS),
         size=_SAMPLE_ROWS,
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 import duckdb
 
-from orchestration.ingest.fields import LogSource, lake_columns
+from orchestration.ingest.day_bounds import DayBounds
+from orchestration.ingest.fields import LogSource, fields_of, identity, lake_columns
 from orchestration.ingest.templates import render
 from orchestration.lake import DayManifest
 
@@ -26,13 +27,18 @@ class StagedDay:
     profile: dict[str, Any]
 
 
-def profile_day(connection: duckdb.DuckDBPyConnection, source: LogSource, recent: list[DayManifest]) -> StagedDay:
+def profile_day(
+    connection: duckdb.DuckDBPyConnection, source: LogSource, bounds: DayBounds, recent: list[DayManifest]
+) -> StagedDay:
     """Figures of the staged day beside the medians of `recent` days of the same weekday.
 
     A median of fewer than two days is None: it says too little to compare with.
     """
     columns = lake_columns(source)
-    n_accepted, content, *figures = connection.execute(render("profile_columns", lake_columns=columns)).fetchall()[0]
+    # A row's key stands for its identity; the dates follow from the instant and the day's bounds.
+    others = [field.name for field in fields_of(source) if field.name not in identity(source)]
+    counted = connection.execute(render("profile_columns", lake_columns=columns, others=others))
+    n_accepted, content, *figures = counted.fetchall()[0]
     reasons = dict(connection.execute(render("count_reasons")).fetchall())
     n_duplicate = reasons.pop("duplicate", 0)
     n_quarantined = sum(reasons.values())
@@ -52,7 +58,7 @@ def profile_day(connection: duckdb.DuckDBPyConnection, source: LogSource, recent
         },
         "slices": _slices(connection, source, recent),
     }
-    return StagedDay(n_accepted, n_duplicate, n_quarantined, _digest(names, n_accepted, content), profile)
+    return StagedDay(n_accepted, n_duplicate, n_quarantined, _digest(names, bounds, n_accepted, content), profile)
 
 
 def _column(figure: dict[str, Any], n_rows: int, name: str, recent: list[DayManifest]) -> dict[str, Any]:
@@ -89,6 +95,6 @@ def _share(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
 
 
-def _digest(columns: list[str], n_rows: int, content: int) -> str:
-    """Of the columns and of a sum of row hashes, so that neither order nor file layout matters."""
-    return hashlib.sha256(f"{','.join(columns)}|{n_rows}|{content}".encode()).hexdigest()[:32]
+def _digest(columns: list[str], bounds: DayBounds, n_rows: int, content: int) -> str:
+    """Of the columns, the bounds and a sum of row hashes, so that neither order nor file layout matters."""
+    return hashlib.sha256(f"{','.join(columns)}|{bounds}|{n_rows}|{content}".encode()).hexdigest()[:32]
