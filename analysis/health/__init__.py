@@ -5,7 +5,7 @@ decisions. `severity` says how grave a failure is: `error` makes the experiment 
 for a look, `note` marks a pass worth knowing of.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -56,7 +56,8 @@ def health_checks(
     p_value, threshold, message`.
     """
     dates = tuple(as_of_dates)
-    days = {experiment.id: analysed_days(experiment, metrics, dates) for experiment in experiments.values()}
+    # Not tuples: that a day is among them is asked for every row.
+    days = {one.id: dict.fromkeys(analysed_days(one, metrics, dates)) for one in experiments.values()}
     inputs = HealthInputs(
         epoch_counts=_with_unexposed_days(_known(epoch_counts, experiments), experiments, days),
         matured_counts=_known(matured_counts, experiments),
@@ -79,10 +80,11 @@ def _known(counts: pd.DataFrame, experiments: Mapping[str, Experiment]) -> pd.Da
 
 
 def _with_unexposed_days(
-    epoch_counts: pd.DataFrame, experiments: Mapping[str, Experiment], days: Mapping[str, tuple[date, ...]]
+    epoch_counts: pd.DataFrame, experiments: Mapping[str, Experiment], days: Mapping[str, Collection[date]]
 ) -> pd.DataFrame:
     """Zero counts for the as-of dates to report on which nothing has been exposed yet."""
-    seen = set(zip(epoch_counts["experiment_id"], epoch_counts["as_of_date"].dt.date, strict=True))
+    looks = epoch_counts[["experiment_id", "as_of_date"]].drop_duplicates()
+    seen = set(zip(looks["experiment_id"], looks["as_of_date"].dt.date, strict=True))
     rows = [
         (day, id_, "all", "all", 1, variant.id, 0, 0, variant.weight)
         for id_, reported in days.items()

@@ -1,6 +1,6 @@
 """What every health check reads, and the rows it writes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -34,7 +34,7 @@ class HealthInputs:
 
     `epoch_counts`: as_of_date, experiment_id, segment_name, segment_value, epoch, variant_id, n_units,
     n_mixed_excluded, weight. `matured_counts`: as_of_date, experiment_id, metric_id, variant_id,
-    segment_name, n_units. `days`: the as-of dates to report by experiment id.
+    segment_name, n_units. `days`: the as-of dates to report by experiment id, quick to look up.
     """
 
     epoch_counts: pd.DataFrame
@@ -43,7 +43,7 @@ class HealthInputs:
     experiments: Mapping[str, Experiment]
     metrics: Mapping[str, Metric]
     project: Project
-    days: Mapping[str, Sequence[date]]
+    days: Mapping[str, Collection[date]]
     thresholds: HealthThresholds
 
 

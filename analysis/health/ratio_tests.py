@@ -74,25 +74,28 @@ def ratio_tests(counts: pd.DataFrame, experiments: Mapping[str, Experiment], con
 
 def describe_arms(experiment: Experiment, observed: Floats, expected: Floats) -> str:
     """Each arm's units, share and expected share, for a message."""
-    total, n = observed.sum(), len(experiment.variants)
+    n = len(experiment.variants)
+    arms = zip(experiment.variants, observed[:n].tolist(), expected[:n].tolist(), strict=True)
+    total = float(observed.sum())
     return ", ".join(
         f"{variant.id} {units:,.0f} ({units / total:.2%}, expected {share / total:.2%})"
-        for variant, units, share in zip(experiment.variants, observed[:n], expected[:n], strict=True)
+        for variant, units, share in arms
     )
 
 
 def _arm_positions(counts: pd.DataFrame, experiments: Mapping[str, Experiment]) -> NDArray[np.int64]:
-    arms = {
-        (experiment.id, variant.id): position
+    arms = [
+        (experiment.id, variant.id, position)
         for experiment in experiments.values()
         for position, variant in enumerate(experiment.variants)
-    }
-    keys = zip(counts["experiment_id"], counts["variant_id"], strict=True)
-    try:
-        return np.fromiter((arms[key] for key in keys), dtype=np.int64, count=len(counts))
-    except KeyError as missing:
-        experiment_id, variant_id = missing.args[0]
-        raise ValueError(f"counts name variant {variant_id!r}, unknown to experiment {experiment_id!r}") from missing
+    ]
+    keys = ["experiment_id", "variant_id"]
+    known = pd.DataFrame(arms, columns=[*keys, "position"])
+    found = pd.MultiIndex.from_frame(known[keys]).get_indexer(pd.MultiIndex.from_frame(counts[keys]))
+    if (found < 0).any():
+        experiment_id, variant_id = counts[keys].iloc[int(np.argmax(found < 0))]
+        raise ValueError(f"counts name variant {variant_id!r}, unknown to experiment {experiment_id!r}")
+    return known["position"].to_numpy(dtype=np.int64)[found]
 
 
 def _groups(frame: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, NDArray[np.int64]]:
