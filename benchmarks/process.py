@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ProcessRun:
-    """What a process and its descendants took. `peak_mb`: the resident memory of the largest of them."""
+    """What a process and its descendants took.
+
+    `peak_mb`: the resident memory of the largest of them, or of the process that started them if that is larger.
+    """
 
     seconds: float
     cpu_seconds: float
