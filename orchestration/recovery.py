@@ -16,9 +16,20 @@ from orchestration.publish import unfinished
 from orchestration.workspace import Workspace
 
 WRITER_TAG = "equipoise/writer"
-"""On every Dagster run that holds, or held, the writer lock."""
+"""On every Dagster run that holds, or held, the writer lock: its own id, since a run that is executed again from the
+web UI inherits the tags of the first."""
 
-_UNFINISHED_STATUSES = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+_UNFINISHED_STATUSES = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def writer_tags(run_id: str) -> dict[str, str]:
+    """The tags of a run that holds the writer lock."""
+    return {WRITER_TAG: run_id}
 
 
 def remove_leftovers(workspace: Workspace, *, after_death: bool) -> list[Path]:
@@ -42,8 +53,8 @@ def end_dead_runs(instance: dg.DagsterInstance, writer: Owner, *, current_run_id
 
     A lock has one holder. Its new one, finding the text of a writer that died, knows that no earlier run still works.
     """
-    found = instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED_STATUSES, tags={WRITER_TAG: "yes"}))
-    dead = [run for run in found if run.run_id != current_run_id]
+    open_runs = instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED_STATUSES))
+    dead = [run for run in open_runs if run.tags.get(WRITER_TAG) == run.run_id != current_run_id]
     for run in dead:
         instance.report_run_failed(run, f"The process died while it was writing ({writer}). Run these days again.")
     return [run.run_id for run in dead]

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 
 from orchestration.lock import writer_lock
-from orchestration.recovery import WRITER_TAG, end_dead_runs, remove_leftovers
+from orchestration.recovery import end_dead_runs, remove_leftovers, writer_tags
 from orchestration.workspace import Workspace
 
 PATIENCE_SECONDS = 3600.0
@@ -39,7 +39,7 @@ class WriterLock(dg.ConfigurableResource):
             if removed:
                 _warn(context, f"Removed what a dead run left: {', '.join(map(str, removed))}")
             if context.instance is not None and context.run is not None:
-                context.instance.add_run_tags(context.run.run_id, {WRITER_TAG: "yes"})
+                context.instance.add_run_tags(context.run.run_id, writer_tags(context.run.run_id))
                 if dead is not None:
                     ended = end_dead_runs(context.instance, dead, current_run_id=context.run.run_id)
                     _warn(context, f"The writer before this one died: {dead}; runs marked as failed: {ended}")

@@ -1,6 +1,7 @@
 """One run of the daily job in this process, and what came of it."""
 
 import time
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -11,7 +12,7 @@ import dagster as dg
 from orchestration.faults import faults_explained, with_advice
 from orchestration.lock import writer_lock
 from orchestration.progress import shown_on_terminal
-from orchestration.recovery import WRITER_TAG
+from orchestration.recovery import writer_tags
 from orchestration.workspace import Workspace
 
 _OWN_ERRORS = ("orchestration.", "configs.")
@@ -69,6 +70,7 @@ def _run_days(workspace: Workspace, first: date, last: date) -> RunOutcome:
             else "no log date has ended yet: history_start in project.yaml lies in the future"
         )
     loaded = time.perf_counter()
+    run_id = str(uuid.uuid4())
     with dg.DagsterInstance.get() as instance, shown_on_terminal():
         result = job.execute_in_process(
             instance=instance,
@@ -76,8 +78,9 @@ def _run_days(workspace: Workspace, first: date, last: date) -> RunOutcome:
             tags={
                 "dagster/asset_partition_range_start": first.isoformat(),
                 "dagster/asset_partition_range_end": last.isoformat(),
-                WRITER_TAG: "yes",
-            },
+            }
+            | writer_tags(run_id),
+            run_id=run_id,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     events = result.all_events

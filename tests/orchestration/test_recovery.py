@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from orchestration.lock import Owner
-from orchestration.recovery import WRITER_TAG, end_dead_runs, remove_leftovers
+from orchestration.recovery import end_dead_runs, remove_leftovers, writer_tags
 from orchestration.workspace import Workspace
 
 DEAD = Owner(pid=7, host="here", command="equipoise run", since="2026-10-05T02:30:00+00:00")
@@ -68,19 +68,21 @@ def work():
 def test_only_earlier_writers_that_never_ended_are_marked_as_failed():
     with dg.DagsterInstance.ephemeral() as instance:
 
-        def run(status: dg.DagsterRunStatus, **tags: str) -> str:
-            return instance.create_run_for_job(work, status=status, tags=tags).run_id
+        def run(status: dg.DagsterRunStatus, writer: str | None = "itself") -> str:
+            run_id = instance.create_run_for_job(work, status=status).run_id
+            if writer is not None:
+                instance.add_run_tags(run_id, writer_tags(run_id if writer == "itself" else writer))
+            return run_id
 
-        writer = {WRITER_TAG: "yes"}
-        dead, current = (run(dg.DagsterRunStatus.STARTED, **writer) for _ in range(2))
-        waiting, ended = run(dg.DagsterRunStatus.STARTED), run(dg.DagsterRunStatus.SUCCESS, **writer)
+        dead = {run(dg.DagsterRunStatus.STARTED), run(dg.DagsterRunStatus.NOT_STARTED)}
+        current, ended = run(dg.DagsterRunStatus.STARTED), run(dg.DagsterRunStatus.SUCCESS)
+        waiting = run(dg.DagsterRunStatus.STARTED, writer=None)
+        waiting_again = run(dg.DagsterRunStatus.STARTED, writer=ended)
 
-        assert end_dead_runs(instance, DEAD, current_run_id=current) == [dead]
+        assert set(end_dead_runs(instance, DEAD, current_run_id=current)) == dead
 
-        statuses = {run_id: instance.get_run_by_id(run_id).status for run_id in (dead, current, waiting, ended)}
-        assert statuses == {
-            dead: dg.DagsterRunStatus.FAILURE,
-            current: dg.DagsterRunStatus.STARTED,
-            waiting: dg.DagsterRunStatus.STARTED,
-            ended: dg.DagsterRunStatus.SUCCESS,
-        }
+        for run_id in dead:
+            assert instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.FAILURE
+        for run_id in (current, waiting, waiting_again):
+            assert instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.STARTED
+        assert instance.get_run_by_id(ended).status == dg.DagsterRunStatus.SUCCESS
