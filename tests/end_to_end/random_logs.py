@@ -75,7 +75,7 @@ def _logs(rng: Random, start: date) -> Logs:
     sources = [*EXPOSURE_SOURCES.values(), "orders", "visits"]
     logs: dict[tuple[str, date], list[list[Row]]] = {(source, day): [[], []] for source in sources for day in days}
     for number in range(UNITS):
-        for source, row in _life(rng, f"u{number}", start, project):
+        for source, row in life(rng, f"u{number}", start, project):
             log_date = local_date(row.at, project) + rng.choice(LAGS) * DAY
             if (source, log_date) in logs:
                 rng.choice(logs[source, log_date]).append(row)
@@ -84,7 +84,7 @@ def _logs(rng: Random, start: date) -> Logs:
     return logs
 
 
-def _life(rng: Random, unit: str, start: date, project: Project) -> Iterator[tuple[str, Row]]:
+def life(rng: Random, unit: str, start: date, project: Project) -> Iterator[tuple[str, Row]]:
     """What the logs say of a unit: exposures, then events about their windows' edges; some rows twice."""
     anchors: list[datetime] = []
     for experiment in rng.choice([("checkout",), ("checkout",), ("checkout", "banner"), ("banner",), ()]):
