@@ -60,3 +60,8 @@ def run_floor(project: Path, scale: Fraction, memory_limit: str) -> ProcessRun:
 def run_wide(*options: str) -> ProcessRun:
     """The wide scorecard, or with `--health` the health checks."""
     return timed_process([sys.executable, "-m", "benchmarks.wide", *options])
+
+
+def wide_seconds(run: ProcessRun) -> float:
+    """From moments to decisions, without the making of the moments."""
+    return sum(value for name, value in json.loads(run.output).items() if name.endswith(", s"))

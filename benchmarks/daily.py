@@ -90,12 +90,16 @@ def describe_daily(found: list[DailyRuns]) -> list[str]:
         "next ÷ full",
         "peak MB",
     ]
-    longest, compared = found[-1], found[-2 if len(found) > 1 else -1]
-    growth = longest.next_day_seconds / compared.next_day_seconds
+    longest = found[-1]
     steps = longest.next_day[-1].step_seconds
+    growth = [
+        f"The next day takes **{longest.next_day_seconds / one.next_day_seconds:.2f} times** as long after"
+        f" {longest.history_days} days as after {one.history_days}."
+        for one in found[:-1]
+    ]
     return [
         table(header, rows),
-        f"The next day takes **{growth:.2f} times** as long after {longest.history_days} days as after"
-        f" {compared.history_days}. Steps of the last one:",
+        *growth,
+        f"Steps of the last next day after {longest.history_days} days:",
         table(["step", "seconds"], [[name, f"{taken:.1f}"] for name, taken in steps.items()]),
     ]

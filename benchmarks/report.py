@@ -15,9 +15,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def middle(values: Sequence[float], digits: int = 1) -> str:
-    """The median, and from where to where the values lie when there are several."""
-    if len(values) == 1:
-        return f"{values[0]:,.{digits}f}"
+    """The median, and from where to where the values lie when they differ."""
+    if min(values) == max(values):
+        return f"{values[0]:,.{0 if isinstance(values[0], int) else digits}f}"
     return f"{median(values):,.{digits}f} ({min(values):,.{digits}f}–{max(values):,.{digits}f})"
 
 

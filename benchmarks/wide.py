@@ -1,6 +1,6 @@
 """The wide scorecard: 500 experiments × 50 metrics × 10 segments, from moments to decisions.
 
-`python -m benchmarks.wide` runs it in this process and prints seconds a step and the peak memory as JSON.
+`python -m benchmarks.wide` runs it in this process and prints seconds by step and the peak memory as JSON.
 `python -m benchmarks.wide --health` does so for the health checks of 200 experiments × 10 segments × 60 days.
 """
 
@@ -149,10 +149,10 @@ def time_wide(n_experiments: int, n_metrics: int, segments: int) -> dict[str, fl
     project = Project(name="wide", history_start=START - timedelta(days=30))
     counts = make_epoch_counts(experiments, segments, 1).assign(as_of_date=last)
     seconds: dict[str, float] = {}
-    scored = _timed(seconds, "scorecard", lambda: scorecard(moments, experiments, metrics, BLOCKED))
+    scored = _timed(seconds, "scorecard, s", lambda: scorecard(moments, experiments, metrics, BLOCKED))
     checks = _timed(
         seconds,
-        "health_checks",
+        "health checks, s",
         lambda: health_checks(
             epoch_counts=counts,
             matured_counts=moments[
@@ -165,10 +165,10 @@ def time_wide(n_experiments: int, n_metrics: int, segments: int) -> dict[str, fl
             as_of_dates=[last],
         ),
     )
-    decided = _timed(seconds, "decisions", lambda: decisions(scored, checks, experiments, metrics, [last]))
+    decided = _timed(seconds, "decisions, s", lambda: decisions(scored, checks, experiments, metrics, [last]))
     if len(decided) != n_experiments or not scored["p_value_adjusted"].notna().all():
         raise AssertionError("every comparison has a p-value and every experiment a decision")
-    return seconds | {"comparisons": float(len(scored))}
+    return seconds | {"comparisons": len(scored)}
 
 
 def time_health(n_experiments: int, segments: int, days: int) -> dict[str, float]:
@@ -181,7 +181,7 @@ def time_health(n_experiments: int, segments: int, days: int) -> dict[str, float
     seconds: dict[str, float] = {}
     checks = _timed(
         seconds,
-        "health_checks",
+        "health checks, s",
         lambda: health_checks(
             epoch_counts=counts,
             matured_counts=matured,
@@ -192,7 +192,7 @@ def time_health(n_experiments: int, segments: int, days: int) -> dict[str, float
             as_of_dates=[START + timedelta(days=number) for number in range(days)],
         ),
     )
-    return seconds | {"rows": float(len(checks))}
+    return seconds | {"rows": len(checks)}
 
 
 def _timed(seconds: dict[str, float], name: str, step: Callable[[], pd.DataFrame]) -> pd.DataFrame:
@@ -215,7 +215,7 @@ def main() -> None:
         figures = time_health(options.experiments or 200, options.segments, options.days)
     else:
         figures = time_wide(options.experiments or 500, options.metrics, options.segments)
-    figures["peak_rss_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    figures["peak MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     json.dump(figures, sys.stdout)
 
 
