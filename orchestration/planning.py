@@ -109,6 +109,21 @@ def _plan_experiment(
     return PlannedBuild(experiment.id, from_date, to_date, to_date, is_rebuild)
 
 
+def merged_plans(plans: Iterable[PlannedBuild], others: Iterable[PlannedBuild]) -> list[PlannedBuild]:
+    """One plan for each experiment, over what either list plans for it."""
+    merged: dict[str, PlannedBuild] = {}
+    for plan in (*plans, *others):
+        known = merged.get(plan.experiment_id, plan)
+        merged[plan.experiment_id] = PlannedBuild(
+            plan.experiment_id,
+            from_date=min(known.from_date, plan.from_date),
+            to_date=max(known.to_date, plan.to_date),
+            latest_date=max(known.latest_date, plan.latest_date),
+            is_rebuild=known.is_rebuild or plan.is_rebuild,
+        )
+    return [merged[experiment_id] for experiment_id in sorted(merged)]
+
+
 def chunked(plans: list[PlannedBuild], days: int) -> Iterator[list[PlannedBuild]]:
     """Cut plans into consecutive spans of at most `days` as-of dates, oldest first.
 

@@ -2,9 +2,9 @@
 {% macro component_total(component) -%}
     {%- set condition = component_condition(component) -%}
     {%- if component.aggregate == 'count' -%}
-    sum(case when {{ condition }} then cast(1 as bigint) else cast(0 as bigint) end)
+    count(case when {{ condition }} then 1 end)
     {%- elif component.aggregate == 'sum' -%}
-    {{ held_to_bigint("coalesce(" ~ exact_total("case when " ~ condition ~ " then m_" ~ component.measure ~ " end") ~ ", 0)") }}
+    {{ held_to_bigint("coalesce(" ~ unit_total("case when " ~ condition ~ " then m_" ~ component.measure ~ " end") ~ ", 0)") }}
     {%- elif component.aggregate == 'max' -%}
     coalesce(max(case when {{ condition }} then m_{{ component.measure }} end), {{ nothing_yet() }})
     {%- else -%}

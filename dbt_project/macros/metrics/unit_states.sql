@@ -1,6 +1,8 @@
 {#-
     How units' values went from as-of date to as-of date of a span, as CTEs for a group of metrics that mature together:
 
+    - `<name>_exceptions`: of a window, the few units whose values changed after they had matured; only these go through
+      the next three steps, while of the others the value is in the last snapshot;
     - `<name>_contributions`: what changed something for a unit: its base snapshot, its exposure, a day's rows, its leaving;
     - `<name>_changes`: these added up by the first as-of date at which they count for the group;
     - `<name>_states`: a row for each change, with the values after it (`v_`), before it (`before_v_`), and whether the unit
@@ -9,7 +11,38 @@
     The span's last date is left out: there the snapshot itself is summed. With one date in the span there is nothing here.
 -#}
 {% macro unit_states(group) -%}
-{%- set name, unit_values = group.name, group.unit_values -%}
+{%- set name, unit_values, is_windowed = group.name, group.unit_values, group.end_days is not none -%}
+{%- if is_windowed -%}
+{#- Units that left, and those of whom something became known after their window had matured. #}
+{{ name }}_exceptions as (
+
+    select
+        experiment_id,
+        unit_id
+    from counted_exposures
+    where left_from is not null
+
+    union
+
+    select
+        unit_days.experiment_id,
+        unit_days.unit_id
+    from {{ ref('int_exposed_unit_days') }} as unit_days
+    inner join span
+        on unit_days.experiment_id = span.experiment_id
+    inner join {{ source('inputs', 'calendar') }} as calendar
+        on calendar.as_of_date = cast({{ instant_plus_days('unit_days.exposed_at', group.end_days) }} as date)
+    where
+        {{ in_slice('unit_days.unit_id') }}
+        and unit_days.day < {{ group.end_days }}
+        and unit_days.known_from > unit_days.exposed_date
+        and unit_days.known_from > span.from_date
+        and unit_days.known_from > unit_days.exposure_known_from
+        and unit_days.known_from > {{ maturity_date('unit_days.exposed_at', group.end_days) }}
+
+),
+
+{% endif -%}
 {{ name }}_contributions as (
 
     select
@@ -31,6 +64,7 @@
             exposures.experiment_id = span.experiment_id
             and exposures.entered_from < span.to_date
             and (span.base_date is null or exposures.entered_from > span.base_date)
+    {{- join_exceptions(name, 'exposures', 'inner') if is_windowed }}
 
     union all
 
@@ -78,6 +112,7 @@
         on
             snapshots.experiment_id = variants.experiment_id
             and snapshots.variant_id = variants.variant_id
+    {{- join_exceptions(name, 'snapshots', 'inner') if is_windowed }}
     where {{ in_slice('snapshots.unit_id') }}
 
     union all
@@ -106,10 +141,18 @@
                 or unit_days.known_from > span.base_date
                 or unit_days.exposure_known_from > span.base_date
             )
+    {{- join_exceptions(name, 'unit_days', 'inner') if is_windowed }}
     where
         {{ in_slice('unit_days.unit_id') }}
-        {%- if group.end_days is not none %}
+        {%- if is_windowed %}
         and unit_days.day < {{ group.end_days }}
+        {%- else %}
+        {#- A day on which the unit did nothing that counts changes nothing. #}
+        and (
+            {%- for unit_value in unit_values %}
+            {{ 'or ' if not loop.first }}{{ value_of_day(unit_value) }} <> {{ nothing_of(unit_value) }}
+            {%- endfor %}
+        )
         {%- endif %}
 
 ),
@@ -118,13 +161,13 @@
 
     select
         contributions.*,
-        {%- if group.end_days is none %}
+        {%- if not is_windowed %}
         greatest(contributions.known_from, contributions.from_date) as effective_date
         {%- else %}
         greatest(contributions.known_from, contributions.from_date, {{ maturity_date('contributions.exposed_at', group.end_days) }}) as effective_date
         {%- endif %}
     from {{ name }}_contributions as contributions
-    {%- if group.end_days is not none %}
+    {%- if is_windowed %}
     inner join {{ source('inputs', 'calendar') }} as calendar
         on calendar.as_of_date = cast({{ instant_plus_days('contributions.exposed_at', group.end_days) }} as date)
     {%- endif %}
@@ -146,7 +189,7 @@
         {%- if unit_value.aggregate == 'max' %}
         max({{ unit_value.column }}) as {{ unit_value.column }}
         {%- else %}
-        cast(least(greatest({{ exact_total(unit_value.column) }}, -1000000000000000000), {{ never_computed() }}) as bigint) as {{ unit_value.column }}
+        {{ unit_total(unit_value.column) }} as {{ unit_value.column }}
         {%- endif %}
         {%- endfor %}
     from {{ name }}_dated
@@ -175,7 +218,7 @@
             max({{ column }}) over (changes_of_unit rows between unbounded preceding and 1 preceding), {{ nothing_yet() }}
         ) as before_{{ column }}
         {%- else %}
-        {{ exact_total(column) }} over changes_so_far as {{ column }},
+        sum({{ column }}) over changes_so_far as {{ column }},
         {{ column }} as since_{{ column }}
         {%- endif %}
         {%- endfor %}
@@ -211,8 +254,55 @@
         {%- endif %}
         {%- endfor %}
     from {{ name }}_running
+    {%- if is_windowed %}
+
+    union all
+
+    {#- All others came to have the value of the last snapshot on the day their window matured. #}
+    select
+        snapshots.experiment_id,
+        snapshots.unit_id,
+        snapshots.exposed_date,
+        cast(variants.position as smallint) as arm,
+        greatest(
+            snapshots.exposure_known_from, span.from_date, {{ maturity_date('snapshots.exposed_at', group.end_days) }}
+        ) as effective_date,
+        span.to_date as until_date,
+        true as is_in,
+        false as was_in
+        {%- for unit_value in unit_values %},
+        snapshots.{{ unit_value.column }},
+        cast(null as bigint) as before_{{ unit_value.column }}
+        {%- endfor %}
+    from {{ ref('int_exposed_units') }} as snapshots
+    inner join span
+        on
+            snapshots.experiment_id = span.experiment_id
+            and snapshots.as_of_date = span.to_date
+    inner join {{ source('inputs', 'calendar') }} as calendar
+        on calendar.as_of_date = cast({{ instant_plus_days('snapshots.exposed_at', group.end_days) }} as date)
+    inner join {{ source('inputs', 'experiment_variants') }} as variants
+        on
+            snapshots.experiment_id = variants.experiment_id
+            and snapshots.variant_id = variants.variant_id
+    {{- join_exceptions(name, 'snapshots', 'left') }}
+    where
+        {{ in_slice('snapshots.unit_id') }}
+        and exceptions.unit_id is null
+        and span.to_date > greatest(
+            snapshots.exposure_known_from, span.from_date, {{ maturity_date('snapshots.exposed_at', group.end_days) }}
+        )
+    {%- endif %}
 
 )
+{%- endmacro %}
+
+{#- Join a relation's units to the exceptions of the maturity group; a plain join, for a correlated `exists` costs more. -#}
+{% macro join_exceptions(name, relation, kind) %}
+    {{ kind }} join {{ name }}_exceptions as exceptions
+        on
+            {{ relation }}.experiment_id = exceptions.experiment_id
+            and {{ relation }}.unit_id = exceptions.unit_id
 {%- endmacro %}
 
 {#- What the CTEs of `unit_states` read, whatever the group. -#}

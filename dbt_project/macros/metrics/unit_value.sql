@@ -20,7 +20,7 @@
     {%- if unit_value.aggregate == 'max' -%}
     nullif(max({{ expression }}), {{ never_computed() }})
     {%- else -%}
-    {{ computed_total(exact_total(expression)) }}
+    {{ computed_total(unit_total(expression)) }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -59,30 +59,27 @@ units_with_changes as (
 exposure_spans as (
 
     select
-        *,
+        first_exposures.*,
         cast(null as date) as known_until
     from first_exposures
-    where not exists (
-        select 1
-        from units_with_changes
-        where
-            units_with_changes.experiment_id = first_exposures.experiment_id
-            and units_with_changes.unit_id = first_exposures.unit_id
-    )
+    left join units_with_changes
+        on
+            first_exposures.experiment_id = units_with_changes.experiment_id
+            and first_exposures.unit_id = units_with_changes.unit_id
+    where units_with_changes.unit_id is null
 
     union all
 
     select
-        *,
-        lead(known_from) over (partition by experiment_id, unit_id order by known_from) as known_until
+        first_exposures.*,
+        lead(first_exposures.known_from) over (
+            partition by first_exposures.experiment_id, first_exposures.unit_id order by first_exposures.known_from
+        ) as known_until
     from first_exposures
-    where exists (
-        select 1
-        from units_with_changes
-        where
-            units_with_changes.experiment_id = first_exposures.experiment_id
-            and units_with_changes.unit_id = first_exposures.unit_id
-    )
+    inner join units_with_changes
+        on
+            first_exposures.experiment_id = units_with_changes.experiment_id
+            and first_exposures.unit_id = units_with_changes.unit_id
 
 ),
 

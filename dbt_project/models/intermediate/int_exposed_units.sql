@@ -33,21 +33,29 @@ first_exposures as (
 
 ),
 
+latest_changes as (
+
+    select
+        experiment_id,
+        unit_id,
+        max(known_from) as known_from
+    from first_exposures
+    where earlier_exposed_at is not null
+    group by experiment_id, unit_id
+
+),
+
 exposed_units as (
 
-    select *
+    select first_exposures.*
     from first_exposures
+    left join latest_changes
+        on
+            first_exposures.experiment_id = latest_changes.experiment_id
+            and first_exposures.unit_id = latest_changes.unit_id
     where
-        not is_mixed
-        and not exists (
-            select 1
-            from first_exposures as later
-            where
-                later.earlier_exposed_at is not null
-                and later.experiment_id = first_exposures.experiment_id
-                and later.unit_id = first_exposures.unit_id
-                and later.known_from > first_exposures.known_from
-        )
+        not first_exposures.is_mixed
+        and (latest_changes.known_from is null or first_exposures.known_from = latest_changes.known_from)
 
 ),
 
@@ -107,7 +115,8 @@ final as (
         exposed_units.unit_id,
         exposed_units.variant_id,
         exposed_units.exposed_at,
-        exposed_units.exposed_date
+        exposed_units.exposed_date,
+        exposed_units.exposure_known_from
         {%- for attribute in attributes %},
         exposed_units.a_{{ attribute }}
         {%- endfor %}

@@ -65,13 +65,10 @@ units_with_several as (
         first_exposures.experiment_id,
         first_exposures.unit_id
     from {{ this }} as first_exposures
-    where exists (
-        select 1
-        from exposures
-        where
-            exposures.experiment_id = first_exposures.experiment_id
-            and exposures.unit_id = first_exposures.unit_id
-    )
+    inner join exposures
+        on
+            first_exposures.experiment_id = exposures.experiment_id
+            and first_exposures.unit_id = exposures.unit_id
     {%- endif %}
 
 ),
@@ -80,13 +77,10 @@ several_exposures as (
 
     select exposures.*
     from exposures
-    where exists (
-        select 1
-        from units_with_several
-        where
-            units_with_several.experiment_id = exposures.experiment_id
-            and units_with_several.unit_id = exposures.unit_id
-    )
+    inner join units_with_several
+        on
+            exposures.experiment_id = units_with_several.experiment_id
+            and exposures.unit_id = units_with_several.unit_id
 
 ),
 
@@ -117,13 +111,10 @@ known_exposures as (
             order by first_exposures.known_from desc
         ) as recency
     from {{ this }} as first_exposures
-    where exists (
-        select 1
-        from daily_exposures
-        where
-            daily_exposures.experiment_id = first_exposures.experiment_id
-            and daily_exposures.unit_id = first_exposures.unit_id
-    )
+    inner join units_with_several
+        on
+            first_exposures.experiment_id = units_with_several.experiment_id
+            and first_exposures.unit_id = units_with_several.unit_id
 
 ),
 {% endif %}
@@ -228,26 +219,24 @@ changes as (
 )
 
 select
-    experiment_id,
-    unit_id,
-    known_from,
-    variant_id,
-    exposed_at,
-    exposed_date,
-    known_from as exposure_known_from,
+    exposures.experiment_id,
+    exposures.unit_id,
+    exposures.known_from,
+    exposures.variant_id,
+    exposures.exposed_at,
+    exposures.exposed_date,
+    exposures.known_from as exposure_known_from,
     false as is_mixed,
     cast(null as {{ dbt.type_timestamp() }}) as earlier_exposed_at
     {%- for attribute in attributes %},
-    a_{{ attribute }}
+    exposures.a_{{ attribute }}
     {%- endfor %}
 from exposures
-where not exists (
-    select 1
-    from units_with_several
-    where
-        units_with_several.experiment_id = exposures.experiment_id
-        and units_with_several.unit_id = exposures.unit_id
-)
+left join units_with_several
+    on
+        exposures.experiment_id = units_with_several.experiment_id
+        and exposures.unit_id = units_with_several.unit_id
+where units_with_several.unit_id is null
 
 union all
 
