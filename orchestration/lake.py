@@ -24,12 +24,16 @@ class LakeError(Exception):
 
 
 class LogFile(BaseModel):
-    """A log file that a partition was read from; `path` is relative to the data root."""
+    """A log file that a partition was read from; `path` is relative to the data root.
+
+    `changed_ns` is when its content, name or rights last changed, which copying with old dates does not hide.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     path: str
     bytes: int
+    changed_ns: int = 0
 
 
 class DayManifest(BaseModel):
@@ -37,7 +41,8 @@ class DayManifest(BaseModel):
 
     `contract` and `fields` say what definition of the source the rows were stored under; `refused_fields`, under which
     newer one its files could not be read again. Rows of `unjudged_experiments`, whose configuration was broken, were
-    accepted with any variant; those of `unknown_experiments` are in quarantine.
+    accepted with any variant; those of `unknown_experiments` are in quarantine. `request` is the token of what the
+    run that read the day was asked for.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -59,6 +64,7 @@ class DayManifest(BaseModel):
     unjudged_experiments: tuple[str, ...] = ()
     unknown_experiments: tuple[str, ...] = ()
     files: tuple[LogFile, ...] = ()
+    request: str = ""
     profile: dict[str, Any] = {}
     audit: tuple[dict[str, Any], ...] = ()
 

@@ -1,18 +1,20 @@
 """One asset per log source: its files of a day, checked row by row, into the lake."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 
 import dagster as dg
 
 from configs.load import load_config_tolerant
-from configs.schema import EventSource, ExposureSource, Project, Sources
+from configs.schema import Config, EventSource, ExposureSource, Project, Sources
 from orchestration.ingest import IngestSession, SourceIngest, source_contract, source_fields
 from orchestration.ingest.log_files import log_files
 from orchestration.lake import DayManifest, Lake
 from orchestration.partitions import SINGLE_RUN, days_between, log_dates, requested_range
 from orchestration.progress import with_progress
+from orchestration.provenance import code_version
+from orchestration.request import definition_digest, take_up_request
 from orchestration.workspace import Workspace
 
 
@@ -72,7 +74,11 @@ def ingest_range(
     for want of a configuration is read again once there is one, and every day once the source's columns, measures or
     attributes change, if its files are still there.
     """
-    known_variants = _known_variants(workspace)
+    config, _, broken = load_config_tolerant(workspace.configs)
+    known_variants = _known_variants(config, broken)
+    definition = definition_digest(
+        code_version(), config.project.model_dump(), config.sources.model_dump(), sorted(known_variants.items())
+    )
     lake = Lake(workspace.lake)
     requested = set(days_between(first, last))
     ingested = lake.manifests(source.id, project.history_start, date.max)
@@ -88,6 +94,7 @@ def ingest_range(
         data_root=workspace.data,
         known_variants=known_variants,
         memory_limit=os.environ.get("EQUIPOISE_MEMORY_LIMIT", "1GB"),
+        request=take_up_request(workspace.state, first, last, definition).token,
     )
     with session:
         ingest = SourceIngest(session, source, requested=requested, outdated=outdated)
@@ -113,10 +120,9 @@ def _is_outdated(
     )
 
 
-def _known_variants(workspace: Workspace) -> dict[str, list[str] | None]:
+def _known_variants(config: Config, broken: Collection[str]) -> dict[str, list[str] | None]:
     """Each experiment's variants; None of a broken one, so that it costs neither its rows nor the others' day."""
-    config, _, broken = load_config_tolerant(workspace.configs)
-    known = {
+    known: dict[str, list[str] | None] = {
         experiment.id: [variant.id for variant in experiment.variants] for experiment in config.experiments.values()
     }
     return known | dict.fromkeys(broken)

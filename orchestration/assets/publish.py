@@ -12,8 +12,9 @@ from orchestration.published_tables import (
     changed_partitions,
     keep_superseded,
     published_tables,
-    record_published_days,
+    record_publication,
 )
+from orchestration.request import finish_request
 from orchestration.warehouse import open_warehouse, planned_builds
 from orchestration.workspace import Workspace
 
@@ -51,5 +52,6 @@ def publish_run(workspace: Workspace, run_id: str) -> str:
         changed = changed_partitions(connection, inputs, plans, intact)
         keep_superseded(connection, plans, previous, workspace.superseded)
         folder = publish(connection, tables, state=workspace.state, run_id=run_id, changed=changed)
-        record_published_days(connection)
+        record_publication(connection, folder)
+    finish_request(workspace.state)
     return str(folder)

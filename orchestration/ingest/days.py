@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 from orchestration.ingest.fields import LogSource
 from orchestration.ingest.prepare import DayRequest, PreparedDay, prepare_day
+from orchestration.ingest.resume import is_read
 from orchestration.ingest.session import IngestSession
 from orchestration.ingest.settle import settle_days
 from orchestration.lake import DayManifest
@@ -20,21 +21,29 @@ class SourceIngest:
 
     A row is compared with the `late_arrival_days` log dates before its own, so a day that changes makes the next ones
     due. An outdated day, read again because its source is defined otherwise by now, keeps its rows if it cannot be.
+    A day that was read for the same request before the run was killed is skipped; whether it changed the days after it
+    is not known any more, so those are due unless they were read, too.
     """
 
     def __init__(
         self, session: IngestSession, source: LogSource, *, requested: Collection[date], outdated: Collection[date] = ()
     ) -> None:
-        self.manifests: list[DayManifest] = []
         self._session = session
         self._source = source
         self._requested = frozenset(requested)
         self._outdated = frozenset(outdated)
         self._changed_until = date.min  # by what is prepared
         self._settled_until = date.min  # by what is committed
+        self._skipped_until = date.min  # perhaps, by what was read before this run
         self._before: dict[date, DayManifest | None] = {}
         self._considered: list[date] = []
         self._prepared: list[PreparedDay] = []
+        self._done: list[DayManifest] = []
+
+    @property
+    def manifests(self) -> list[DayManifest]:
+        """What was committed, or skipped as read before, in order of log date."""
+        return sorted(self._done, key=lambda manifest: manifest.log_date)
 
     def consider(self, log_date: date) -> None:
         """Prepare the day if it is due, and commit the days before it when there are enough.
@@ -44,7 +53,13 @@ class SourceIngest:
         if self._prepared and log_date - self._prepared[0].manifest.log_date >= timedelta(days=_BATCH_DAYS):
             self.settle()
         self._considered.append(log_date)
-        is_reached = log_date <= self._changed_until
+        before = self._session.lake.partition(self._source.id, log_date)
+        is_changed = log_date in self._outdated or log_date <= self._changed_until
+        if before is not None and not is_changed and is_read(self._session, self._source, before):
+            self._done.append(before)
+            self._skipped_until = self._reach_of(log_date)
+            return
+        is_reached = log_date <= max(self._changed_until, self._skipped_until)
         if not (log_date in self._requested or log_date in self._outdated or is_reached):
             return
         request = DayRequest(
@@ -54,7 +69,7 @@ class SourceIngest:
             keeps_rows=log_date not in self._requested and not is_reached,
             uncommitted={day.manifest.log_date: day.rows for day in self._prepared},
         )
-        self._before[log_date] = self._session.lake.partition(self._source.id, log_date)
+        self._before[log_date] = before
         day = prepare_day(request)
         self._prepared.append(day)
         self._changed_until = max(self._changed_until, self._reach(day.manifest))
@@ -67,7 +82,7 @@ class SourceIngest:
             prepared, considered = self._prepared, self._considered
             self._prepared, self._considered = [], []
             committed = settle_days(prepared)
-            self.manifests += committed
+            self._done += committed
             self._settled_until = max(self._settled_until, *map(self._reach, committed))
             self._changed_until = self._settled_until
             for day in prepared[len(committed) :]:
@@ -81,4 +96,7 @@ class SourceIngest:
         before = self._before[manifest.log_date]
         if before is not None and (before.status, before.content_hash) == (manifest.status, manifest.content_hash):
             return date.min
-        return manifest.log_date + timedelta(days=self._session.project.late_arrival_days)
+        return self._reach_of(manifest.log_date)
+
+    def _reach_of(self, log_date: date) -> date:
+        return log_date + timedelta(days=self._session.project.late_arrival_days)

@@ -28,7 +28,7 @@ def log_files(pattern: str, log_date: date, data_root: Path) -> list[LogFile]:
     segments = Path(pattern.replace("{date}", log_date.isoformat())).parts
     try:
         paths = sorted(set(_matches(data_root, segments)), key=lambda path: path.as_posix())
-        return [LogFile(path=os.path.relpath(path, data_root), bytes=_size(path)) for path in paths]
+        return [_log_file(path, data_root) for path in paths]
     except OSError as error:
         raise IngestError(f"{error.filename}: cannot list the log files: {error.strerror}") from error
 
@@ -69,5 +69,9 @@ def _exists(path: Path) -> bool:
     return True
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0  # a dangling link has none, and fails when read
+def _log_file(path: Path, data_root: Path) -> LogFile:
+    name = os.path.relpath(path, data_root)
+    if not path.exists():
+        return LogFile(path=name, bytes=0)  # a dangling link, which fails when it is read
+    status = path.stat()
+    return LogFile(path=name, bytes=status.st_size, changed_ns=status.st_ctime_ns)

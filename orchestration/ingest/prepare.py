@@ -56,6 +56,7 @@ class DayRequest:
             log_date=self.log_date,
             contract=source_contract(self.source),
             fields=source_fields(self.source),
+            request=self.session.request,
             **values,
         )
 

@@ -17,7 +17,8 @@ class IngestSession:
     """A context in which days are ingested; leaving it frees its memory and removes its temporary files.
 
     `known_variants` maps each experiment to its variants, or to None where a broken configuration leaves them
-    unknown: any is accepted. `memory_limit` is DuckDB's, beyond which it spills to the lake's disk.
+    unknown: any is accepted. `memory_limit` is DuckDB's, beyond which it spills to the lake's disk. `request` is
+    the token of what the run was asked for: days that have it are not read again; empty: all are.
     """
 
     def __init__(
@@ -28,11 +29,13 @@ class IngestSession:
         data_root: Path,
         known_variants: Mapping[str, Collection[str] | None],
         memory_limit: str,
+        request: str = "",
     ) -> None:
         self.lake = lake
         self.project = project
         self.data_root = data_root
         self.known_variants = known_variants
+        self.request = request
         self._memory_limit = memory_limit
         self._resources = ExitStack()
 

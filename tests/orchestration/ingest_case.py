@@ -74,8 +74,15 @@ class Shop:
     def ingest(self, source: EventSource | ExposureSource, log_date: date = LOG_DATE) -> DayManifest:
         return self.ingest_days(source, [log_date])[0]
 
-    def ingest_days(self, source: EventSource | ExposureSource, days: Sequence[date]) -> list[DayManifest]:
-        """Ingest these log dates in one session; returns what was committed, in that order."""
+    def ingest_days(
+        self,
+        source: EventSource | ExposureSource,
+        days: Sequence[date],
+        *,
+        also_present: Sequence[date] = (),
+        request: str = "",
+    ) -> list[DayManifest]:
+        """Ingest these log dates in one session, and days `also_present` as far as those reach them."""
         (self.root / "data").mkdir(parents=True, exist_ok=True)
         project = Project(
             name="shop",
@@ -89,9 +96,10 @@ class Shop:
             data_root=self.root / "data",
             known_variants=self.known_variants,
             memory_limit="1GB",
+            request=request,
         ) as session:
             ingest = SourceIngest(session, source, requested=days)
-            for day in days:
+            for day in sorted({*days, *also_present}):
                 ingest.consider(day)
             ingest.settle()
         return ingest.manifests
