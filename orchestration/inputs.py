@@ -14,7 +14,7 @@ from configs.render import config_hash, render
 from configs.schema import Config, EventSource, ExposureSource
 from orchestration.ingest import source_contract, source_fields
 from orchestration.lake import DayManifest, Lake
-from orchestration.planning import PlannedBuild, plan_builds, sources_of
+from orchestration.planning import PlannedBuild, merged_plans, plan_builds, sources_of
 from orchestration.warehouse import (
     LakeFile,
     built_experiments,
@@ -26,6 +26,7 @@ from orchestration.warehouse import (
     load_slices,
     load_source_freshness,
     open_warehouse,
+    planned_builds,
     register_lake,
     requested_days,
 )
@@ -137,13 +138,16 @@ def _as_defined(manifest: DayManifest, source: ExposureSource | EventSource) -> 
 
 
 def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[PlannedBuild]:
-    """Render the configuration, pin it by hash, plan the run, and load all that into the warehouse."""
+    """Render the configuration, pin it by hash, plan the run, and load all that into the warehouse.
+
+    The plan has what an earlier run built and did not live to publish; dbt need not build that again.
+    """
     inputs = read_inputs(workspace, requested)
     render(inputs.config, workspace.generated)
     for experiment in inputs.config.experiments.values():
         pin(workspace.pinned_configs, inputs.config, experiment)
     with open_warehouse(workspace.warehouse) as connection:
-        plans = plan_builds(
+        builds = plan_builds(
             inputs.config,
             requested,
             config_hashes=inputs.config_hashes,
@@ -153,6 +157,10 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
         )
         load_rendered(connection, workspace.generated)
         load_request(connection, requested)
+        unpublished = planned_builds(connection, "runs.unpublished_builds")
+        analysed = {e.id for e in inputs.config.experiments.values() if e.is_analysed}
+        plans = merged_plans([plan for plan in unpublished if plan.experiment_id in analysed], builds)
+        load_plan(connection, builds, table="runs.build")
         load_plan(connection, plans, table="runs.plan")
         load_plan(connection, [])
         load_slices(connection, 1, 1)

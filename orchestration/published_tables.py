@@ -70,14 +70,18 @@ def changed_partitions(
         as_of = None
     elif as_of is not None:
         as_of |= {inputs.requested[1]} | _segment_dates(previous)
-    log_dates = _changed_days(connection)
+    log_dates = _changed_days(connection, previous)
     changed: dict[str, set[date] | None] = dict.fromkeys(AS_OF_TABLES, as_of)
     return changed | dict.fromkeys(("row_ledger", "source_days", "quarantine"), log_dates)
 
 
-def record_published_days(connection: duckdb.DuckDBPyConnection) -> None:
-    """Remember which version of each log date the published tables show."""
+def record_publication(connection: duckdb.DuckDBPyConnection, run: Path) -> None:
+    """Remember that all that was built is published, as which run, and which version of each log date it shows."""
+    connection.execute("begin")
     connection.execute("create or replace table runs.published_days as from runs.days")
+    connection.execute("create or replace table runs.publication as select $run as run", {"run": run.name})
+    connection.execute("delete from runs.unpublished_builds")
+    connection.execute("commit")
 
 
 def keep_superseded(
@@ -92,8 +96,10 @@ def keep_superseded(
         published = f"read_parquet('{files}', hive_partitioning = false, union_by_name = true)"
         for experiment_id in rebuilt:
             hashes = connection.execute(
-                f"select distinct config_hash from {published} where experiment_id = ? and config_hash <> ''",
-                [experiment_id],
+                f"select distinct config_hash from {published} where experiment_id = $id and config_hash <> '' "
+                # A run that died after publishing left the new rows as the published ones.
+                "and config_hash not in (select config_hash from runs.experiment_builds where experiment_id = $id)",
+                {"id": experiment_id},
             ).fetchall()
             for (config_hash,) in hashes:
                 _copy_superseded(
@@ -193,9 +199,12 @@ def _load_days(connection: duckdb.DuckDBPyConnection, manifests: Iterable[DayMan
     connection.unregister("days_frame")
 
 
-def _changed_days(connection: duckdb.DuckDBPyConnection) -> set[date] | None:
-    if not has_table(connection, "runs", "published_days"):
+def _changed_days(connection: duckdb.DuckDBPyConnection, previous: Path | None) -> set[date] | None:
+    """Log dates that the previous run shows otherwise; None when it is not the one that was recorded."""
+    if previous is None or not has_table(connection, "runs", "publication"):
         return None
+    if connection.execute("from runs.publication").fetchall() != [(previous.name,)]:
+        return None  # a run that died between publishing and recording it
     version = "log_date, source_id, status, reason, rows_file, quarantine_file"
     rows = connection.execute(
         f"select log_date from (select {version} from runs.days except select {version} from runs.published_days) "

@@ -51,7 +51,7 @@ def run_days(workspace: Workspace, first: date, last: date, *, wait_seconds: flo
     Raises ConfigError when `project.yaml` or `sources.yaml` is broken, UnknownDayError for days without a partition,
     LockHeldError when another run still writes after `wait_seconds`, StateError when the state folder cannot be used.
     """
-    with writer_lock(workspace.lock, wait_seconds=wait_seconds), faults_explained(workspace):
+    with faults_explained(workspace), writer_lock(workspace.lock, wait_seconds=wait_seconds):
         return _run_days(workspace, first, last)
 
 

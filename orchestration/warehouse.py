@@ -12,7 +12,7 @@ import duckdb
 import pandas as pd
 
 from configs.schema import Config, EventSource
-from orchestration.planning import BuiltExperiment, PlannedBuild
+from orchestration.planning import BuiltExperiment, PlannedBuild, merged_plans
 
 INPUT_TABLES = {
     "experiments": "experiment_id varchar, start_date date, end_date date, analysis_end_date date, "
@@ -23,7 +23,15 @@ INPUT_TABLES = {
     "experiment_metrics": "experiment_id varchar, metric_id varchar, role varchar",
     "experiment_segments": "experiment_id varchar, segment_name varchar",
 }
-BOOKKEEPING = """
+PLAN_COLUMNS = (
+    "experiment_id varchar",
+    "from_date date",
+    "to_date date",
+    "latest_date date",
+    "is_rebuild boolean",
+    "base_date date",
+)
+BOOKKEEPING = f"""
 create schema if not exists inputs;
 create schema if not exists lake;
 create schema if not exists runs;
@@ -33,15 +41,8 @@ create table if not exists runs.experiment_builds (
 create table if not exists runs.partition_builds (
     source_id varchar, log_date date, content_hash varchar
 );
+create table if not exists runs.unpublished_builds ({", ".join(PLAN_COLUMNS)});
 """
-PLAN_COLUMNS = (
-    "experiment_id varchar",
-    "from_date date",
-    "to_date date",
-    "latest_date date",
-    "is_rebuild boolean",
-    "base_date date",
-)
 
 
 @contextmanager
@@ -67,16 +68,20 @@ def load_rendered(connection: duckdb.DuckDBPyConnection, generated: Path) -> Non
 def load_plan(
     connection: duckdb.DuckDBPyConnection, plans: Sequence[PlannedBuild], table: str = "inputs.build_plan"
 ) -> None:
-    """Replace a table of planned builds: `runs.plan` for the whole run, `inputs.build_plan` for a span of it."""
+    """Replace a table of planned builds.
+
+    `runs.plan`: the as-of dates whose results the run computes and publishes. `runs.build`: those of them that dbt is
+    to build; an earlier run may have built the others and died. `inputs.build_plan`: a span of these.
+    """
     connection.execute(f"create or replace table {table} ({', '.join(PLAN_COLUMNS)})")
     names = [column.split()[0] for column in PLAN_COLUMNS]
     _insert(connection, table, names, [[getattr(plan, name) for name in names] for plan in plans])
 
 
-def planned_builds(connection: duckdb.DuckDBPyConnection) -> list[PlannedBuild]:
-    """The plan of the whole run."""
+def planned_builds(connection: duckdb.DuckDBPyConnection, table: str = "runs.plan") -> list[PlannedBuild]:
+    """The plan of the whole run, or another table of planned builds."""
     names = [column.split()[0] for column in PLAN_COLUMNS]
-    rows = connection.execute(f"select {', '.join(names)} from runs.plan order by experiment_id").fetchall()
+    rows = connection.execute(f"select {', '.join(names)} from {table} order by experiment_id").fetchall()
     return [PlannedBuild(**dict(zip(names, row, strict=True))) for row in rows]
 
 
@@ -217,8 +222,10 @@ def record_build(
     config_hashes: dict[str, str],
     partitions: dict[tuple[str, date], str],
 ) -> None:
-    """Remember what this run built, in one transaction."""
+    """Remember what this run built, and that it is not published yet, in one transaction."""
     connection.execute("begin")
+    unpublished = planned_builds(connection, "runs.unpublished_builds")
+    load_plan(connection, merged_plans(unpublished, plans), table="runs.unpublished_builds")
     connection.execute("create or replace table runs.partition_builds as from runs.partition_builds limit 0")
     _insert(
         connection,

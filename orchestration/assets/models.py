@@ -60,7 +60,7 @@ def build_planned(workspace: Workspace) -> list[list[NodeResult]]:
     lake = Lake(workspace.lake)
     results = []
     with open_warehouse(workspace.warehouse) as connection:
-        plans = planned_builds(connection)
+        plans = planned_builds(connection, "runs.build")
     for chunk in with_progress(list(chunked(plans, DAYS_PER_BUILD)), "build models"):
         dates = needed_log_dates(inputs, chunk)
         with open_warehouse(workspace.warehouse) as connection:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.schema import Config, Experiment, Metric, Project, Sources
-from orchestration.planning import BuiltExperiment, PlannedBuild, chunked, plan_builds, with_base_dates
+from orchestration.planning import BuiltExperiment, PlannedBuild, chunked, merged_plans, plan_builds, with_base_dates
 
 START, END = date(2026, 9, 10), date(2026, 9, 14)
 LAST = END + timedelta(days=7)
@@ -162,11 +162,14 @@ def test_a_chunk_of_no_day_is_refused():
         list(chunked([span(0, 1)], 0))
 
 
-def test_a_build_starts_from_yesterdays_snapshot_where_there_is_one():
-    yesterday = START + timedelta(days=2)
+def test_a_build_starts_from_the_latest_snapshot_before_it():
+    older, yesterday, first = (START + timedelta(days=offset) for offset in (1, 2, 3))
+    others = [("price", first), ("other", yesterday)]
 
-    (with_snapshot,) = with_base_dates([span(3, 4)], [("price", yesterday)])
-    (without,) = with_base_dates([span(3, 4)], [("price", START), ("other", yesterday)])
+    (upon_yesterday,) = with_base_dates([span(3, 4)], [("price", yesterday), ("price", older), *others])
+    (upon_older,) = with_base_dates([span(3, 4)], [("price", older), *others])
+    (upon_nothing,) = with_base_dates([span(3, 4)], others)
     (rebuilt,) = with_base_dates([span(3, 4, rebuild=True)], [("price", yesterday)])
 
-    assert (with_snapshot.base_date, without.base_date, rebuilt.base_date) == (yesterday, None, None)
+    bases = [plan.base_date for plan in (upon_yesterday, upon_older, upon_nothing, rebuilt)]
+    assert bases == [yesterday, older, None, None]
