@@ -41,7 +41,10 @@ CORRUPTIONS = {
         where unit_id = 'u11' and as_of_date = $last""",
     ],
     "assert_mixed_units_are_excluded_and_counted": [
-        "update intermediate.int_exposed_units set is_mixed = true where unit_id = 'u1' and as_of_date = $last",
+        # u1 turned out to be mixed and is still among the units; u0 is mixed and nowhere.
+        "update intermediate.int_first_exposures set is_mixed = true where unit_id = 'u1'",
+        "delete from intermediate.int_first_exposures where unit_id = 'u0'",
+        "delete from intermediate.int_exposed_units where unit_id = 'u1' and as_of_date = $last",
         """update marts.fct_exposure_counts set n_mixed_excluded = 0
         where variant_id = 'control' and as_of_date = $last""",
         "delete from marts.fct_exposure_counts where variant_id = 'free' and as_of_date = $last",

@@ -1,7 +1,7 @@
-"""A long range is built a span of as-of dates at a time, and unit snapshots are kept for as long as they are needed."""
+"""However the as-of dates are cut into spans and the units into slices, the marts are the same to the last bit."""
 
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Sequence
+from datetime import date, timedelta
 
 import duckdb
 import pytest
@@ -9,22 +9,52 @@ import pytest
 from orchestration.assets import models
 from tests.end_to_end.small_shop import HISTORY_DAYS, LAST_DAY, LATE_ARRIVAL_DAYS, SmallShop, assert_same_marts
 
-pytestmark = pytest.mark.xdist_group("dbt")
+pytestmark = [pytest.mark.xdist_group("dbt"), pytest.mark.usefixtures("warehouse")]
 
 
-def test_the_last_snapshots_of_each_experiment_stay(built_shop: SmallShop, warehouse: Path) -> None:
-    with duckdb.connect(str(warehouse), read_only=True) as connection:
-        kept = connection.execute(
-            "select distinct as_of_date from intermediate.int_exposed_units where experiment_id = 'checkout' order by 1"
-        ).fetchall()
-    last = built_shop.day(LAST_DAY)
-    assert [day for (day,) in kept] == [last - timedelta(days=age) for age in reversed(range(LATE_ARRIVAL_DAYS + 2))]
+def dates_of(shop: SmallShop, query: str) -> Sequence[date]:
+    with duckdb.connect(str(shop.workspace.warehouse), read_only=True) as connection:
+        return [row[0] for row in connection.execute(query).fetchall()]
 
 
-@pytest.mark.usefixtures("warehouse")
-def test_marts_do_not_depend_on_the_length_of_a_span(built_shop: SmallShop, monkeypatch: pytest.MonkeyPatch) -> None:
+def snapshots_of_checkout(shop: SmallShop) -> Sequence[date]:
+    return dates_of(
+        shop,
+        "select distinct as_of_date from intermediate.int_exposed_units where experiment_id = 'checkout' order by 1",
+    )
+
+
+def test_a_span_leaves_the_snapshot_of_its_last_date(built_shop: SmallShop) -> None:
+    assert snapshots_of_checkout(built_shop) == [built_shop.day(LAST_DAY)]
+
+
+def test_days_built_one_by_one_leave_the_last_snapshots(built_shop: SmallShop, monkeypatch: pytest.MonkeyPatch) -> None:
     marts = built_shop.marts()
     built_shop.forget_results()
-    monkeypatch.setattr(models, "DAYS_PER_BUILD", 2)
+    monkeypatch.setattr(models, "DAYS_PER_BUILD", 1)
     built_shop.build(built_shop.day(-HISTORY_DAYS), built_shop.day(LAST_DAY))
+    assert_same_marts(built_shop.marts(), marts)
+    last = built_shop.day(LAST_DAY)
+    kept = [last - timedelta(days=age) for age in reversed(range(LATE_ARRIVAL_DAYS + 2))]
+    assert snapshots_of_checkout(built_shop) == kept
+
+
+def test_a_snapshot_some_days_old_is_built_upon(built_shop: SmallShop) -> None:
+    marts = built_shop.marts()
+    built_shop.forget_results()
+    built_shop.build(built_shop.day(-HISTORY_DAYS), built_shop.day(3))
+    built_shop.build(built_shop.day(4), built_shop.day(LAST_DAY))
+    built_shop.build(built_shop.day(5), built_shop.day(LAST_DAY))
+    bases = dates_of(built_shop, "select base_date from inputs.build_plan where experiment_id = 'checkout'")
+    assert bases == [built_shop.day(3)]
+    assert_same_marts(built_shop.marts(), marts)
+
+
+def test_marts_do_not_depend_on_the_number_of_slices(built_shop: SmallShop, monkeypatch: pytest.MonkeyPatch) -> None:
+    marts = built_shop.marts()
+    built_shop.forget_results()
+    monkeypatch.setattr(models, "ROWS_PER_SLICE", 50)
+    built_shop.build(built_shop.day(-HISTORY_DAYS), built_shop.day(LAST_DAY))
+    with duckdb.connect(str(built_shop.workspace.warehouse), read_only=True) as connection:
+        assert connection.execute("select slices >= 3 from inputs.build_slices").fetchone() == (True,)
     assert_same_marts(built_shop.marts(), marts)

@@ -1,5 +1,6 @@
 """What a run builds: worked examples on a calendar small enough to follow."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -173,3 +174,9 @@ def test_a_build_starts_from_the_latest_snapshot_before_it():
 
     bases = [plan.base_date for plan in (upon_yesterday, upon_older, upon_nothing, rebuilt)]
     assert bases == [yesterday, older, None, None]
+
+
+def test_merged_plans_cover_what_either_list_plans():
+    banner = replace(span(0, 1), experiment_id="banner")
+
+    assert merged_plans([span(3, 4)], [span(1, 2, rebuild=True), banner]) == [banner, span(1, 4, rebuild=True)]
