@@ -219,7 +219,7 @@
         ) as before_{{ column }}
         {%- else %}
         sum({{ column }}) over changes_so_far as {{ column }},
-        {{ column }} as since_{{ column }}
+        coalesce(sum({{ column }}) over (changes_of_unit rows between unbounded preceding and 1 preceding), 0) as before_{{ column }}
         {%- endif %}
         {%- endfor %}
     from {{ name }}_changes
@@ -250,7 +250,7 @@
         nullif(before_{{ column }}, {{ never_computed() }}) as before_{{ column }}
         {%- else %}
         {{ computed_total(column) }} as {{ column }},
-        {{ computed_total(column ~ ' - since_' ~ column) }} as before_{{ column }}
+        {{ computed_total('before_' ~ column) }} as before_{{ column }}
         {%- endif %}
         {%- endfor %}
     from {{ name }}_running
