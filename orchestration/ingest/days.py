@@ -13,7 +13,7 @@ from orchestration.lake import DayManifest
 # An audit costs the same for a week of small days as for one. Within seven days no day is compared with another's
 # profile, and large days are committed one by one, for a killed run loses what is not.
 _BATCH_DAYS = 7
-_BATCH_BYTES = 64_000_000
+_BATCH_BYTES = 256_000_000
 
 
 class SourceIngest:
