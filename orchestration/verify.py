@@ -86,7 +86,8 @@ def verify(workspace: Workspace, experiment_id: str | None = None, wait_seconds:
             ]
             for recomputed in recomputations:
                 link_lake(workspace, recomputed.workspace.lake, recomputed.source_ids, recomputed.through)
-        compared = [_compared(live, recomputed) for recomputed in with_progress(recomputations, "verify")]
+        shown = with_progress(recomputations, "verify") if len(recomputations) > 1 else recomputations
+        compared = [_compared(live, recomputed) for recomputed in shown]
         return Verification(
             experiment_ids=tuple(chosen),
             n_as_of_dates=_count_as_of_dates(live.published, chosen),

@@ -13,7 +13,12 @@ import pytest
 
 from configs.load import load_config
 from orchestration.assets.ingest import ingest_range
+from orchestration.cli import OutputFormat
+from orchestration.cli_comparisons import print_replays
+from orchestration.old_decisions import OldDecision
 from orchestration.publish import current_run
+from orchestration.replay import Replay
+from orchestration.row_differences import Difference, TableComparison
 from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import assert_same_results, copy_of, run, table
 from tests.end_to_end.two_experiments.days import LAST_DAY
@@ -129,20 +134,30 @@ def test_a_corrected_log_is_named_as_the_cause(equipoise, corrected_lake):
 
 def test_a_difference_that_nothing_explains_is_a_fault(equipoise, shop, tmp_path):
     tampered = copy_of(shop, tmp_path, "state")
-    rewrite(
-        tampered,
-        "scorecard",
-        "* replace (case when metric_id = 'revenue' then effect + 1e-12 else effect end as effect)",
-    )
+    wrong = "case when metric_id = 'revenue' then effect + 1e-12 else effect end"
+    rewrite(tampered, "scorecard", f"* replace ({wrong} as effect)")
     printed = equipoise(tampered, "replay", "--as-of", f"{DAY_4}", "--experiment", "pricing", "--format", "csv")
     assert (printed.status, printed.err) == (1, "")
     rows = list(csv.DictReader(io.StringIO(printed.out)))
     assert {(row["table"], row["column"]) for row in rows} == {("scorecard", "effect")}
     assert {"variant_id=lower", "variant_id=higher"} == {row["row"].split(", ")[2] for row in rows}
-    printed = equipoise(tampered, "replay", "--as-of", f"{DAY_4}", "--experiment", "pricing")
-    text = " ".join(printed.out.split())
-    assert f"pricing as of {DAY_4}: DIFFERS" in text
-    assert "why: nothing that the rows record has changed" in text
+
+
+def test_a_difference_is_printed_with_its_row_and_cause(capsys):
+    key = {"experiment_id": "pricing", "variant_id": "lower"}
+    difference = Difference("scorecard", key, "effect", "0.30000000000000004", "0.3")
+    decision = OldDecision("pricing", DAY_4, "ship", {"config_hash": "abc"}, True, Path(), False)
+    tables = (TableComparison("scorecard", 3, (difference,) * 21), TableComparison("decisions", 1))
+
+    print_replays([Replay(decision, tables, changes=("code: 1 then, 2 now",), notes=("old",))], OutputFormat.TABLE)
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"pricing as of {DAY_4}: DIFFERS ship, by configuration abc; compared: 3 scorecard, 1 decisions" in text
+    assert "scorecard │ pricing, lower │ effect │ 0.30000000000000004 │ 0.3" in text
+    assert "… 21 differences in all; --format csv or json lists them" in text
+    assert "why: code: 1 then, 2 now without effect: old" in text
+
+    print_replays([Replay(decision, tables, changes=(), notes=())], OutputFormat.TABLE)
+    assert "why: nothing that the rows record has changed" in " ".join(capsys.readouterr().out.split())
 
 
 def test_other_code_and_an_unpublished_digest_are_named(equipoise, shop, tmp_path):
