@@ -14,7 +14,7 @@ from configs.render import config_hash, render
 from configs.schema import Config, EventSource, ExposureSource
 from orchestration.ingest import source_contract, source_fields
 from orchestration.lake import DayManifest, Lake
-from orchestration.planning import PlannedBuild, merged_plans, plan_builds, sources_of
+from orchestration.planning import PlannedBuild, merged_plans, plan_builds, sources_of, still_due
 from orchestration.warehouse import (
     LakeFile,
     built_experiments,
@@ -140,7 +140,8 @@ def _as_defined(manifest: DayManifest, source: ExposureSource | EventSource) -> 
 def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[PlannedBuild]:
     """Render the configuration, pin it by hash, plan the run, and load all that into the warehouse.
 
-    The plan has what an earlier run built and did not live to publish; dbt need not build that again.
+    The plan has what an earlier run began to build or built, and did not live to publish; what was built whole is
+    not built again.
     """
     inputs = read_inputs(workspace, requested)
     render(inputs.config, workspace.generated)
@@ -157,9 +158,11 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
         )
         load_rendered(connection, workspace.generated)
         load_request(connection, requested)
+        begun = planned_builds(connection, "runs.begun_builds")
         unpublished = planned_builds(connection, "runs.unpublished_builds")
-        analysed = {e.id for e in inputs.config.experiments.values() if e.is_analysed}
-        plans = merged_plans([plan for plan in unpublished if plan.experiment_id in analysed], builds)
+        builds = merged_plans(still_due(inputs.config, begun), builds)
+        plans = merged_plans(still_due(inputs.config, unpublished), builds)
+        load_plan(connection, merged_plans(begun, builds), table="runs.begun_builds")
         load_plan(connection, builds, table="runs.build")
         load_plan(connection, plans, table="runs.plan")
         load_plan(connection, [])

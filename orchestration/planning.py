@@ -109,6 +109,20 @@ def _plan_experiment(
     return PlannedBuild(experiment.id, from_date, to_date, to_date, is_rebuild)
 
 
+def still_due(config: Config, plans: Iterable[PlannedBuild]) -> list[PlannedBuild]:
+    """What a run planned and did not live to finish, cut to what the configuration analyses today."""
+    due = []
+    for plan in plans:
+        experiment = config.experiments.get(plan.experiment_id)
+        if experiment is None or not experiment.is_analysed:
+            continue
+        first = max(plan.from_date, experiment.start)
+        last = min(plan.to_date, analysis_end(experiment, config.metrics))
+        if first <= last:
+            due.append(replace(plan, from_date=first, to_date=last, latest_date=last))
+    return due
+
+
 def merged_plans(plans: Iterable[PlannedBuild], others: Iterable[PlannedBuild]) -> list[PlannedBuild]:
     """One plan for each experiment, over what either list plans for it."""
     merged: dict[str, PlannedBuild] = {}

@@ -41,6 +41,7 @@ create table if not exists runs.experiment_builds (
 create table if not exists runs.partition_builds (
     source_id varchar, log_date date, content_hash varchar
 );
+create table if not exists runs.begun_builds ({", ".join(PLAN_COLUMNS)});
 create table if not exists runs.unpublished_builds ({", ".join(PLAN_COLUMNS)});
 """
 
@@ -72,6 +73,7 @@ def load_plan(
 
     `runs.plan`: the as-of dates whose results the run computes and publishes. `runs.build`: those of them that dbt is
     to build; an earlier run may have built the others and died. `inputs.build_plan`: a span of these.
+    `runs.begun_builds`, `runs.unpublished_builds`: what was begun and not built, built and not published.
     """
     connection.execute(f"create or replace table {table} ({', '.join(PLAN_COLUMNS)})")
     names = [column.split()[0] for column in PLAN_COLUMNS]
@@ -226,6 +228,9 @@ def record_build(
     connection.execute("begin")
     unpublished = planned_builds(connection, "runs.unpublished_builds")
     load_plan(connection, merged_plans(unpublished, plans), table="runs.unpublished_builds")
+    built = {plan.experiment_id for plan in plans}
+    begun = [plan for plan in planned_builds(connection, "runs.begun_builds") if plan.experiment_id not in built]
+    load_plan(connection, begun, table="runs.begun_builds")
     connection.execute("create or replace table runs.partition_builds as from runs.partition_builds limit 0")
     _insert(
         connection,
