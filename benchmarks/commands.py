@@ -46,7 +46,7 @@ class PipelineProject:
             *("--data", str(self.folder / "data"), "--state", str(self.state)),
             *("run", "--from", first.isoformat(), "--to", last.isoformat(), "--format", "json"),
         ]
-        process = timed_process(command, {"EQUIPOISE_MEMORY_LIMIT": self.memory_limit})
+        process = _told("pipeline", timed_process(command, {"EQUIPOISE_MEMORY_LIMIT": self.memory_limit}))
         return PipelineRun(process, json.loads(process.output)["step_seconds"])
 
 
@@ -54,14 +54,21 @@ def run_floor(project: Path, scale: Fraction, memory_limit: str) -> ProcessRun:
     """The hand-written query over a full refresh's logs."""
     parts = math.ceil(FLOOR_PARTS * scale)
     options = ["--parts", str(parts), "--shares", str(FLOOR_SHARES), "--memory-limit", memory_limit]
-    return timed_process([sys.executable, "-m", "benchmarks.floor.query", "--project", str(project), *options])
+    command = [sys.executable, "-m", "benchmarks.floor.query", "--project", str(project), *options]
+    return _told("floor", timed_process(command))
 
 
 def run_wide(*options: str) -> ProcessRun:
     """The wide scorecard, or with `--health` the health checks."""
-    return timed_process([sys.executable, "-m", "benchmarks.wide", *options])
+    return _told("wide", timed_process([sys.executable, "-m", "benchmarks.wide", *options]))
 
 
 def wide_seconds(run: ProcessRun) -> float:
     """From moments to decisions, without the making of the moments."""
     return sum(value for name, value in json.loads(run.output).items() if name.endswith(", s"))
+
+
+def _told(name: str, run: ProcessRun) -> ProcessRun:
+    """Say each run as it ends: all of them take an hour."""
+    print(f"{name}: {run.seconds:.1f} s, {run.cpu_seconds:.1f} s of CPU, {run.peak_mb:,.0f} MB", file=sys.stderr)
+    return run
