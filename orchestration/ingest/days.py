@@ -53,14 +53,14 @@ class SourceIngest:
         if self._prepared and log_date - self._prepared[0].manifest.log_date >= timedelta(days=_BATCH_DAYS):
             self.settle()
         self._considered.append(log_date)
-        before = self._session.lake.partition(self._source.id, log_date)
         is_changed = log_date in self._outdated or log_date <= self._changed_until
+        is_reached = log_date <= max(self._changed_until, self._skipped_until)
+        if not (log_date in self._requested or is_changed or is_reached):
+            return
+        before = self._session.lake.partition(self._source.id, log_date)
         if before is not None and not is_changed and is_read(self._session, self._source, before):
             self._done.append(before)
             self._skipped_until = self._reach_of(log_date)
-            return
-        is_reached = log_date <= max(self._changed_until, self._skipped_until)
-        if not (log_date in self._requested or log_date in self._outdated or is_reached):
             return
         request = DayRequest(
             session=self._session,

@@ -69,6 +69,19 @@ def test_unknown_experiments_and_variants_are_quarantined(shop: Shop) -> None:
     assert shop.rows(manifest, "unit_id, a_country") == [("u1", None)]
 
 
+def test_any_variant_is_accepted_of_an_experiment_whose_configuration_is_broken(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, known_variants={"checkout": None, "banner": ("off",)})
+    rows = [
+        f"u1,{experiment},{variant},2026-10-05T10:00:00Z,\n"
+        for experiment in ("checkout", "banner")
+        for variant in ("on", "off")
+    ]
+    shop.write("a.csv", EXPOSURE_HEADER + "".join(rows), kind="exposures")
+    manifest = shop.ingest(exposure_source())
+    assert shop.quarantine(manifest) == [("unknown_variant", 3)]
+    assert manifest.unjudged_experiments == ("checkout",)
+
+
 def test_without_any_experiment_every_exposure_is_unknown(tmp_path: Path) -> None:
     shop = Shop(tmp_path, known_variants={})
     shop.write("a.csv", EXPOSURE_HEADER + "u1,checkout,fast,2026-10-05T10:00:00Z,\n", kind="exposures")
