@@ -64,6 +64,7 @@
     {{ return(adapter.dispatch('unit_hash', 'equipoise')(unit_id)) }}
 {%- endmacro %}
 
-{% macro duckdb__unit_hash(unit_id) -%} hash({{ unit_id }}) {%- endmacro %}
+{#- As INTEGER, because the remainder of a wider hash may be taken in 128 bits, which is slow. -#}
+{% macro duckdb__unit_hash(unit_id) -%} cast(hash({{ unit_id }}) % 2147483647 as integer) {%- endmacro %}
 
-{% macro spark__unit_hash(unit_id) -%} abs(xxhash64({{ unit_id }}) % 1000000007) {%- endmacro %}
+{% macro spark__unit_hash(unit_id) -%} cast(abs(xxhash64({{ unit_id }}) % 2147483647) as integer) {%- endmacro %}

@@ -10,9 +10,9 @@
     {%- set one = sign if sign is not none else '1' -%}
     {%- set y, d, x, no_history = 'y_' ~ h, 'd_' ~ h, 'x_' ~ h, 'h_' ~ h -%}
     {%- set sums = [
-        {'name': 'n_' ~ h, 'sql': "sum(case when f_" ~ h ~ " = 'usable' then " ~ one ~ " else 0 end)"},
-        {'name': 'overflow_' ~ h, 'sql': "sum(case when f_" ~ h ~ " = 'overflow' then " ~ one ~ " else 0 end)"},
-        {'name': 'not_computed_' ~ h, 'sql': "sum(case when f_" ~ h ~ " = 'not_computed' then " ~ one ~ " else 0 end)"},
+        {'name': 'n_' ~ h, 'sql': "sum(case when u_" ~ h ~ " then " ~ one ~ " else 0 end)"},
+        {'name': 'overflow_' ~ h, 'sql': "sum(case when o_" ~ h ~ " then " ~ one ~ " else 0 end)"},
+        {'name': 'not_computed_' ~ h, 'sql': "sum(case when m_" ~ h ~ " then " ~ one ~ " else 0 end)"},
         {'name': y, 'sql': exact_total(times ~ y)},
     ] -%}
     {%- if is_capped(metric) -%} {%- do sums.append({'name': 't_' ~ h, 'sql': exact_total(times ~ 't_' ~ h)}) -%} {%- endif -%}
@@ -35,11 +35,12 @@
     {%- for left, right in pairs -%}
         {%- do sums.append({
             'name': left ~ right ~ '_' ~ h,
-            'sql': 'sum(' ~ exact_product(times ~ left ~ '_' ~ h, right ~ '_' ~ h) ~ ')',
+            'sql': exact_total('case when ' ~ no_history ~ ' = 1 then ' ~ times ~ left ~ '_' ~ h ~ ' else 0 end')
+                if right == 'h' else 'sum(' ~ exact_product(times ~ left ~ '_' ~ h, right ~ '_' ~ h) ~ ')',
         }) -%}
     {%- endfor -%}
     {%- for first, second, third in triples -%}
-        {%- set limbs = triple_product(times ~ first ~ '_' ~ h, second ~ '_' ~ h, third ~ '_' ~ h) -%}
+        {%- set limbs = triple_product(first ~ '_' ~ h, second ~ '_' ~ h, times ~ third ~ '_' ~ h) -%}
         {%- do sums.append({'name': first ~ second ~ third ~ '_high_' ~ h, 'sql': 'sum(' ~ limbs.high ~ ')'}) -%}
         {%- do sums.append({'name': first ~ second ~ third ~ '_low_' ~ h, 'sql': 'sum(' ~ limbs.low ~ ')'}) -%}
     {%- endfor -%}
@@ -58,15 +59,14 @@
     {{ return(metric.cap_upper is not none or metric.cap_quantile is not none or metric.denominator_cap_upper is not none) }}
 {%- endmacro %}
 
-{#- The product of three values below 10^14 in two exact limbs, high * 10^14 + low. Most values are below 10^7, and then
-    the product of two is a limb's remainder already. -#}
+{#- The product of three values below 10^14 in two exact limbs, high * 10^14 + low. Of most values it is below 2^63. -#}
 {% macro triple_product(first, second, third) -%}
-    {%- set are_small = 'abs(' ~ first ~ ') < 10000000 and abs(' ~ second ~ ') < 10000000' -%}
+    {%- set are_small = 'abs(' ~ [first, second, third] | unique | join(') < 2000000 and abs(') ~ ') < 2000000' -%}
     {%- set pair = exact_product(first, second) -%}
     {{ return({
         'high': 'case when ' ~ are_small ~ ' then 0 else ' ~ exact_product(third, whole_quotient(pair, limb())) ~ ' end',
-        'low': 'case when ' ~ are_small ~ ' then ' ~ exact_product(third, '(' ~ first ~ ') * ' ~ second)
-            ~ ' else ' ~ exact_product(third, remainder(pair, limb())) ~ ' end',
+        'low': 'case when ' ~ are_small ~ ' then (' ~ first ~ ') * (' ~ second ~ ') * (' ~ third ~ ') else '
+            ~ exact_product(third, remainder(pair, limb())) ~ ' end',
     }) }}
 {%- endmacro %}
 

@@ -1,6 +1,6 @@
 {#-
     What a metric sees of a unit, in three steps that models chain as CTEs. Prefixes: y_ and d_ numerator and
-    denominator; x_ the covariate; h_ whether there was no history; f_ the value's fate; t_ the value before its cap.
+    denominator; x_ the covariate; h_ whether there was no history; t_ the value before its cap.
 -#}
 
 {#- The value that a metric sees of a unit: the maximum of nothing is 0, a binary metric is 0 or 1. -#}
@@ -38,36 +38,36 @@
     {%- endif %}
 {%- endmacro %}
 
-{#- Second step: usable, overflow, never computed, or outside the population, where the model has a p_ column. -#}
+{#- Second step, what becomes of the value: usable (u_), overflow (o_) or never computed (m_, missing); none of these
+    outside the population, where the model has a p_ column. -#}
 {% macro fate_of(metric, has_population) -%}
     {%- set h = metric.metric_hash -%}
+    {%- set counts = 'p_' ~ h ~ ' and ' if has_population else '' -%}
     {%- set parts = ['y_' ~ h] -%}
     {%- if metric.denominator is not none %}{% do parts.append('d_' ~ h) %}{% endif -%}
     {%- if metric.covariate is not none %}{% do parts.append('x_' ~ h) %}{% do parts.append('h_' ~ h) %}{% endif -%}
-    case
-        {%- if has_population %}
-            when not p_{{ h }} then 'outside'
-        {%- endif %}
-            when {% for part in parts %}{{ part }} is null{{ ' or ' if not loop.last }}{% endfor %} then 'not_computed'
-        {%- if not metric.is_binary %}
-            when
-                {% for part in parts -%}
-                abs({{ part }}) >= {{ overflow_limit() }}{{ ' or ' if not loop.last }}
-                {%- endfor %}
-                then 'overflow'
-        {%- endif %}
-            else 'usable'
-        end as f_{{ h }}
+    {%- set amounts = [] if metric.is_binary else parts | reject('equalto', 'h_' ~ h) | list -%}
+    {{ counts }}({% for part in parts %}{{ part }} is null{{ ' or ' if not loop.last }}{% endfor %}) as m_{{ h }},
+        {{ counts }}{% for part in parts %}{{ part }} is not null{{ ' and ' if not loop.last }}{% endfor %}
+        {%- for part in amounts %} and abs({{ part }}) < {{ overflow_limit() }}{% endfor %} as u_{{ h }},
+        {% if amounts -%}
+        {{ counts }}{% for part in parts %}{{ part }} is not null{{ ' and ' if not loop.last }}{% endfor %}
+        and ({% for part in amounts %}abs({{ part }}) >= {{ overflow_limit() }}{{ ' or ' if not loop.last }}{% endfor %})
+        {%- else %}false{% endif %} as o_{{ h }}
 {%- endmacro %}
 
 {#- Third step: only usable values stay, capped. -#}
 {% macro usable_values(metric) -%}
     {%- set h = metric.metric_hash -%}
-    {%- set is_usable = "case when f_" ~ h ~ " = 'usable' then " -%}
+    {%- set is_usable = "case when u_" ~ h ~ " then " -%}
     {%- set quantile_cap = 'cap_' ~ h if metric.cap_quantile is not none else none -%}
     {%- set denominator_cap = 'denominator_cap_' ~ h if metric.cap_quantile is not none else none -%}
-    f_{{ h }},
+    u_{{ h }},
+    o_{{ h }},
+    m_{{ h }},
+    {%- if is_capped(metric) %}
     {{ is_usable }}cast(y_{{ h }} as bigint) end as t_{{ h }},
+    {%- endif %}
     {{ is_usable }}cast({{ capped('y_' ~ h, metric.cap_upper, quantile_cap) }} as bigint) end as y_{{ h }}
     {%- if metric.denominator is not none %},
     {{ is_usable }}cast({{ capped('d_' ~ h, metric.denominator_cap_upper, denominator_cap) }} as bigint) end as d_{{ h }}

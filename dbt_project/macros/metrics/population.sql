@@ -5,6 +5,17 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- Variants by a number: narrower than their ids. By the ids' order, since that of the YAML may change. -#}
+{% macro arms() -%}
+    (
+        select
+            experiment_id,
+            variant_id,
+            cast(row_number() over (partition by experiment_id order by variant_id) as smallint) as arm
+        from {{ source('inputs', 'experiment_variants') }}
+    )
+{%- endmacro %}
+
 {#- 10^14 quantised units: a unit whose total reaches it makes its metric `overflow`. -#}
 {% macro overflow_limit() -%} 100000000000000 {%- endmacro %}
 

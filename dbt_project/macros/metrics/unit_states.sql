@@ -1,19 +1,18 @@
 {#-
     How units' values went from as-of date to as-of date of a span, as CTEs for a group of metrics that mature together:
 
-    - `<name>_exceptions`: of a window, the few units whose values changed after they had matured; only these go through
-      the next three steps, while of the others the value is in the last snapshot;
+    - `<name>_exceptions`: units whose values changed after they had begun to count (for the window, matured). Only these
+      go through the next three steps: all others have had the value that is in the last snapshot;
     - `<name>_contributions`: what changed something for a unit: its base snapshot, its exposure, a day's rows, its leaving;
-    - `<name>_changes`: these added up by the first as-of date at which they count for the group;
+    - `<name>_changes`: these added up by the first as-of date at which they count;
     - `<name>_states`: a row for each change, with the values after it (`v_`), before it (`before_v_`), and whether the unit
       counts after (`is_in`) and did before (`was_in`).
 
     The span's last date is left out: there the snapshot itself is summed. With one date in the span there is nothing here.
 -#}
 {% macro unit_states(group) -%}
-{%- set name, unit_values, is_windowed = group.name, group.unit_values, group.end_days is not none -%}
-{%- if is_windowed -%}
-{#- Units that left, and those of whom something became known after their window had matured. #}
+{%- set name, unit_values = group.name, group.unit_values -%}
+{#- Units that left, and those for whom something came to count after they did themselves. #}
 {{ name }}_exceptions as (
 
     select
@@ -30,19 +29,15 @@
     from {{ ref('int_exposed_unit_days') }} as unit_days
     inner join span
         on unit_days.experiment_id = span.experiment_id
-    inner join {{ source('inputs', 'calendar') }} as calendar
-        on calendar.as_of_date = cast({{ instant_plus_days('unit_days.exposed_at', group.end_days) }} as date)
+    {{- join_maturity('unit_days', group) }}
     where
         {{ in_slice('unit_days.unit_id') }}
-        and unit_days.day < {{ group.end_days }}
         and unit_days.known_from > unit_days.exposed_date
-        and unit_days.known_from > span.from_date
-        and unit_days.known_from > unit_days.exposure_known_from
-        and unit_days.known_from > {{ maturity_date('unit_days.exposed_at', group.end_days) }}
+        and unit_days.known_from > {{ counts_from('unit_days', group) }}
+        and {{ is_something(unit_values) }}
 
 ),
 
-{% endif -%}
 {{ name }}_contributions as (
 
     select
@@ -51,6 +46,7 @@
         exposures.exposed_at,
         exposures.exposed_date,
         exposures.arm,
+        exposures.entered_from as exposure_known_from,
         span.from_date,
         span.to_date,
         exposures.entered_from as known_from,
@@ -64,7 +60,7 @@
             exposures.experiment_id = span.experiment_id
             and exposures.entered_from < span.to_date
             and (span.base_date is null or exposures.entered_from > span.base_date)
-    {{- join_exceptions(name, 'exposures', 'inner') if is_windowed }}
+    {{- join_exceptions(name, 'exposures', 'inner') }}
 
     union all
 
@@ -74,6 +70,7 @@
         exposures.exposed_at,
         exposures.exposed_date,
         exposures.arm,
+        exposures.entered_from as exposure_known_from,
         span.from_date,
         span.to_date,
         exposures.left_from as known_from,
@@ -95,7 +92,8 @@
         snapshots.unit_id,
         snapshots.exposed_at,
         snapshots.exposed_date,
-        cast(variants.position as smallint) as arm,
+        snapshots.arm,
+        snapshots.exposure_known_from,
         span.from_date,
         span.to_date,
         span.from_date as known_from,
@@ -108,11 +106,7 @@
         on
             snapshots.experiment_id = span.experiment_id
             and snapshots.as_of_date = span.base_date
-    inner join {{ source('inputs', 'experiment_variants') }} as variants
-        on
-            snapshots.experiment_id = variants.experiment_id
-            and snapshots.variant_id = variants.variant_id
-    {{- join_exceptions(name, 'snapshots', 'inner') if is_windowed }}
+    {{- join_exceptions(name, 'snapshots', 'inner') }}
     where {{ in_slice('snapshots.unit_id') }}
 
     union all
@@ -123,9 +117,10 @@
         unit_days.exposed_at,
         unit_days.exposed_date,
         unit_days.arm,
+        unit_days.exposure_known_from,
         span.from_date,
         span.to_date,
-        greatest(unit_days.known_from, unit_days.exposure_known_from) as known_from,
+        unit_days.known_from,
         0 as has_left
         {%- for unit_value in unit_values %},
         {{ value_of_day(unit_value) }} as {{ unit_value.column }}
@@ -141,19 +136,10 @@
                 or unit_days.known_from > span.base_date
                 or unit_days.exposure_known_from > span.base_date
             )
-    {{- join_exceptions(name, 'unit_days', 'inner') if is_windowed }}
+    {{- join_exceptions(name, 'unit_days', 'inner') }}
     where
         {{ in_slice('unit_days.unit_id') }}
-        {%- if is_windowed %}
-        and unit_days.day < {{ group.end_days }}
-        {%- else %}
-        {#- A day on which the unit did nothing that counts changes nothing. #}
-        and (
-            {%- for unit_value in unit_values %}
-            {{ 'or ' if not loop.first }}{{ value_of_day(unit_value) }} <> {{ nothing_of(unit_value) }}
-            {%- endfor %}
-        )
-        {%- endif %}
+        and {{ is_something(unit_values) }}
 
 ),
 
@@ -161,16 +147,9 @@
 
     select
         contributions.*,
-        {%- if not is_windowed %}
-        greatest(contributions.known_from, contributions.from_date) as effective_date
-        {%- else %}
-        greatest(contributions.known_from, contributions.from_date, {{ maturity_date('contributions.exposed_at', group.end_days) }}) as effective_date
-        {%- endif %}
+        greatest(contributions.known_from, {{ counts_from('contributions', group) }}) as effective_date
     from {{ name }}_contributions as contributions
-    {%- if is_windowed %}
-    inner join {{ source('inputs', 'calendar') }} as calendar
-        on calendar.as_of_date = cast({{ instant_plus_days('contributions.exposed_at', group.end_days) }} as date)
-    {%- endif %}
+    {{- join_maturity('contributions', group) }}
 
 ),
 
@@ -189,7 +168,7 @@
         {%- if unit_value.aggregate == 'max' %}
         max({{ unit_value.column }}) as {{ unit_value.column }}
         {%- else %}
-        {{ unit_total(unit_value.column) }} as {{ unit_value.column }}
+        cast(least(greatest({{ unit_total(unit_value.column) }}, -1000000000000000), {{ never_computed() }}) as bigint) as {{ unit_value.column }}
         {%- endif %}
         {%- endfor %}
     from {{ name }}_dated
@@ -218,8 +197,8 @@
             max({{ column }}) over (changes_of_unit rows between unbounded preceding and 1 preceding), {{ nothing_yet() }}
         ) as before_{{ column }}
         {%- else %}
-        sum({{ column }}) over changes_so_far as {{ column }},
-        coalesce(sum({{ column }}) over (changes_of_unit rows between unbounded preceding and 1 preceding), 0) as before_{{ column }}
+        {{ exact_total(column) }} over changes_so_far as {{ column }},
+        {{ column }} as since_{{ column }}
         {%- endif %}
         {%- endfor %}
     from {{ name }}_changes
@@ -250,23 +229,20 @@
         nullif(before_{{ column }}, {{ never_computed() }}) as before_{{ column }}
         {%- else %}
         {{ computed_total(column) }} as {{ column }},
-        {{ computed_total('before_' ~ column) }} as before_{{ column }}
+        {{ computed_total(column ~ ' - since_' ~ column) }} as before_{{ column }}
         {%- endif %}
         {%- endfor %}
     from {{ name }}_running
-    {%- if is_windowed %}
 
     union all
 
-    {#- All others came to have the value of the last snapshot on the day their window matured. #}
+    {#- All others came to have the value of the last snapshot when they began to count. #}
     select
         snapshots.experiment_id,
         snapshots.unit_id,
         snapshots.exposed_date,
-        cast(variants.position as smallint) as arm,
-        greatest(
-            snapshots.exposure_known_from, span.from_date, {{ maturity_date('snapshots.exposed_at', group.end_days) }}
-        ) as effective_date,
+        snapshots.arm,
+        {{ counts_from('snapshots', group) }} as effective_date,
         span.to_date as until_date,
         true as is_in,
         false as was_in
@@ -279,22 +255,42 @@
         on
             snapshots.experiment_id = span.experiment_id
             and snapshots.as_of_date = span.to_date
-    inner join {{ source('inputs', 'calendar') }} as calendar
-        on calendar.as_of_date = cast({{ instant_plus_days('snapshots.exposed_at', group.end_days) }} as date)
-    inner join {{ source('inputs', 'experiment_variants') }} as variants
-        on
-            snapshots.experiment_id = variants.experiment_id
-            and snapshots.variant_id = variants.variant_id
+    {{- join_maturity('snapshots', group) }}
     {{- join_exceptions(name, 'snapshots', 'left') }}
     where
         {{ in_slice('snapshots.unit_id') }}
         and exceptions.unit_id is null
-        and span.to_date > greatest(
-            snapshots.exposure_known_from, span.from_date, {{ maturity_date('snapshots.exposed_at', group.end_days) }}
-        )
-    {%- endif %}
+        and span.to_date > {{ counts_from('snapshots', group) }}
 
 )
+{%- endmacro %}
+
+{#- The first as-of date of the span at which a unit counts: known by then, and mature for the group. -#}
+{% macro counts_from(relation, group) -%}
+    greatest(
+            {{ relation }}.exposure_known_from,
+            {{ relation if relation == 'contributions' else 'span' }}.from_date
+            {%- if group.end_days is not none %},
+            {{ maturity_date(relation ~ '.exposed_at', group.end_days) }}
+            {%- endif %}
+        )
+{%- endmacro %}
+
+{#- The calendar day on which a unit's window ends in UTC, for `maturity_date`. -#}
+{% macro join_maturity(relation, group) -%}
+    {%- if group.end_days is not none %}
+    inner join {{ source('inputs', 'calendar') }} as calendar
+        on calendar.as_of_date = cast({{ instant_plus_days(relation ~ '.exposed_at', group.end_days) }} as date)
+    {%- endif %}
+{%- endmacro %}
+
+{#- Whether a day's row adds anything to any of the values: most add nothing to some group. -#}
+{% macro is_something(unit_values) -%}
+    (
+            {%- for unit_value in unit_values %}
+            {{ 'or ' if not loop.first }}{{ value_of_day(unit_value) }} <> {{ nothing_of(unit_value) }}
+            {%- endfor %}
+        )
 {%- endmacro %}
 
 {#- Join a relation's units to the exceptions of the maturity group; a plain join, for a correlated `exists` costs more. -#}
@@ -316,8 +312,8 @@ span as (
 
 counted_exposures as (
 
-    select * from {{ ref('int_counted_exposures') }} as exposures
-    where {{ in_slice('exposures.unit_id') }}
+    select * from {{ ref('int_counted_exposures') }}
+    where {{ in_slice('unit_id') }}
 
 )
 {%- endmacro %}

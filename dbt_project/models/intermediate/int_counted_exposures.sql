@@ -24,12 +24,6 @@ departures as (
         and (is_mixed or earlier_exposed_at <> exposed_at)
     group by experiment_id, unit_id, earlier_exposed_at
 
-),
-
-variants as (
-
-    select * from {{ source('inputs', 'experiment_variants') }}
-
 )
 
 select
@@ -38,17 +32,13 @@ select
     first_exposures.exposed_at,
     first_exposures.exposed_date,
     first_exposures.variant_id,
-    cast(variants.position as smallint) as arm,
+    first_exposures.arm,
     first_exposures.known_from as entered_from,
     departures.left_from
     {%- for attribute in metric_catalog()['attributes'] %},
     first_exposures.a_{{ attribute }}
     {%- endfor %}
 from first_exposures
-inner join variants
-    on
-        first_exposures.experiment_id = variants.experiment_id
-        and first_exposures.variant_id = variants.variant_id
 left join departures
     on
         first_exposures.experiment_id = departures.experiment_id

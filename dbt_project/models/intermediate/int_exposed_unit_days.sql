@@ -38,9 +38,8 @@ planned_exposures as (
 
 events as (
 
-    select *
-    from {{ ref('stg_events') }} as stg_events
-    where {{ in_slice('stg_events.unit_id') }}
+    select * from {{ ref('stg_events') }}
+    where {{ in_slice('unit_id') }}
 
 ),
 

@@ -114,6 +114,7 @@ final as (
         exposed_units.experiment_id,
         exposed_units.unit_id,
         exposed_units.variant_id,
+        exposed_units.arm,
         exposed_units.exposed_at,
         exposed_units.exposed_date,
         exposed_units.exposure_known_from

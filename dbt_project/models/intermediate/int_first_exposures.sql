@@ -29,6 +29,7 @@ exposures as (
         stg_exposures.unit_id,
         stg_exposures.known_from,
         stg_exposures.variant_id,
+        arms.arm,
         stg_exposures.exposed_at,
         stg_exposures.exposed_date
         {%- for attribute in attributes %},
@@ -41,6 +42,10 @@ exposures as (
             and stg_exposures.source_id = experiments.exposure_source
     inner join build_plan
         on stg_exposures.experiment_id = build_plan.experiment_id
+    inner join {{ arms() }} as arms
+        on
+            stg_exposures.experiment_id = arms.experiment_id
+            and stg_exposures.variant_id = arms.variant_id
     where
         stg_exposures.exposed_date between experiments.start_date and experiments.end_date
         and stg_exposures.known_from between build_plan.from_date and build_plan.to_date
@@ -126,6 +131,7 @@ candidates as (
         unit_id,
         known_from,
         variant_id,
+        arm,
         exposed_at,
         exposed_date,
         known_from as exposure_known_from,
@@ -147,6 +153,7 @@ candidates as (
         unit_id,
         known_from,
         variant_id,
+        arm,
         exposed_at,
         exposed_date,
         exposure_known_from,
@@ -223,6 +230,7 @@ select
     exposures.unit_id,
     exposures.known_from,
     exposures.variant_id,
+    exposures.arm,
     exposures.exposed_at,
     exposures.exposed_date,
     exposures.known_from as exposure_known_from,
@@ -245,6 +253,7 @@ select
     changes.unit_id,
     changes.known_from,
     first_exposure.variant_id,
+    first_exposure.arm,
     first_exposure.exposed_at,
     first_exposure.exposed_date,
     first_exposure.instant_known_from as exposure_known_from,

@@ -39,7 +39,7 @@ cells as (
         {%- for sum in metric_sums(metric) %}
         {{ sum.sql }} as {{ sum.name }},
         {%- endfor %}
-        max(case when f_{{ h }} = 'usable' then exposed_date end) as last_cohort_{{ h }}
+        max(case when u_{{ h }} then exposed_date end) as last_cohort_{{ h }}
         {%- endfor %}
     from unit_metrics
     group by
@@ -171,7 +171,7 @@ past_capped_sums as (
         {%- for sum in metric_sums(metric) %}
         {{ exact(sum.sql) }} as {{ sum.name }},
         {%- endfor %}
-        max(case when f_{{ h }} = 'usable' then exposed_date end) as last_cohort_{{ h }}
+        max(case when u_{{ h }} then exposed_date end) as last_cohort_{{ h }}
         {%- endfor %}
     from capped_values
     group by as_of_date, experiment_id, arm
@@ -232,10 +232,10 @@ sums as (
         {{ relation }}.last_cohort_{{ h }}
         {%- endfor %}
     from past_arms
-    inner join {{ source('inputs', 'experiment_variants') }} as variants
+    inner join {{ arms() }} as variants
         on
             past_arms.experiment_id = variants.experiment_id
-            and past_arms.arm = variants.position
+            and past_arms.arm = variants.arm
     left join past_sums
         on
             past_arms.as_of_date = past_sums.as_of_date
