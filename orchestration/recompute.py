@@ -53,6 +53,11 @@ def scratch_folder(live: Workspace) -> Iterator[Path]:
         yield folder
 
 
+def scratch_workspace(live: Workspace, folder: Path) -> Workspace:
+    """A workspace whose configuration and state lie in a folder."""
+    return replace(live, configs=folder / "configuration", state=folder)
+
+
 def _remove_dead(parent: Path) -> None:
     for folder in (path for path in parent.iterdir() if path.is_dir()):
         try:

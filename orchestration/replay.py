@@ -1,7 +1,7 @@
 """`equipoise replay`: an old decision computed again from the lake, with the configuration that it pinned."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from orchestration.planning import first_log_date
 from orchestration.provenance import PROVENANCE, code_version
 from orchestration.published import NoResultsError
 from orchestration.published_tables import AS_OF_TABLES
-from orchestration.recompute import Recomputation, link_lake, scratch_folder
+from orchestration.recompute import Recomputation, link_lake, scratch_folder, scratch_workspace
 from orchestration.row_differences import Difference, TableComparison, TableRows
 from orchestration.workspace import Workspace
 
@@ -73,9 +73,8 @@ def replay(
 
 
 def _recomputed(workspace: Workspace, folder: Path, group: Sequence[PinnedConfig], as_of: date) -> Recomputation:
-    own = replace(workspace, configs=folder / "configs", state=folder)
-    recomputed = Recomputation(own, tuple(group), as_of)
-    link_lake(workspace, own.lake, recomputed.source_ids, as_of)
+    recomputed = Recomputation(scratch_workspace(workspace, folder), tuple(group), as_of)
+    link_lake(workspace, recomputed.workspace.lake, recomputed.source_ids, as_of)
     recomputed.build()
     return recomputed
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from orchestration.provenance import PROVENANCE, code_version
 from orchestration.publish import current_run
 from orchestration.published import NoResultsError
 from orchestration.published_tables import AS_OF_TABLES
-from orchestration.recompute import Recomputation, link_lake, scratch_folder
+from orchestration.recompute import Recomputation, link_lake, scratch_folder, scratch_workspace
 from orchestration.row_differences import Difference, TableComparison, TableRows
 from orchestration.warehouse import built_experiments, has_table
 from orchestration.workspace import Workspace
@@ -75,13 +75,9 @@ def verify(workspace: Workspace, experiment_id: str | None = None, wait_seconds:
             live = _captured(workspace, folder / "live")
             chosen, skipped = _chosen(live.built, experiment_id)
             pinned = [read_pinned(workspace.pinned_configs, live.built[id_].config_hash) for id_ in chosen]
-            groups = _groups(pinned, live.built, folder)
+            groups = rebuild_groups(pinned, live.built, folder / "configurations")
             recomputations = [
-                Recomputation(
-                    replace(workspace, configs=folder / str(number) / "configs", state=folder / str(number)),
-                    tuple(group),
-                    through,
-                )
+                Recomputation(scratch_workspace(workspace, folder / str(number)), tuple(group), through)
                 for number, (through, group) in enumerate(groups)
             ]
             for recomputed in recomputations:
@@ -135,15 +131,16 @@ def _chosen(built: Mapping[str, BuiltExperiment], experiment_id: str | None) -> 
     return chosen, skipped
 
 
-def _groups(
+def rebuild_groups(
     pinned: Sequence[PinnedConfig], built: Mapping[str, BuiltExperiment], folder: Path
 ) -> Iterator[tuple[date, list[PinnedConfig]]]:
-    """Experiments that one rebuild covers: their configurations agree, and they were built through the same date.
+    """Experiments that one rebuild covers, and its last date: their configurations agree, and they were built so far.
 
-    One that has ended stands at its last date however far a rebuild goes, so it joins any that goes as far.
+    One that has ended stands at its last date however far a rebuild goes, so it joins the one that goes furthest.
+    `folder` is for the configurations, which are loaded to know when the experiments end.
     """
     for number, group in enumerate(agreeing(pinned)):
-        config = write_configuration(folder / "configurations" / str(number), group)
+        config = write_configuration(folder / str(number), group)
         through = {one.experiment_id: built[one.experiment_id].built_through for one in group}
         has_ended = {id_: day >= analysis_end(config.experiments[id_], config.metrics) for id_, day in through.items()}
         latest = max(through.values())
