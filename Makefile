@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint check-configs format dev lock clean bench-full bench-daily bench-wide bench-growth
+.PHONY: help setup demo test test-long test-chaos test-chaos-long lint check-configs format dev lock clean bench-full bench-daily bench-wide bench-growth
 
 PYTHON ?= python3
 VENV := .venv
@@ -34,6 +34,12 @@ test: setup  ## The whole test suite
 
 test-long: setup  ## The suite with its long forms
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-chaos: setup  ## 50 runs killed at random moments, while somebody reads the results
+	$(BIN)/python -m tests.chaos.trials --trials 50
+
+test-chaos-long: setup  ## The same, 500 times
+	$(BIN)/python -m tests.chaos.trials --trials 500
 
 lint: setup  ## ruff, mypy, import-linter, sqlfluff
 	$(BIN)/ruff check .

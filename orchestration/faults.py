@@ -2,6 +2,7 @@
 
 import errno
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ from orchestration.workspace import Workspace
 UNCHANGED = "the results published before are unchanged"
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_NEARLY_FULL = 16 * 2**20
 
 
 class StateError(RuntimeError):
@@ -31,8 +33,8 @@ def faults_explained(workspace: Workspace) -> Iterator[None]:
             raise
         where = error.filename or workspace.state
         raise StateError(with_advice(f"{where}: {error.strerror}", workspace)) from error
-    except DBAPIError as error:
-        raise StateError(_run_history_advice(str(error.orig), workspace)) from error
+    except DBAPIError as error:  # only Dagster's history of runs is reached through SQLAlchemy
+        raise StateError(with_advice(f"{workspace.dagster_home}: {error.orig}", workspace)) from error
     except (duckdb.Error, DbtError) as error:
         raise StateError(with_advice(str(error), workspace)) from error
 
@@ -42,10 +44,15 @@ def with_advice(message: str, workspace: Workspace) -> str:
     for pattern, advice in _ADVICE:
         if found := re.search(pattern, message, re.IGNORECASE):
             return f"{message}\n  {advice(found, workspace)}"
-    return message
+    return f"{message}\n  {_disk_full(None, workspace)}" if _is_nearly_full(workspace) else message
 
 
-def _disk_full(_: re.Match[str], workspace: Workspace) -> str:
+def _is_nearly_full(workspace: Workspace) -> bool:
+    """Whether that may be the cause of an error that does not say so: SQLite's "disk I/O error", for one."""
+    return shutil.disk_usage(workspace.state).free < _NEARLY_FULL
+
+
+def _disk_full(_: re.Match[str] | None, workspace: Workspace) -> str:
     return f"The disk of {workspace.state} is full: free some space and run the same days again; {UNCHANGED}."
 
 
@@ -74,12 +81,10 @@ def _published(found: re.Match[str], _: Workspace) -> str:
     return f"The published database {found['file']} is damaged. Run the last day again, which publishes it anew."
 
 
-def _run_history_advice(message: str, workspace: Workspace) -> str:
+def _run_history(_: re.Match[str], workspace: Workspace) -> str:
     home = workspace.dagster_home
-    if re.search(_DISK_FULL, message, re.IGNORECASE):
-        return f"{home}: {message}\n  The disk is full: free some space and run the same days again; {UNCHANGED}."
     return (
-        f"{home}: Dagster's history of runs cannot be used ({message})\n  It holds no result: move it away, "
+        "Dagster's history of runs is damaged. It holds no result: move it away, "
         f"`mv {home} {home}.damaged`, and run again; {UNCHANGED}."
     )
 
@@ -95,4 +100,5 @@ _ADVICE: tuple[tuple[str, Callable[[re.Match[str], Workspace], str]], ...] = (
     (r"(?P<source>[^/\"']+)/log_date=(?P<date>\d{4}-\d\d-\d\d)/(rows|quarantine)-\w+\.parquet", _lake_file),
     (r"(?P<file>[^\"']+/results\.duckdb)", _published),
     (_DAMAGED, _warehouse),
+    (r"file is not a database|database disk image is malformed|file is encrypted", _run_history),
 )
