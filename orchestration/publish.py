@@ -61,19 +61,19 @@ def publish(
         for table in tables:
             _write_table(connection, table, folder, previous, changed.get(table.name))
         _write_database(tables, folder)
-        _sync(_new_files(folder))
-        _sync([folder, *(path for path in folder.rglob("*") if path.is_dir())])
+        sync_to_disk(_new_files(folder))
+        sync_to_disk([folder, *(path for path in folder.rglob("*") if path.is_dir())])
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)  # it may be what fills the disk
         raise
     final = _free_name(runs, run_id)
     folder.rename(final)
-    _sync([runs])
+    sync_to_disk([runs])
     # Before the first run is current this link leads nowhere; after that it is never touched.
     if not (state / "results.duckdb").is_symlink():
         _point(state / "results.duckdb", Path("results") / "results.duckdb")
     _point(state / "results", Path("runs") / final.name)
-    _sync([state])
+    sync_to_disk([state])
     _forget_old_runs(runs, final)
     return final
 
@@ -176,7 +176,7 @@ def _new_files(folder: Path) -> Iterable[Path]:
     return (path for path in folder.rglob("*") if path.is_file() and path.stat().st_nlink == 1)
 
 
-def _sync(paths: Iterable[Path]) -> None:
+def sync_to_disk(paths: Iterable[Path]) -> None:
     """Have the file system write these files or folders to disk; together, which is much faster than in turn."""
     with ThreadPoolExecutor(_SYNC_THREADS) as pool:
         list(pool.map(_sync_one, paths))

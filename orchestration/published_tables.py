@@ -13,7 +13,7 @@ from orchestration.lake import DayManifest, Lake
 from orchestration.partitions import days_between
 from orchestration.planning import PlannedBuild
 from orchestration.provenance import PROVENANCE
-from orchestration.publish import PublishedTable
+from orchestration.publish import PublishedTable, sync_to_disk
 from orchestration.warehouse import has_table
 
 ROW_COUNTS = ("rows_read", "rows_accepted", "rows_duplicate", "rows_quarantined")
@@ -127,7 +127,9 @@ def _copy_superseded(
         params={"experiment": experiment_id, "hash": config_hash},
     )
     rows.write_parquet(str(temporary), compression="zstd")
+    sync_to_disk([temporary])  # the only copy, once the runs that show these rows are gone
     temporary.replace(folder / f"{name}.parquet")
+    sync_to_disk([folder])
 
 
 def _with_provenance(connection: duckdb.DuckDBPyConnection, relation: str) -> str:
