@@ -74,7 +74,7 @@ def build_models() -> list[NodeResult]:
 
     Raises DbtError, naming each, when a model (not a test) fails.
     """
-    results = invoke_dbt(["build", "--exclude-resource-type", "unit_test"])
+    results = invoke_dbt(["build", "--exclude-resource-type", "unit_test", "--no-write-json"])
     broken = [result for result in results if not result.is_test and result.status in FAILED_STATUSES]
     if broken:
         lines = "\n".join(f"  {result.unique_id}: {result.message}" for result in broken if result.message)

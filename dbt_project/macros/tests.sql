@@ -3,20 +3,42 @@
 {% test unique_together(model, columns, written_from) %}
 select {{ columns | join(', ') }}
 from {{ model }} as tested
-where {{ 'true' if 'unit_id' not in columns else is_in_test_sample('tested.unit_id') }} and exists (
-    select 1
-    from {{ source('inputs', 'build_plan') }} as build_plan
-    where
-        build_plan.experiment_id = tested.experiment_id
-        and (
-            {%- for column in written_from %}
-            {{ 'or ' if not loop.first }}tested.{{ column }} >= build_plan.from_date
-            {%- endfor %}
-        )
-)
+where
+    {{ was_written('tested', written_from) }}
+    {%- if 'unit_id' in columns %}
+    and {{ is_in_test_sample('tested.unit_id') }}
+    {%- endif %}
 group by {{ columns | join(', ') }}
 having count(*) > 1
 {% endtest %}
+
+{#- None of the columns is ever NULL in a row that this run wrote: one test for them all, since each test costs. -#}
+{% test never_null(model, columns, written_from) %}
+select {{ columns | join(', ') }}
+from {{ model }} as tested
+where
+    {{ was_written('tested', written_from) }}
+    and (
+        {%- for column in columns %}
+        {{ 'or ' if not loop.first }}tested.{{ column }} is null
+        {%- endfor %}
+    )
+{% endtest %}
+
+{#- Whether this run wrote the row: one of the date columns is in the planned span or after it. -#}
+{% macro was_written(relation, written_from) -%}
+    exists (
+        select 1
+        from {{ source('inputs', 'build_plan') }} as build_plan
+        where
+            build_plan.experiment_id = {{ relation }}.experiment_id
+            and (
+                {%- for column in written_from %}
+                {{ 'or ' if not loop.first }}{{ relation }}.{{ column }} >= build_plan.from_date
+                {%- endfor %}
+            )
+    )
+{%- endmacro %}
 
 {#- Tests of single units look at a share of them when there are many: all rows of a unit, or none. A fault of the models,
     or of a run, meets most units. -#}

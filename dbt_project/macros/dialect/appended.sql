@@ -14,6 +14,7 @@
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
+    {%- if config.get('contract').enforced -%} {{ get_assert_columns_equivalent(of_slice(sql, 0, 1)) }} {%- endif -%}
     {%- if existing_relation is none -%}
         {%- call statement('create') -%}
             create table {{ target_relation }} as
