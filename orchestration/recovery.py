@@ -61,6 +61,7 @@ def end_dead_runs(instance: dg.DagsterInstance, writer: Owner, *, current_run_id
 
 
 def _temporary_files(workspace: Workspace, *, thorough: bool) -> Iterator[Path]:
+    yield from workspace.state.glob("*.tmp")
     yield from workspace.lake.glob(".scratch/*")
     yield from unfinished(workspace.state)
     yield from workspace.spill.glob("*")

@@ -1,5 +1,7 @@
 """Tells whether a day was already read for the request that is being worked on."""
 
+from pathlib import Path
+
 import duckdb
 
 from orchestration.ingest.fields import LogSource
@@ -10,17 +12,18 @@ from orchestration.lake import DayManifest
 
 
 def is_read(session: IngestSession, source: LogSource, manifest: DayManifest) -> bool:
-    """Whether the day was committed for this very request, from the files as they are now, and its rows are there."""
+    """Whether the day was committed for this very request, from the files as they are now, and its files are there."""
     if not session.request or manifest.request != session.request:
         return False
     if tuple(log_files(source.path, manifest.log_date, session.data_root)) != manifest.files:
         return False
-    return manifest.rows_file is None or _rows(session, manifest) == manifest.rows_accepted
+    folder = session.lake.folder(manifest.source_id, manifest.log_date)
+    files = ((manifest.rows_file, manifest.rows_accepted), (manifest.quarantine_file, manifest.rows_quarantined))
+    return all(name is None or _rows(session, folder / name) == rows for name, rows in files)
 
 
-def _rows(session: IngestSession, manifest: DayManifest) -> int | None:
+def _rows(session: IngestSession, path: Path) -> int | None:
     """Rows that the file declares in its footer, which a torn one lacks; None of a file that cannot be read."""
-    path = session.lake.folder(manifest.source_id, manifest.log_date) / str(manifest.rows_file)
     query = "SELECT num_rows FROM parquet_file_metadata($path)"
     try:
         return int(session.connection.execute(query, {"path": glob_escaped(str(path))}).fetchall()[0][0])

@@ -11,6 +11,7 @@ from orchestration.workspace import Workspace
 
 DEAD = Owner(pid=7, host="here", command="equipoise run", since="2026-10-05T02:30:00+00:00")
 ALWAYS = [
+    "request.tmp",
     "lake/.scratch/0a1b",
     "runs/.unfinished-1",
     "runs/.removed-2",
@@ -37,7 +38,7 @@ def workspace(tmp_path) -> Workspace:
     for name in (*ALWAYS, *AFTER_DEATH, *KEPT):
         path = state / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if name in (".results-new", *ALWAYS[:3]):
+        if name in (".results-new", *ALWAYS[1:4]):
             path.symlink_to("runs/4") if name == ".results-new" else path.mkdir()
         else:
             path.write_bytes(b"")
