@@ -14,7 +14,7 @@ from configs.render import config_hash, render
 from configs.schema import Config, EventSource, ExposureSource
 from orchestration.ingest import source_contract, source_fields
 from orchestration.lake import DayManifest, Lake
-from orchestration.planning import PlannedBuild, merged_plans, plan_builds, sources_of, still_due
+from orchestration.planning import DAY, PlannedBuild, merged_plans, plan_builds, sources_of, still_due
 from orchestration.warehouse import (
     LakeFile,
     built_experiments,
@@ -148,9 +148,12 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
     for experiment in inputs.config.experiments.values():
         pin(workspace.pinned_configs, inputs.config, experiment)
     with open_warehouse(workspace.warehouse) as connection:
+        begun = planned_builds(connection, "runs.begun_builds")
+        unpublished = planned_builds(connection, "runs.unpublished_builds")
         builds = plan_builds(
             inputs.config,
-            requested,
+            # The same request again, after a run that died: it goes on, and what it did is not asked for anew.
+            (requested[1] + DAY, requested[1]) if _is_resumed(connection, requested, begun, unpublished) else requested,
             config_hashes=inputs.config_hashes,
             built=built_experiments(connection),
             lake_hashes=inputs.partition_hashes,
@@ -158,8 +161,6 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
         )
         load_rendered(connection, workspace.generated)
         load_request(connection, requested)
-        begun = planned_builds(connection, "runs.begun_builds")
-        unpublished = planned_builds(connection, "runs.unpublished_builds")
         builds = merged_plans(still_due(inputs.config, begun), builds)
         plans = merged_plans(still_due(inputs.config, unpublished), builds)
         load_plan(connection, merged_plans(begun, builds), table="runs.begun_builds")
@@ -171,6 +172,19 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
         load_source_freshness(connection, _latest_days(inputs))
         register_lake(connection, inputs.config, [])
     return plans
+
+
+def _is_resumed(
+    connection: duckdb.DuckDBPyConnection,
+    requested: tuple[date, date],
+    begun: list[PlannedBuild],
+    unpublished: list[PlannedBuild],
+) -> bool:
+    """Whether the run before was asked for the same days, and began something that it did not publish."""
+    try:
+        return bool(begun or unpublished) and requested_days(connection) == requested
+    except LookupError:
+        return False
 
 
 def needed_log_dates(inputs: RunInputs, plans: list[PlannedBuild]) -> list[date]:

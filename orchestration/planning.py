@@ -166,6 +166,19 @@ def chunked(plans: list[PlannedBuild], days: int) -> Iterator[list[PlannedBuild]
         start = end + DAY
 
 
+def left_after(plans: Iterable[PlannedBuild], chunk: Iterable[PlannedBuild]) -> list[PlannedBuild]:
+    """What is left of the plans once a chunk of them has been built; the chunk cleared what a rebuild clears."""
+    built_through = {plan.experiment_id: plan.to_date for plan in chunk}
+    left = []
+    for plan in plans:
+        built = built_through.get(plan.experiment_id)
+        if built is None:
+            left.append(plan)
+        elif built < plan.to_date:
+            left.append(replace(plan, from_date=built + DAY, is_rebuild=False))
+    return left
+
+
 def with_base_dates(chunk: list[PlannedBuild], snapshots: Iterable[tuple[str, date]]) -> list[PlannedBuild]:
     """Start each plan from the latest snapshot before it that the warehouse has."""
     available = sorted(snapshots, key=lambda snapshot: snapshot[1])

@@ -12,7 +12,7 @@ import duckdb
 import pandas as pd
 
 from configs.schema import Config, EventSource
-from orchestration.planning import BuiltExperiment, PlannedBuild, merged_plans
+from orchestration.planning import BuiltExperiment, PlannedBuild, left_after, merged_plans
 
 INPUT_TABLES = {
     "experiments": "experiment_id varchar, start_date date, end_date date, analysis_end_date date, "
@@ -224,13 +224,15 @@ def record_build(
     config_hashes: dict[str, str],
     partitions: dict[tuple[str, date], str],
 ) -> None:
-    """Remember what this run built, and that it is not published yet, in one transaction."""
+    """Remember what was built, a span of the run's as-of dates, and that it is not published yet; in one transaction.
+
+    The rest of what was begun stays begun: a run killed in a later span leaves only that one and those after it.
+    """
     connection.execute("begin")
     unpublished = planned_builds(connection, "runs.unpublished_builds")
     load_plan(connection, merged_plans(unpublished, plans), table="runs.unpublished_builds")
-    built = {plan.experiment_id for plan in plans}
-    begun = [plan for plan in planned_builds(connection, "runs.begun_builds") if plan.experiment_id not in built]
-    load_plan(connection, begun, table="runs.begun_builds")
+    begun = planned_builds(connection, "runs.begun_builds")
+    load_plan(connection, left_after(begun, plans), table="runs.begun_builds")
     connection.execute("create or replace table runs.partition_builds as from runs.partition_builds limit 0")
     _insert(
         connection,

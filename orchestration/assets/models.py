@@ -52,7 +52,7 @@ class ModelKeys(DagsterDbtTranslator):
 
 
 def build_planned(workspace: Workspace) -> list[list[NodeResult]]:
-    """Build every planned as-of date, a span at a time, and remember what was built.
+    """Build every planned as-of date, a span at a time, and remember of each span that it was built.
 
     Raises DbtError when a model cannot be built; what was published before stays.
     """
@@ -69,8 +69,8 @@ def build_planned(workspace: Workspace) -> list[list[NodeResult]]:
             load_slices(connection, 1 + rows // ROWS_PER_SLICE, 1 + rows // ROWS_TESTED)
             register_lake(connection, inputs.config, inputs.lake_files(lake, dates))
         results.append(build_models())
-    with open_warehouse(workspace.warehouse) as connection:
-        record_build(connection, plans, inputs.config_hashes, inputs.partition_hashes)
+        with open_warehouse(workspace.warehouse) as connection:
+            record_build(connection, chunk, inputs.config_hashes, inputs.partition_hashes)
     return results
 
 

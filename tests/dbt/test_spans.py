@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from orchestration.assets import models
+from orchestration.dbt_models import DbtError, NodeResult
 from tests.end_to_end.small_shop import HISTORY_DAYS, LAST_DAY, LATE_ARRIVAL_DAYS, SmallShop, assert_same_marts
 
 pytestmark = [pytest.mark.xdist_group("dbt"), pytest.mark.usefixtures("warehouse")]
@@ -57,4 +58,26 @@ def test_marts_do_not_depend_on_the_number_of_slices(built_shop: SmallShop, monk
     built_shop.build(built_shop.day(-HISTORY_DAYS), built_shop.day(LAST_DAY))
     with duckdb.connect(str(built_shop.workspace.warehouse), read_only=True) as connection:
         assert connection.execute("select slices >= 3 from inputs.build_slices").fetchone() == (True,)
+    assert_same_marts(built_shop.marts(), marts)
+
+
+def test_a_build_that_died_goes_on_with_the_span_it_died_in(
+    built_shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marts = built_shop.marts()
+    built_shop.forget_results()
+    monkeypatch.setattr(models, "DAYS_PER_BUILD", 4)
+    build, spans = models.build_models, []
+
+    def dies_in_the_second_span() -> list[NodeResult]:
+        spans.append(dates_of(built_shop, "select min(from_date) from inputs.build_plan")[0])
+        if len(spans) == 2:
+            raise DbtError("killed")
+        return build()
+
+    monkeypatch.setattr(models, "build_models", dies_in_the_second_span)
+    with pytest.raises(DbtError):
+        built_shop.build(built_shop.day(-HISTORY_DAYS), built_shop.day(LAST_DAY))
+    built_shop.build(built_shop.day(-HISTORY_DAYS), built_shop.day(LAST_DAY))
+    assert spans == [built_shop.day(0), built_shop.day(4), built_shop.day(4)]
     assert_same_marts(built_shop.marts(), marts)

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.schema import Config, Experiment, Metric, Project, Sources
-from orchestration.planning import BuiltExperiment, PlannedBuild, chunked, merged_plans, plan_builds, with_base_dates
+from orchestration.planning import (
+    BuiltExperiment,
+    PlannedBuild,
+    chunked,
+    left_after,
+    merged_plans,
+    plan_builds,
+    with_base_dates,
+)
 
 START, END = date(2026, 9, 10), date(2026, 9, 14)
 LAST = END + timedelta(days=7)
@@ -180,3 +188,17 @@ def test_merged_plans_cover_what_either_list_plans():
     banner = replace(span(0, 1), experiment_id="banner")
 
     assert merged_plans([span(3, 4)], [span(1, 2, rebuild=True), banner]) == [banner, span(1, 4, rebuild=True)]
+
+
+def test_what_is_left_of_plans_once_a_chunk_is_built():
+    first, last = date(2026, 10, 1), date(2026, 10, 9)
+    long, short, later = (
+        PlannedBuild("long", first, last, last, is_rebuild=True),
+        PlannedBuild("short", first, date(2026, 10, 4), date(2026, 10, 4), is_rebuild=True),
+        PlannedBuild("later", date(2026, 10, 6), last, last, is_rebuild=True),
+    )
+    chunk = [replace(long, to_date=date(2026, 10, 5)), short]
+    assert left_after([long, short, later], chunk) == [
+        replace(long, from_date=date(2026, 10, 6), is_rebuild=False),
+        later,
+    ]
