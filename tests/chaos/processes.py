@@ -74,7 +74,7 @@ class RunServer(_Talking):
             if kill(time.monotonic() - started):
                 _kill_group(pid)
                 break
-            time.sleep(0.001)
+            time.sleep(0.002)
         return RunEnd(self._hear()["status"], time.monotonic() - started)
 
 

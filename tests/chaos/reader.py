@@ -69,7 +69,7 @@ class Watch:
 def watch(state: Path) -> Watch:
     """Look again and again until standard input has a line."""
     watched = Watch(state)
-    while not select.select([sys.stdin], [], [], 0.05)[0]:
+    while not select.select([sys.stdin], [], [], 0.1)[0]:
         watched.look()
     watched.look()
     return watched
