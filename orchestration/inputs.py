@@ -19,6 +19,7 @@ from orchestration.warehouse import (
     LakeFile,
     built_experiments,
     built_partitions,
+    drop_outdated_models,
     load_calendar,
     load_plan,
     load_rendered,
@@ -50,8 +51,10 @@ class RunInputs:
 
     @property
     def partition_hashes(self) -> dict[tuple[str, date], str]:
-        """Content of each (source, log date), for comparing with what was built from."""
-        return {key: f"{manifest.status}:{manifest.content_hash}" for key, manifest in self.days.items()}
+        """Content of each (source, log date), or why there is none, for comparing with what was built from."""
+        return {
+            key: f"{manifest.status}:{manifest.content_hash or manifest.reason}" for key, manifest in self.days.items()
+        }
 
     def source_days(self) -> pd.DataFrame:
         """`log_date, source_id, status, reason`, a row a day."""
@@ -148,6 +151,7 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
     for experiment in inputs.config.experiments.values():
         pin(workspace.pinned_configs, inputs.config, experiment)
     with open_warehouse(workspace.warehouse) as connection:
+        drop_outdated_models(connection)
         begun = planned_builds(connection, "runs.begun_builds")
         unpublished = planned_builds(connection, "runs.unpublished_builds")
         builds = plan_builds(

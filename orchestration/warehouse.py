@@ -23,6 +23,9 @@ INPUT_TABLES = {
     "experiment_metrics": "experiment_id varchar, metric_id varchar, role varchar",
     "experiment_segments": "experiment_id varchar, segment_name varchar",
 }
+MODELS_FORMAT = 2
+"""Of the tables in `intermediate`: a higher one than the warehouse's has them built anew."""
+
 PLAN_COLUMNS = (
     "experiment_id varchar",
     "from_date date",
@@ -54,6 +57,25 @@ def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("set preserve_insertion_order = false")
         connection.execute(BOOKKEEPING)
         yield connection
+
+
+def drop_outdated_models(connection: duckdb.DuckDBPyConnection) -> None:
+    """Forget what an earlier version of the models built of units, so that every experiment is built from its start.
+
+    Marts and results stay: an experiment that left the configuration keeps its last rows.
+    """
+    if has_table(connection, "runs", "models_format"):
+        found = connection.execute("select models_format from runs.models_format").fetchall()
+    else:
+        found = []
+    if found == [(MODELS_FORMAT,)]:
+        return
+    connection.execute("begin")
+    for schema in ("staging", "intermediate"):
+        connection.execute(f"drop schema if exists {schema} cascade")
+    connection.execute("delete from runs.experiment_builds")
+    connection.execute("create or replace table runs.models_format as select ? as models_format", [MODELS_FORMAT])
+    connection.execute("commit")
 
 
 def load_rendered(connection: duckdb.DuckDBPyConnection, generated: Path) -> None:

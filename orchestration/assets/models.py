@@ -29,7 +29,7 @@ DAYS_PER_BUILD = 31
 """As-of dates that one dbt invocation builds: what a resumed backfill has to do again at most."""
 
 ROWS_PER_SLICE = 16_000_000
-"""Joined rows that one pass of a model works on within the memory limit of 1 GB."""
+"""Joined rows that one pass of a model works on within the memory limit that is the default."""
 
 ROWS_TESTED = 1_000_000
 """About how many of the joined rows tests of single units look at."""

@@ -81,3 +81,12 @@ def test_a_build_that_died_goes_on_with_the_span_it_died_in(
     built_shop.build(built_shop.day(-HISTORY_DAYS), built_shop.day(LAST_DAY))
     assert spans == [built_shop.day(0), built_shop.day(4), built_shop.day(4)]
     assert_same_marts(built_shop.marts(), marts)
+
+
+def test_what_an_earlier_version_of_the_models_built_is_built_anew(built_shop: SmallShop) -> None:
+    marts = built_shop.marts()
+    with duckdb.connect(str(built_shop.workspace.warehouse)) as connection:
+        connection.execute("update runs.models_format set models_format = 1")
+        connection.execute("alter table intermediate.int_exposed_units drop column exposure_known_from")
+    built_shop.build(built_shop.day(LAST_DAY), built_shop.day(LAST_DAY))
+    assert_same_marts(built_shop.marts(), marts)
