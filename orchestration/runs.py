@@ -1,13 +1,17 @@
 """One run of the daily job in this process, and what came of it."""
 
+import sqlite3
 import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from typing import Any
 
 import dagster as dg
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from orchestration.faults import faults_explained, with_advice
 from orchestration.lock import writer_lock
@@ -71,6 +75,7 @@ def _run_days(workspace: Workspace, first: date, last: date) -> RunOutcome:
         )
     loaded = time.perf_counter()
     run_id = str(uuid.uuid4())
+    _wait_less_for_the_disk()
     with dg.DagsterInstance.get() as instance, shown_on_terminal():
         result = job.execute_in_process(
             instance=instance,
@@ -113,6 +118,19 @@ def _errors(events: Sequence[dg.DagsterEvent]) -> list[str]:
     return [_error_of(event) for event in events if event.is_step_failure] or [
         _root_cause(event.job_failure_data.error) for event in events if event.is_job_failure
     ]
+
+
+@cache
+def _wait_less_for_the_disk() -> None:
+    """Let SQLite, in which Dagster keeps runs and events, wait for the disk at its checkpoints and not at each commit.
+
+    Its write-ahead log keeps the file whole; a power cut may take the last events, which only tell of a run.
+    """
+
+    @event.listens_for(Engine, "connect")
+    def set_synchronous(connection: Any, _record: Any) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def _error_of(event: dg.DagsterEvent) -> str:
