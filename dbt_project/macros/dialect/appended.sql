@@ -54,10 +54,12 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- Slices of the model: what `orchestration` counted for the run, where the model is cut at all. -#}
+{#- Slices of the model: what `orchestration` counted for the run, where the model is cut at all; fewer for a model that
+    says it holds a smaller share (`share_in_memory`) of the joined rows at once. -#}
 {% macro number_of_slices(sql) -%}
     {%- if '/* slice of ' not in sql -%} {{ return(1) }} {%- endif -%}
-    {{ return(run_query('select slices from ' ~ source('inputs', 'build_slices')).columns[0].values()[0] | int) }}
+    {%- set slices = run_query('select slices from ' ~ source('inputs', 'build_slices')).columns[0].values()[0] | int -%}
+    {{ return((slices * config.get('share_in_memory', 1.0)) | round(0, 'ceil') | int) }}
 {%- endmacro %}
 
 {#- A whole number above 0, the same for the same unit and evenly spread. -#}

@@ -18,8 +18,10 @@
     select
         experiment_id,
         unit_id
-    from counted_exposures
-    where left_from is not null
+    from {{ ref('int_first_exposures') }}
+    where
+        {{ in_slice('unit_id') }}
+        and earlier_exposed_at is not null
 
     union
 
@@ -32,9 +34,18 @@
     {{- join_maturity('unit_days', group) }}
     where
         {{ in_slice('unit_days.unit_id') }}
-        and unit_days.known_from > unit_days.exposed_date
+        {#- No window matures earlier than that: most rows need no closer look. #}
+        and unit_days.known_from {{ '>' if group.end_days is none else '>=' }} {{ date_plus('unit_days.exposed_date', group.end_days or 0) }}
         and unit_days.known_from > {{ counts_from('unit_days', group) }}
         and {{ is_something(unit_values) }}
+
+),
+
+{{ name }}_exposures as (
+
+    select exposures.*
+    from {{ ref('int_counted_exposures') }} as exposures
+    {{- join_exceptions(name, 'exposures', 'inner') }}
 
 ),
 
@@ -54,13 +65,12 @@
         {%- for unit_value in unit_values %},
         {{ nothing_of(unit_value) }} as {{ unit_value.column }}
         {%- endfor %}
-    from counted_exposures as exposures
+    from {{ name }}_exposures as exposures
     inner join span
         on
             exposures.experiment_id = span.experiment_id
             and exposures.entered_from < span.to_date
             and (span.base_date is null or exposures.entered_from > span.base_date)
-    {{- join_exceptions(name, 'exposures', 'inner') }}
 
     union all
 
@@ -78,7 +88,7 @@
         {%- for unit_value in unit_values %},
         {{ nothing_of(unit_value) }} as {{ unit_value.column }}
         {%- endfor %}
-    from counted_exposures as exposures
+    from {{ name }}_exposures as exposures
     inner join span
         on
             exposures.experiment_id = span.experiment_id
@@ -307,13 +317,6 @@ span as (
 
     select * from {{ source('inputs', 'build_plan') }}
     where from_date < to_date
-
-),
-
-counted_exposures as (
-
-    select * from {{ ref('int_counted_exposures') }}
-    where {{ in_slice('unit_id') }}
 
 )
 {%- endmacro %}
