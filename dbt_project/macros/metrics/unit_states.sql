@@ -18,10 +18,10 @@
     select
         experiment_id,
         unit_id
-    from {{ ref('int_first_exposures') }}
+    from {{ ref('int_counted_exposures') }}
     where
         {{ in_slice('unit_id') }}
-        and earlier_exposed_at is not null
+        and left_from is not null
 
     union
 
