@@ -15,6 +15,7 @@ from tests.end_to_end.pipeline import run, table
 KEY = ["metric_id", "variant_id"]
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("floor")
 def test_the_floor_gives_the_moments_that_the_pipeline_publishes(tmp_path: Path) -> None:
     scenario = full_refresh(Fraction(1, 4000))

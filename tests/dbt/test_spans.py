@@ -29,6 +29,7 @@ def test_a_span_leaves_the_snapshot_of_its_last_date(built_shop: SmallShop) -> N
     assert snapshots_of_checkout(built_shop) == [built_shop.day(LAST_DAY)]
 
 
+@pytest.mark.slow
 def test_days_built_one_by_one_leave_the_last_snapshots(built_shop: SmallShop, monkeypatch: pytest.MonkeyPatch) -> None:
     marts = built_shop.marts()
     built_shop.forget_results()

@@ -108,6 +108,7 @@ def test_a_run_mends_by_itself_what_it_can_make_anew(shop, tmp_path):
     assert_same_results(workspace.state, shop.state)
 
 
+@pytest.mark.slow
 def test_a_full_disk_and_a_read_only_one_leave_the_results_and_a_later_run_is_right(shop, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()

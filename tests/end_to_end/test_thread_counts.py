@@ -109,6 +109,7 @@ def use_threads(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setattr(duckdb, "connect", connect)
 
 
+@pytest.mark.slow
 def test_the_moments_do_not_depend_on_threads_row_order_or_files(tmp_path, monkeypatch):
     for name, text in FILES.items():
         path = tmp_path / "configs" / name
