@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="of each command, in turn")
     parser.add_argument("--scale", type=Fraction, default=Fraction(1), help="share of the rows and units, such as 1/8")
     parser.add_argument("--days", type=int, nargs="+", default=[5, 30, 60], help="daily: log dates of history")
-    parser.add_argument("--memory-limit", default="900MB", help="DuckDB's, of the pipeline and of the floor")
+    parser.add_argument("--memory-limit", default="700MB", help="DuckDB's, of the pipeline and of the floor")
     parser.add_argument("--folder", type=Path, default=Path("var/benchmarks"), help="for projects and states")
     parser.add_argument("--write", action="store_true", help="rewrite the section of docs/performance.md")
     options = parser.parse_args()

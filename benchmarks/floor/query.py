@@ -1,4 +1,4 @@
-"""The floor's query: `python -m benchmarks.floor.query --project DIR --parts N --memory-limit 900MB`.
+"""The floor's query: `python -m benchmarks.floor.query --project DIR --parts N --memory-limit 700MB`.
 
 It may assume what the pipeline may not: that rows keep the contract, that no exposure is late, that two events
 are the same when everything about them that counts is.
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--project", type=Path, required=True, help="folder of the full refresh's project")
     parser.add_argument("--parts", type=int, default=1)
     parser.add_argument("--shares", type=int, default=1)
-    parser.add_argument("--memory-limit", default="900MB")
+    parser.add_argument("--memory-limit", default="700MB")
     options = parser.parse_args()
     moments = floor_moments(
         options.project, parts=options.parts, shares=options.shares, memory_limit=options.memory_limit

@@ -93,7 +93,7 @@ def ingest_range(
         project=project,
         data_root=workspace.data,
         known_variants=known_variants,
-        memory_limit=os.environ.get("EQUIPOISE_MEMORY_LIMIT", "900MB"),
+        memory_limit=os.environ.get("EQUIPOISE_MEMORY_LIMIT", "700MB"),
         request=take_up_request(workspace.state, first, last, definition).token,
     )
     with session:

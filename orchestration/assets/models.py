@@ -28,7 +28,7 @@ from orchestration.workspace import Workspace
 DAYS_PER_BUILD = 31
 """As-of dates that one dbt invocation builds: what a resumed backfill has to do again at most."""
 
-ROWS_PER_SLICE = 16_000_000
+ROWS_PER_SLICE = 12_000_000
 """Joined rows that one pass of a model works on within the memory limit that is the default."""
 
 ROWS_TESTED = 1_000_000
