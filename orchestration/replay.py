@@ -18,14 +18,14 @@ from orchestration.provenance import PROVENANCE, code_version
 from orchestration.published import NoResultsError
 from orchestration.published_tables import AS_OF_TABLES
 from orchestration.recompute import Recomputation, link_lake, scratch_folder, scratch_workspace
-from orchestration.row_differences import Difference, TableComparison, TableRows
+from orchestration.row_differences import Compared, TableComparison, TableRows
 from orchestration.workspace import Workspace
 
 SHOWN_PARTITIONS = 10
 
 
 @dataclass(frozen=True)
-class Replay:
+class Replay(Compared):
     """An old decision beside what the same configuration gives today.
 
     `changes`: what else of its origin is another today, code or input; the causes, if anything differs.
@@ -36,16 +36,6 @@ class Replay:
     tables: tuple[TableComparison, ...]
     changes: tuple[str, ...]
     notes: tuple[str, ...]
-
-    @property
-    def is_identical(self) -> bool:
-        """Whether every published value came out again, bit by bit."""
-        return all(table.is_identical for table in self.tables)
-
-    @property
-    def differences(self) -> list[Difference]:
-        """Every value that differs."""
-        return [difference for table in self.tables for difference in table.differences]
 
 
 def replay(

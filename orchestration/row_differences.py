@@ -43,6 +43,22 @@ class TableComparison:
         return not self.differences and not self.lost_columns
 
 
+class Compared:
+    """Several tables compared."""
+
+    tables: tuple[TableComparison, ...]
+
+    @property
+    def is_identical(self) -> bool:
+        """Whether every row came out again, bit by bit, and no other."""
+        return all(table.is_identical for table in self.tables)
+
+    @property
+    def differences(self) -> list[Difference]:
+        """Every value that differs."""
+        return [difference for table in self.tables for difference in table.differences]
+
+
 @dataclass(frozen=True)
 class TableRows:
     """A table's rows then and now, as queries, the columns that identify a row, and those not to compare."""

@@ -20,7 +20,7 @@ from orchestration.publish import current_run
 from orchestration.published import NoResultsError
 from orchestration.published_tables import AS_OF_TABLES
 from orchestration.recompute import Recomputation, link_lake, scratch_folder, scratch_workspace
-from orchestration.row_differences import Difference, TableComparison, TableRows
+from orchestration.row_differences import Compared, TableComparison, TableRows
 from orchestration.warehouse import built_experiments, has_table
 from orchestration.workspace import Workspace
 
@@ -33,7 +33,7 @@ MARTS = {
 
 
 @dataclass(frozen=True)
-class Verification:
+class Verification(Compared):
     """Every table compared, over all verified experiments; `skipped` says which were not, and why."""
 
     experiment_ids: tuple[str, ...]
@@ -41,16 +41,6 @@ class Verification:
     tables: tuple[TableComparison, ...]
     skipped: Mapping[str, str]
     notes: tuple[str, ...]
-
-    @property
-    def is_identical(self) -> bool:
-        """Whether every row is there in the rebuild, bit by bit, and no other."""
-        return all(table.is_identical for table in self.tables)
-
-    @property
-    def differences(self) -> list[Difference]:
-        """Every value that differs."""
-        return [difference for table in self.tables for difference in table.differences]
 
 
 @dataclass(frozen=True)

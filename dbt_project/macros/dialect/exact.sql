@@ -25,7 +25,7 @@
     cast(least(greatest({{ total }}, -1000000000000000), 1000000000000000) as bigint)
 {%- endmacro %}
 
-{#- The sum over the rows of one unit. DuckDB's state for an exact sum is four times as wide, and that is what grouping
+{#- The sum over the rows of one unit. DuckDB's state for an exact sum is wider, and that is what grouping
     by unit costs: in double such a sum is exact as well, and the same in any order, as long as the absolute values add
     up to less than 2^53 (9 * 10^15), ninety times what makes the unit an `overflow`. -#}
 {% macro unit_total(expression) -%}

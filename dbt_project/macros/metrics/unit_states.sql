@@ -51,28 +51,7 @@
 
 {{ name }}_contributions as (
 
-    select
-        exposures.experiment_id,
-        exposures.unit_id,
-        exposures.exposed_at,
-        exposures.exposed_date,
-        exposures.arm,
-        exposures.entered_from as exposure_known_from,
-        span.from_date,
-        span.to_date,
-        exposures.entered_from as known_from,
-        0 as has_left
-        {%- for unit_value in unit_values %},
-        {{ nothing_of(unit_value) }} as {{ unit_value.column }}
-        {%- endfor %}
-    from {{ name }}_exposures as exposures
-    inner join span
-        on
-            exposures.experiment_id = span.experiment_id
-            and exposures.entered_from < span.to_date
-            and (span.base_date is null or exposures.entered_from > span.base_date)
-
-    union all
+    {%- for change, has_left in [('entered_from', 0), ('left_from', 1)] %}
 
     select
         exposures.experiment_id,
@@ -83,8 +62,8 @@
         exposures.entered_from as exposure_known_from,
         span.from_date,
         span.to_date,
-        exposures.left_from as known_from,
-        1 as has_left
+        exposures.{{ change }} as known_from,
+        {{ has_left }} as has_left
         {%- for unit_value in unit_values %},
         {{ nothing_of(unit_value) }} as {{ unit_value.column }}
         {%- endfor %}
@@ -92,10 +71,11 @@
     inner join span
         on
             exposures.experiment_id = span.experiment_id
-            and exposures.left_from < span.to_date
-            and (span.base_date is null or exposures.left_from > span.base_date)
+            and exposures.{{ change }} < span.to_date
+            and (span.base_date is null or exposures.{{ change }} > span.base_date)
 
     union all
+    {%- endfor %}
 
     select
         snapshots.experiment_id,
