@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import PurePosixPath
 
+from configs.analysis_checks import check_analysis
 from configs.problems import did_you_mean
 from configs.schema import Component, EventSource, Experiment, Guardrail, Metric, Project, Sources
 from configs.supported import Finding
@@ -105,8 +106,7 @@ def check_experiment(
     if all(id_ in known_metrics for id_ in experiment.metrics.roles):  # else a misspelt one may be meant
         yield from _check_predictions(experiment)
     yield from _check_margins(experiment, metrics)
-    yield from _check_power(experiment)
-    yield from _check_correction(experiment)
+    yield from check_analysis(experiment, metrics)
     if sources is not None:
         yield from _check_exposure_source(experiment, sources)
 
@@ -227,28 +227,6 @@ def _check_share_margin(guardrail: Guardrail, at: Location) -> Iterator[Finding]
         if value is not None and not 0 < value < 1:
             message = f"{name} {value:g} can't be: {guardrail.metric!r} is a share between 0 and 1"
             yield (*at, name), message
-
-
-def _check_power(experiment: Experiment) -> Iterator[Finding]:
-    """Half of alpha is spent on tests of deterioration; a plan must leave some risk for everything else."""
-    alpha, power = experiment.analysis.alpha, experiment.analysis.power
-    if power >= 1 - alpha / 2:
-        yield (
-            ("analysis", "power"),
-            f"no sample size reaches power {power:g} with alpha {alpha:g}: the tests of deterioration alone may stop"
-            f" a good treatment with probability alpha/2; choose a power below {1 - alpha / 2:g}",
-        )
-
-
-def _check_correction(experiment: Experiment) -> Iterator[Finding]:
-    """Decisions split alpha whatever the correction; the scorecard must not call significant what they don't."""
-    comparisons = len(experiment.metrics.primary) * len(experiment.treatments)
-    if experiment.analysis.correction == "none" and comparisons > 1:
-        yield (
-            ("analysis", "correction"),
-            f"{comparisons} comparisons of primary metrics and treatments need a correction: without one, chance"
-            " alone makes some significant; use holm or bonferroni",
-        )
 
 
 def _check_exposure_source(experiment: Experiment, sources: Sources) -> Iterator[Finding]:

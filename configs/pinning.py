@@ -13,6 +13,14 @@ from configs.schema import Component, Config, EventSource, Experiment, ExposureS
 
 _DESCRIPTIVE = {"name", "owner", "team", "status", "hypothesis"}
 
+# Options of `analysis` that came after the first release, with what held before them: left out at that value.
+_ANALYSIS_BEFORE = {
+    "alternative": "two_sided",
+    "adjustment": "cuped",
+    "proportion_interval": "wald",
+    "relative_interval": "auto",
+}
+
 
 def config_hash(config: Config, experiment: Experiment) -> str:
     """16 hexadecimal digits that change exactly when `pinned_config` does."""
@@ -49,6 +57,12 @@ def _pinned_experiment(experiment: Experiment) -> dict[str, Any]:
         "guardrail": sorted(pinned["metrics"].get("guardrail", []), key=lambda entry: entry["metric"]),
     }
     pinned["segments"] = sorted(experiment.segments)
+    if experiment.preregistered_segments:
+        pinned["preregistered_segments"] = sorted(experiment.preregistered_segments)
+    analysis = pinned["analysis"]
+    pinned["analysis"] = {name: value for name, value in analysis.items() if value != _ANALYSIS_BEFORE.get(name)}
+    if experiment.analysis.equivalence:
+        pinned["analysis"]["equivalence"] = sorted(analysis["equivalence"], key=lambda entry: entry["metric"])
     return pinned
 
 

@@ -10,22 +10,27 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from configs.analysis_schema import AlwaysValid, Analysis, Bayesian, Correction, Equivalence, GroupSequential, Spending
 from configs.entity import ColumnName, Entity, Identifier, Probability, VariantId
 from configs.metric_schema import Aggregate, Cap, Component, Condition, Covariate, Metric, Scalar, Window
 
 __all__ = [
     "ANALYSED_STATUSES",
     "Aggregate",
+    "AlwaysValid",
     "Analysis",
+    "Bayesian",
     "Cap",
     "ColumnName",
     "Component",
     "Condition",
     "Config",
+    "Correction",
     "Covariate",
     "Decision",
     "Entity",
     "Epoch",
+    "Equivalence",
     "EventColumns",
     "EventSource",
     "Experiment",
@@ -33,6 +38,7 @@ __all__ = [
     "ExposureColumns",
     "ExposureSource",
     "Format",
+    "GroupSequential",
     "Guardrail",
     "Hypothesis",
     "Identifier",
@@ -44,6 +50,7 @@ __all__ = [
     "Scalar",
     "Source",
     "Sources",
+    "Spending",
     "UnitColumns",
     "UnitSource",
     "Variant",
@@ -218,21 +225,6 @@ class ExperimentMetrics(Entity):
         )
 
 
-class Analysis(Entity):
-    """How an experiment is analysed."""
-
-    method: Literal["fixed", "always_valid", "group_sequential", "bayesian"] = "fixed"
-    alpha: Probability = 0.05
-    power: Probability = 0.8
-    correction: Literal["none", "bonferroni", "holm", "benjamini_hochberg"] = "holm"
-    covariate_adjustment: bool = True
-    minimum_days: int = Field(7, ge=0)
-    minimum_units: int = Field(1000, ge=2, description="Matured units per variant.")
-    minimum_detectable_effect: Annotated[float, Field(gt=0)] | None = Field(
-        None, description="Relative; the planning effect of the power gate. Absent: no gate."
-    )
-
-
 class Decision(Entity):
     """How results become a recommendation."""
 
@@ -278,6 +270,9 @@ class Experiment(Entity):
     variants: tuple[Variant, ...] = Field(min_length=2)
     allocation: tuple[Epoch, ...] = ()
     segments: tuple[Identifier, ...] = ()
+    preregistered_segments: tuple[Identifier, ...] = Field(
+        (), description="Those of `segments` whose results were planned: not marked exploratory."
+    )
     metrics: ExperimentMetrics
     analysis: Analysis = Analysis()
     decision: Decision = Decision()

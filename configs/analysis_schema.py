@@ -1,0 +1,129 @@
+"""The models of an experiment's `analysis`. Import them from `configs.schema`."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from configs.entity import Entity, Identifier, Probability
+
+Spending = Literal["obrien_fleming", "pocock", "hwang_shih_decani"]
+Correction = Literal[
+    "none",
+    "bonferroni",
+    "holm",
+    "hochberg",
+    "benjamini_hochberg",
+    "benjamini_yekutieli",
+    "dunnett",
+]
+METHOD_BLOCKS = ("always_valid", "group_sequential", "bayesian")
+
+
+class AlwaysValid(Entity):
+    """Options of method always_valid: an asymptotic confidence sequence."""
+
+    planned_units: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="Units over all variants at which intervals are narrowest; default minimum_units × variants."
+    )
+    burn_in: int = Field(
+        100, ge=2, description="Units, and of a share events and non-events, in each arm before it starts."
+    )
+
+
+class GroupSequential(Entity):
+    """Options of method group_sequential: Lan-DeMets error spending."""
+
+    planned_units: int = Field(ge=4, description="Matured units over all variants at the planned end.")
+    spending: Spending = "obrien_fleming"
+    gamma: float = Field(-4.0, ge=-20, le=20, description="Of hwang_shih_decani alone; lower spends later.")
+    looks: tuple[date, ...] = Field((), description="As-of dates; default every one. The end is always a look.")
+    futility_spending: Spending | None = Field(None, description="Of 1 - power, on non-binding futility bounds.")
+    futility_gamma: float = Field(-2.0, ge=-20, le=20)
+
+
+class Bayesian(Entity):
+    """Options of method bayesian; everything is in the scale that `scale` names."""
+
+    prior: Literal["flat", "weak", "informative"] = "flat"
+    prior_mean: float = Field(0.0, description="Of an informative prior on the effect.")
+    prior_sd: Annotated[float, Field(gt=0)] | None = Field(None, description="Of an informative prior on the effect.")
+    scale: Literal["relative", "absolute"] = Field("relative", description="Shares of |baseline mean|, or units.")
+    rope: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Half-width of the practical-equivalence region."
+    )
+    expected_loss_threshold: float = Field(0.001, gt=0, description="The largest at which a treatment may ship.")
+
+    @model_validator(mode="after")
+    def _prior_is_complete(self) -> "Bayesian":
+        if (self.prior == "informative") != (self.prior_sd is not None):
+            raise ValueError("`prior_sd` goes with prior informative, and only there")
+        if self.prior != "informative" and self.prior_mean != 0:
+            raise ValueError("`prior_mean` goes with prior informative, and only there")
+        return self
+
+
+class Equivalence(Entity):
+    """A metric to be proven alike in both arms: its effect within a margin on both sides (TOST)."""
+
+    metric: Identifier
+    relative_margin: Annotated[float, Field(gt=0, lt=1)] | None = None
+    absolute_margin: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one_margin(self) -> "Equivalence":
+        if (self.relative_margin is None) == (self.absolute_margin is None):
+            raise ValueError("an equivalence test needs exactly one of relative_margin, absolute_margin")
+        return self
+
+
+class Analysis(Entity):
+    """How an experiment is analysed."""
+
+    method: Literal["fixed", "always_valid", "group_sequential", "bayesian"] = "fixed"
+    alpha: Probability = 0.05
+    power: Probability = 0.8
+    alternative: Literal["two_sided", "improvement"] = Field(
+        "two_sided", description="improvement: adjusted p-values and intervals are one-sided, towards the better."
+    )
+    correction: Correction = "holm"
+    covariate_adjustment: bool = True
+    adjustment: Literal["cuped", "lin", "post_stratification", "none"] = Field(
+        "cuped", description="How covariates are used; none is covariate_adjustment: false."
+    )
+    proportion_interval: Literal["wald", "newcombe"] = Field(
+        "wald", description="Test and interval of a difference of shares: Welch's, or by hybrid score."
+    )
+    relative_interval: Literal["auto", "delta", "fieller"] = Field(
+        "auto", description="auto: Fieller's where the baseline is within 5 standard errors of 0, else delta."
+    )
+    equivalence: tuple[Equivalence, ...] = ()
+    always_valid: AlwaysValid | None = None
+    group_sequential: GroupSequential | None = None
+    bayesian: Bayesian | None = None
+    minimum_days: int = Field(7, ge=0)
+    minimum_units: int = Field(1000, ge=2, description="Matured units per variant.")
+    minimum_detectable_effect: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Relative; the planning effect of the power gate. Absent: no gate."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _implied(cls, data: Any) -> Any:
+        """Without adjustment there are no covariates; a method has its options, be they all defaults."""
+        if not isinstance(data, dict):
+            return data
+        implied: dict[str, Any] = {}
+        if data.get("adjustment") == "none":
+            if data.get("covariate_adjustment") is True:
+                raise ValueError("covariate_adjustment: true contradicts adjustment: none")
+            implied["covariate_adjustment"] = False
+        method = data.get("method")
+        if method in ("always_valid", "bayesian") and data.get(method) is None:
+            implied[method] = {}
+        return data | implied
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether results hold at every look, so that a decision may come before the end."""
+        return self.method in ("always_valid", "group_sequential")
