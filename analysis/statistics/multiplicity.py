@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from analysis.statistics.status import Floats
 
@@ -46,6 +47,54 @@ def holm(p: Floats, family: Integers) -> Floats:
 
     Reference: Holm 1979, Scandinavian Journal of Statistics 6; equal to R's p.adjust(method = "holm").
     """
+    return _stepwise(p, family, lambda rank, size: size - rank + 1, is_step_up=False)
+
+
+def hochberg(p: Floats, family: Integers) -> Floats:
+    """Hochberg's step-up adjusted p-values in each family; a NaN counts as p = 1 and stays NaN.
+
+    Holm's thresholds from the largest p down. Familywise error is kept under independence and positive
+    dependence (MTP2), not under every dependence. Reference: Hochberg 1988, Biometrika 75.
+    """
+    return _stepwise(p, family, lambda rank, size: size - rank + 1, is_step_up=True)
+
+
+def benjamini_hochberg(p: Floats, family: Integers) -> Floats:
+    """Step-up adjusted p-values that keep the false discovery rate; a NaN counts as p = 1 and stays NaN.
+
+    Valid under independence and positive regression dependence on the true nulls.
+    Reference: Benjamini & Hochberg 1995, Journal of the Royal Statistical Society B 57.
+    """
+    return _stepwise(p, family, lambda rank, size: size / rank, is_step_up=True)
+
+
+def benjamini_yekutieli(p: Floats, family: Integers) -> Floats:
+    """Benjamini-Hochberg times 1 + 1/2 + ... + 1/m: the false discovery rate under every dependence.
+
+    A NaN counts as p = 1 and stays NaN. Reference: Benjamini & Yekutieli 2001, Annals of Statistics 29, thm 1.3.
+    """
+    return _stepwise(p, family, lambda rank, size: harmonic(size) * (size / rank), is_step_up=True)
+
+
+def e_benjamini_hochberg(e: Floats, family: Integers) -> Floats:
+    """Adjusted p-values of e-values: Benjamini-Hochberg on min(1, 1/e), valid under every dependence.
+
+    `e` is each comparison's e-value now, not its running maximum; alpha is fixed beforehand. A NaN counts as
+    e = 1 and stays NaN. Reference: Wang & Ramdas 2022, Journal of the Royal Statistical Society B 84, section 4.
+    """
+    with np.errstate(divide="ignore"):
+        return benjamini_hochberg(np.minimum(1.0, 1 / np.asarray(e, dtype=float)), family)
+
+
+def harmonic(m: Integers) -> Floats:
+    """The harmonic numbers 1 + 1/2 + ... + 1/m, elementwise."""
+    return np.asarray(special.digamma(np.asarray(m) + 1.0) + np.euler_gamma)
+
+
+def _stepwise(
+    p: Floats, family: Integers, factor: Callable[[Integers, Integers], Floats], *, is_step_up: bool
+) -> Floats:
+    """Each p times `factor(rank, family size)`, ranks from 1, made monotone from the smallest p up or the largest down."""
     if p.size == 0:
         return p
     filled = np.where(np.isnan(p), 1.0, p)
@@ -53,11 +102,18 @@ def holm(p: Floats, family: Integers) -> Floats:
     sorted_family = family[order]
     is_first = np.r_[True, sorted_family[1:] != sorted_family[:-1]]
     position = np.arange(p.size)
-    rank = position - np.maximum.accumulate(np.where(is_first, position, 0))
-    stepped = np.minimum(1.0, (family_sizes(sorted_family) - rank) * filled[order])
+    rank = position - np.maximum.accumulate(np.where(is_first, position, 0)) + 1
+    group = np.cumsum(is_first)
+    scaled = np.minimum(1.0, factor(rank, _sizes_of_runs(group)) * filled[order])
+    monotone = _running_minimum_from_the_end(scaled, group) if is_step_up else _running_maximum(scaled, group)
     adjusted = np.empty_like(filled)
-    adjusted[order] = _running_maximum(stepped, np.cumsum(is_first))
+    adjusted[order] = monotone
     return np.where(np.isnan(p), np.nan, adjusted)
+
+
+def _sizes_of_runs(group: Integers) -> Integers:
+    """For groups numbered 1, 2, ... in order, each element's group size."""
+    return np.bincount(group)[group]
 
 
 def _running_maximum(values: Floats, group: Integers) -> Floats:
@@ -65,6 +121,11 @@ def _running_maximum(values: Floats, group: Integers) -> Floats:
     levels, ranks = np.unique(values, return_inverse=True)
     offset = group * levels.size
     return levels[np.maximum.accumulate(ranks + offset) - offset]
+
+
+def _running_minimum_from_the_end(values: Floats, group: Integers) -> Floats:
+    """Within consecutive groups the smallest of an element and those after it."""
+    return -_running_maximum(-values[::-1], group[-1] - group[::-1])[::-1]
 
 
 def _full_alpha(p: Floats, family: Integers, alpha: Floats) -> Floats:
@@ -75,10 +136,34 @@ def _split_alpha(p: Floats, family: Integers, alpha: Floats) -> Floats:
     return alpha / family_sizes(family)
 
 
-# Holm's intervals are Bonferroni's. No finite two-sided intervals are both simultaneous and shorter where
-# only Holm rejects (Strassburger & Bretz 2008); the coverage is kept, so such an interval may hold 0.
+def _selected_alpha(
+    adjust: Callable[[Floats, Integers], Floats], penalty: Callable[[Integers], Floats | float]
+) -> Callable[[Floats, Integers, Floats], Floats]:
+    """The alpha of intervals whose false coverage rate is at most alpha: alpha·R/(m·penalty), R of m rejected.
+
+    All of the family has that level, with R at least 1: a rejected comparison's interval excludes 0, another's
+    holds it; with none rejected they are Bonferroni's.
+    Reference: Benjamini & Yekutieli 2005, Journal of the American Statistical Association 100, thms 1 and 4.
+    """
+
+    def interval_alpha(p: Floats, family: Integers, alpha: Floats) -> Floats:
+        if p.size == 0:
+            return alpha
+        _, member = np.unique(family, return_inverse=True)
+        rejected = np.bincount(member, weights=adjust(p, family) <= alpha)[member]
+        size = np.bincount(member)[member]
+        return alpha * np.maximum(rejected, 1) / (size * penalty(size))
+
+    return interval_alpha
+
+
+# Holm's and Hochberg's intervals are Bonferroni's. No finite two-sided intervals are both simultaneous and shorter
+# where only Holm rejects (Strassburger & Bretz 2008); the coverage is kept, so such an interval may hold 0.
 CORRECTIONS: dict[str, Correction] = {
     "none": Correction(unadjusted, _full_alpha),
     "bonferroni": Correction(bonferroni, _split_alpha),
     "holm": Correction(holm, _split_alpha),
+    "hochberg": Correction(hochberg, _split_alpha),
+    "benjamini_hochberg": Correction(benjamini_hochberg, _selected_alpha(benjamini_hochberg, lambda size: 1.0)),
+    "benjamini_yekutieli": Correction(benjamini_yekutieli, _selected_alpha(benjamini_yekutieli, harmonic)),
 }

@@ -1,5 +1,6 @@
 """Adjusted p-values against R's p.adjust, families side by side, and intervals that cover together."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -7,26 +8,47 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from analysis.statistics.multiplicity import CORRECTIONS, bonferroni, family_sizes, holm
+from analysis.statistics.multiplicity import (
+    CORRECTIONS,
+    benjamini_hochberg,
+    benjamini_yekutieli,
+    bonferroni,
+    e_benjamini_hochberg,
+    family_sizes,
+    harmonic,
+    hochberg,
+    holm,
+)
 
 REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "p_adjust.json"
 
 
-@pytest.mark.parametrize("name", ["bonferroni", "holm"])
+R_NAMES = {
+    "bonferroni": "bonferroni",
+    "holm": "holm",
+    "hochberg": "hochberg",
+    "benjamini_hochberg": "BH",
+    "benjamini_yekutieli": "BY",
+}
+ADJUSTMENTS = [CORRECTIONS[name].adjust for name in R_NAMES]
+
+
+@pytest.mark.parametrize("name", R_NAMES)
 def test_equals_r_p_adjust(name: str) -> None:
     if not REFERENCE.exists():
         pytest.skip("reference figures p_adjust.json are not beside this checkout")
     for case in json.loads(REFERENCE.read_text()).values():
         p = np.array(case["p"])
         adjusted = CORRECTIONS[name].adjust(p, np.zeros(p.size, dtype=np.int64))
-        np.testing.assert_allclose(adjusted, case[name], rtol=1e-12)
+        np.testing.assert_allclose(adjusted, case[R_NAMES[name]], rtol=1e-12)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.floats(0, 1)), min_size=1, max_size=40))
 def test_families_do_not_touch_each_other(comparisons: list[tuple[int, float]]) -> None:
     family, p = np.array([f for f, _ in comparisons]), np.array([p for _, p in comparisons])
-    for adjust in (holm, bonferroni):
+    for adjust in ADJUSTMENTS:
         adjusted = adjust(p, family)
         for member in np.unique(family):
             alone = p[family == member]
@@ -78,3 +100,102 @@ def test_familywise_error_with_one_true_effect() -> None:
     p[:, 0] = 1e-9
     adjusted = holm(p.ravel(), np.repeat(np.arange(40_000), 5)).reshape(p.shape)
     assert 0.0455 <= np.mean((adjusted[:, 1:] <= 0.05).any(axis=1)) <= 0.0527
+
+
+ONE = np.zeros(4, dtype=np.int64)
+
+
+def test_step_up_by_hand() -> None:
+    """p = .01, .02, .03, .9: Hochberg 4·.01, 3·.02 → 2·.03, 1·.9; BH 4/1, 4/2, 4/3, 1 times p, smallest from the end."""
+    p = np.array([0.03, 0.01, 0.9, 0.02])
+    np.testing.assert_allclose(hochberg(p, ONE), [0.06, 0.04, 0.9, 0.06], rtol=1e-14)
+    np.testing.assert_allclose(benjamini_hochberg(p, ONE), [0.04, 0.04, 0.9, 0.04], rtol=1e-14)
+    by = np.minimum(1, np.array([0.04, 0.04, 0.9, 0.04]) * (1 + 1 / 2 + 1 / 3 + 1 / 4))
+    np.testing.assert_allclose(benjamini_yekutieli(p, ONE), by, rtol=1e-14)
+
+
+def test_false_discovery_rates_equal_scipy() -> None:
+    rng = np.random.default_rng(42)
+    for size in (1, 2, 17, 400):
+        p = rng.beta(0.3, 1, size)
+        family = np.zeros(size, dtype=np.int64)
+        for adjust, method in ((benjamini_hochberg, "bh"), (benjamini_yekutieli, "by")):
+            np.testing.assert_allclose(adjust(p, family), stats.false_discovery_control(p, method=method), rtol=1e-12)
+
+
+@pytest.mark.parametrize("adjust", [hochberg, benjamini_hochberg, benjamini_yekutieli])
+def test_step_up_counts_a_failed_comparison_as_one(adjust) -> None:
+    p, family = np.array([0.01, np.nan, 0.02, 0.04, np.nan]), np.array([3, 3, 3, 8, 9])
+    filled = np.where(np.isnan(p), 1.0, p)
+    np.testing.assert_allclose(adjust(p, family), np.where(np.isnan(p), np.nan, adjust(filled, family)))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_corrections_are_ordered(values: list[float]) -> None:
+    """BH ≤ Hochberg ≤ Holm ≤ Bonferroni, BH ≤ BY, none below p, and order is kept."""
+    p, family = np.array(values), np.zeros(len(values), dtype=np.int64)
+    by_name = {name: correction.adjust(p, family) for name, correction in CORRECTIONS.items()}
+    chain = ["none", "benjamini_hochberg", "hochberg", "holm", "bonferroni"]
+    for low, high in [*itertools.pairwise(chain), ("benjamini_hochberg", "benjamini_yekutieli")]:
+        assert (by_name[low] <= by_name[high] * (1 + 1e-12)).all()
+    for adjusted in by_name.values():
+        assert (np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0).all()
+
+
+def test_step_up_keeps_tiny_p_values() -> None:
+    p = np.array([1e-310, 3e-300, 0.5, 1e-310, 0.2])
+    expected = [3e-310, 4.5e-300, 0.5, 2e-310, 0.2]
+    np.testing.assert_allclose(benjamini_hochberg(p, np.array([0, 0, 0, 1, 1])), expected, rtol=1e-10)
+
+
+def test_e_values_by_hand() -> None:
+    """m = 4, α = .05: e-BH rejects the k largest with e ≥ m/(αk): 41 ≥ 80/2 and 60 ≥ 40 go, 26 < 80/3 does not."""
+    e = np.array([41.0, 60.0, 26.0, 0.0])
+    assert (e_benjamini_hochberg(e, ONE) <= 0.05).tolist() == [True, True, False, False]
+    np.testing.assert_allclose(e_benjamini_hochberg(e, ONE), [2 / 41, 2 / 41, 4 / 78, 1], rtol=1e-14)
+    assert np.isnan(e_benjamini_hochberg(np.array([np.nan, 9, 9, 9]), ONE)[0])
+
+
+def test_harmonic_numbers() -> None:
+    np.testing.assert_allclose(harmonic(np.array([1, 2, 3, 100])), [1, 1.5, 11 / 6, 5.187377517639621], rtol=1e-14)
+
+
+def test_false_coverage_intervals_by_hand() -> None:
+    """Two of four rejected: alpha·2/4 for the family, over 25/12 under BY; nothing rejected: alpha/m."""
+    p, alpha = np.array([0.001, 0.9, 0.002, np.nan, 0.7, 0.8]), np.full(6, 0.05)
+    family = np.array([0, 0, 0, 0, 1, 1])
+    bh = CORRECTIONS["benjamini_hochberg"].interval_alpha(p, family, alpha)
+    by = CORRECTIONS["benjamini_yekutieli"].interval_alpha(p, family, alpha)
+    np.testing.assert_allclose(bh, [0.025] * 4 + [0.025] * 2, rtol=1e-14)
+    np.testing.assert_allclose(by, [0.012] * 4 + [0.05 / 3] * 2, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["benjamini_hochberg", "benjamini_yekutieli"])
+@given(values=st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_intervals_after_selection_exclude_zero_exactly_where_significant(name: str, values: list[float]) -> None:
+    p, family = np.array(values), np.zeros(len(values), dtype=np.int64)
+    correction, alpha = CORRECTIONS[name], np.full(len(values), 0.05)
+    level = correction.interval_alpha(p, family, alpha)
+    clear = np.abs(p - level) > 1e-12
+    significant = correction.adjust(p, family) <= alpha
+    assert ((p < level) == significant)[clear].all()
+
+
+def test_false_discovery_and_coverage_rates() -> None:
+    """20,000 families of 10 with 5 effects of 3 SE, seed 43: both rates stay at .05 or below.
+
+    BH's rate is α·m₀/m = .025 exactly under independence; the share varies by .11 per family, ±3.29·.0008.
+    """
+    rng = np.random.default_rng(43)
+    effect = np.array([3.0] * 5 + [0.0] * 5)
+    z = rng.normal(effect, 1, (20_000, 10))
+    p = 2 * stats.norm.sf(np.abs(z)).ravel()
+    family, alpha = np.repeat(np.arange(20_000), 10), np.full(p.size, 0.05)
+    selected = (benjamini_hochberg(p, family) <= 0.05).reshape(z.shape)
+    level = CORRECTIONS["benjamini_hochberg"].interval_alpha(p, family, alpha).reshape(z.shape)
+    missed = np.abs(z - effect) > -stats.norm.ppf(level / 2)
+    count = np.maximum(selected.sum(axis=1), 1)
+    false_discoveries = (selected & (effect == 0)).sum(axis=1) / count
+    assert 0.0224 <= false_discoveries.mean() <= 0.0276
+    assert ((selected & missed).sum(axis=1) / count).mean() <= 0.0515
+    assert CORRECTIONS["hochberg"].interval_alpha(p[:10], family[:10], alpha[:10]) == pytest.approx(0.005)
