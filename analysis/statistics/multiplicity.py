@@ -92,9 +92,9 @@ def harmonic(m: Integers) -> Floats:
 
 
 def _stepwise(
-    p: Floats, family: Integers, factor: Callable[[Integers, Integers], Floats], *, is_step_up: bool
+    p: Floats, family: Integers, factor: Callable[[Integers, Integers], Floats | Integers], *, is_step_up: bool
 ) -> Floats:
-    """Each p times `factor(rank, family size)`, ranks from 1, made monotone from the smallest p up or the largest down."""
+    """Each p times `factor(rank, family size)`, made monotone from the smallest p up or the largest down."""
     if p.size == 0:
         return p
     filled = np.where(np.isnan(p), 1.0, p)

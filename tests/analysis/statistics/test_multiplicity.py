@@ -106,7 +106,7 @@ ONE = np.zeros(4, dtype=np.int64)
 
 
 def test_step_up_by_hand() -> None:
-    """p = .01, .02, .03, .9: Hochberg 4·.01, 3·.02 → 2·.03, 1·.9; BH 4/1, 4/2, 4/3, 1 times p, smallest from the end."""
+    """Factors of .01, .02, .03, .9: Hochberg 4, 3, 2, 1 (2·.03 is the smaller), BH 4, 2, 4/3, 1."""
     p = np.array([0.03, 0.01, 0.9, 0.02])
     np.testing.assert_allclose(hochberg(p, ONE), [0.06, 0.04, 0.9, 0.06], rtol=1e-14)
     np.testing.assert_allclose(benjamini_hochberg(p, ONE), [0.04, 0.04, 0.9, 0.04], rtol=1e-14)
@@ -149,7 +149,7 @@ def test_step_up_keeps_tiny_p_values() -> None:
 
 
 def test_e_values_by_hand() -> None:
-    """m = 4, α = .05: e-BH rejects the k largest with e ≥ m/(αk): 41 ≥ 80/2 and 60 ≥ 40 go, 26 < 80/3 does not."""
+    """With m = 4, α = .05 e-BH rejects the k largest with e ≥ m/(αk): 41 ≥ 80/2 and 60 ≥ 40 go, 26 < 80/3 does not."""
     e = np.array([41.0, 60.0, 26.0, 0.0])
     assert (e_benjamini_hochberg(e, ONE) <= 0.05).tolist() == [True, True, False, False]
     np.testing.assert_allclose(e_benjamini_hochberg(e, ONE), [2 / 41, 2 / 41, 4 / 78, 1], rtol=1e-14)
