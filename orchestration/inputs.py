@@ -63,6 +63,11 @@ class RunInputs:
         frame = pd.DataFrame(rows, columns=columns)
         return frame.assign(log_date=pd.to_datetime(frame["log_date"])).astype(dict.fromkeys(columns[1:], "str"))
 
+    @property
+    def with_segments(self) -> set[str]:
+        """Ids of the experiments with segments."""
+        return {experiment.id for experiment in self.config.experiments.values() if experiment.segments}
+
     def lake_files(self, lake: Lake, dates: Collection[date]) -> list[LakeFile]:
         """The files with accepted rows of these log dates."""
         wanted = set(dates)

@@ -1,6 +1,6 @@
 """Which as-of dates a run builds for which experiment: from what the lake holds and what was built before."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -26,6 +26,7 @@ class PlannedBuild:
 
     `is_rebuild`: nothing of an earlier build is kept. `base_date`: the unit snapshot to start from, if one is there.
     `latest_date`: the last as-of date the experiment will have, the one whose segments are kept.
+    `changes_through`: through it sums are those of the date before and what changed; later ones are summed anew.
     """
 
     experiment_id: str
@@ -34,6 +35,7 @@ class PlannedBuild:
     latest_date: date
     is_rebuild: bool
     base_date: date | None = None
+    changes_through: date | None = None
 
 
 def exposure_source_of(config: Config, experiment: Experiment) -> str:
@@ -177,6 +179,24 @@ def left_after(plans: Iterable[PlannedBuild], chunk: Iterable[PlannedBuild]) -> 
         elif built < plan.to_date:
             left.append(replace(plan, from_date=built + DAY, is_rebuild=False))
     return left
+
+
+def with_changes_through(chunk: list[PlannedBuild], with_segments: Collection[str]) -> list[PlannedBuild]:
+    """Say of each plan through which date its sums follow from changes.
+
+    Not so a single date, for which all units would change, nor the one whose segments are kept, which are summed
+    from the snapshot, and everyone from the segments.
+    """
+    return [
+        replace(
+            plan,
+            changes_through=plan.to_date - DAY
+            if plan.from_date == plan.to_date
+            or (plan.to_date == plan.latest_date and plan.experiment_id in with_segments)
+            else plan.to_date,
+        )
+        for plan in chunk
+    ]
 
 
 def with_base_dates(chunk: list[PlannedBuild], snapshots: Iterable[tuple[str, date]]) -> list[PlannedBuild]:

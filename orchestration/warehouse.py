@@ -26,6 +26,7 @@ INPUT_TABLES = {
 MODELS_FORMAT = 2
 """Of the tables in `intermediate`: a higher one than the warehouse's has them built anew."""
 
+SPAN = "inputs.build_plan"
 PLAN_COLUMNS = (
     "experiment_id varchar",
     "from_date date",
@@ -34,6 +35,7 @@ PLAN_COLUMNS = (
     "is_rebuild boolean",
     "base_date date",
 )
+SPAN_COLUMNS = (*PLAN_COLUMNS, "changes_through date")
 BOOKKEEPING = f"""
 create schema if not exists inputs;
 create schema if not exists lake;
@@ -88,17 +90,16 @@ def load_rendered(connection: duckdb.DuckDBPyConnection, generated: Path) -> Non
         _insert(connection, f"inputs.{table}", header, values)
 
 
-def load_plan(
-    connection: duckdb.DuckDBPyConnection, plans: Sequence[PlannedBuild], table: str = "inputs.build_plan"
-) -> None:
+def load_plan(connection: duckdb.DuckDBPyConnection, plans: Sequence[PlannedBuild], table: str = SPAN) -> None:
     """Replace a table of planned builds.
 
     `runs.plan`: the as-of dates whose results the run computes and publishes. `runs.build`: those of them that dbt is
     to build; an earlier run may have built the others and died. `inputs.build_plan`: a span of these.
     `runs.begun_builds`, `runs.unpublished_builds`: what was begun and not built, built and not published.
     """
-    connection.execute(f"create or replace table {table} ({', '.join(PLAN_COLUMNS)})")
-    names = [column.split()[0] for column in PLAN_COLUMNS]
+    columns = SPAN_COLUMNS if table == SPAN else PLAN_COLUMNS
+    connection.execute(f"create or replace table {table} ({', '.join(columns)})")
+    names = [column.split()[0] for column in columns]
     _insert(connection, table, names, [[getattr(plan, name) for name in names] for plan in plans])
 
 

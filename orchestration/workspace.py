@@ -104,4 +104,7 @@ class Workspace:
 DAGSTER_YAML = """\
 telemetry:
   enabled: false
+event_log_storage:
+  module: orchestration.event_log
+  class: PooledSqliteEventLogStorage
 """

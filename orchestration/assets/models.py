@@ -12,7 +12,7 @@ from orchestration.assets.inputs import INPUTS_KEY
 from orchestration.dbt_models import NodeResult, build_models
 from orchestration.inputs import needed_log_dates, read_inputs
 from orchestration.lake import Lake
-from orchestration.planning import chunked, with_base_dates
+from orchestration.planning import chunked, with_base_dates, with_changes_through
 from orchestration.progress import with_progress
 from orchestration.warehouse import (
     load_plan,
@@ -64,7 +64,8 @@ def build_planned(workspace: Workspace) -> list[list[NodeResult]]:
     for chunk in with_progress(list(chunked(plans, DAYS_PER_BUILD)), "build models"):
         dates = needed_log_dates(inputs, chunk)
         with open_warehouse(workspace.warehouse) as connection:
-            load_plan(connection, with_base_dates(chunk, snapshots(connection)))
+            based = with_base_dates(chunk, snapshots(connection))
+            load_plan(connection, with_changes_through(based, inputs.with_segments))
             rows = inputs.joined_rows(dates)
             load_slices(connection, 1 + rows // ROWS_PER_SLICE, 1 + rows // ROWS_TESTED)
             register_lake(connection, inputs.config, inputs.lake_files(lake, dates))

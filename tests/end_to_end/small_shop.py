@@ -117,10 +117,9 @@ exposure_source: app_exposures
 variants:
   - {{id: 'off', weight: 0.5, baseline: true}}
   - {{id: 'on', weight: 0.5}}
-segments: [country]
 metrics:
   primary: [conversion]
-  secondary: [seconds_per_order, largest_order]
+  secondary: [revenue, seconds_per_order, largest_order]
 analysis: {{minimum_days: 1}}
 """
 

@@ -17,6 +17,7 @@ from orchestration.planning import (
     merged_plans,
     plan_builds,
     with_base_dates,
+    with_changes_through,
 )
 
 START, END = date(2026, 9, 10), date(2026, 9, 14)
@@ -182,6 +183,17 @@ def test_a_build_starts_from_the_latest_snapshot_before_it():
 
     bases = [plan.base_date for plan in (upon_yesterday, upon_older, upon_nothing, rebuilt)]
     assert bases == [yesterday, older, None, None]
+
+
+def test_a_single_day_and_the_latest_day_with_segments_are_summed_anew():
+    plans = [span(3, 3), span(1, 4), replace(span(1, 4), latest_date=LAST)]
+
+    with_segments = [plan.changes_through for plan in with_changes_through(plans, {"price"})]
+    without = [plan.changes_through for plan in with_changes_through(plans, {"other"})]
+
+    day = {offset: START + timedelta(days=offset) for offset in (2, 3, 4)}
+    assert with_segments == [day[2], day[3], day[4]]
+    assert without == [day[2], day[4], day[4]]
 
 
 def test_merged_plans_cover_what_either_list_plans():

@@ -8,7 +8,7 @@
     - `<name>_states`: a row for each change, with the values after it (`v_`), before it (`before_v_`), and whether the unit
       counts after (`is_in`) and did before (`was_in`).
 
-    The span's last date is left out: there the snapshot itself is summed. With one date in the span there is nothing here.
+    Dates after `changes_through` are left out: there the snapshot itself is summed.
 -#}
 {% macro unit_states(group) -%}
 {%- set name, unit_values = group.name, group.unit_values -%}
@@ -61,7 +61,7 @@
         exposures.arm,
         exposures.entered_from as exposure_known_from,
         span.from_date,
-        span.to_date,
+        span.changes_through,
         exposures.{{ change }} as known_from,
         {{ has_left }} as has_left
         {%- for unit_value in unit_values %},
@@ -71,7 +71,7 @@
     inner join span
         on
             exposures.experiment_id = span.experiment_id
-            and exposures.{{ change }} < span.to_date
+            and exposures.{{ change }} <= span.changes_through
             and (span.base_date is null or exposures.{{ change }} > span.base_date)
 
     union all
@@ -85,7 +85,7 @@
         snapshots.arm,
         snapshots.exposure_known_from,
         span.from_date,
-        span.to_date,
+        span.changes_through,
         span.from_date as known_from,
         0 as has_left
         {%- for unit_value in unit_values %},
@@ -109,7 +109,7 @@
         unit_days.arm,
         unit_days.exposure_known_from,
         span.from_date,
-        span.to_date,
+        span.changes_through,
         unit_days.known_from,
         0 as has_left
         {%- for unit_value in unit_values %},
@@ -119,8 +119,8 @@
     inner join span
         on
             unit_days.experiment_id = span.experiment_id
-            and unit_days.known_from < span.to_date
-            and unit_days.exposure_known_from < span.to_date
+            and unit_days.known_from <= span.changes_through
+            and unit_days.exposure_known_from <= span.changes_through
             and (
                 span.base_date is null
                 or unit_days.known_from > span.base_date
@@ -153,7 +153,7 @@
         min(exposed_date) as exposed_date,
         min(arm) as arm,
         max(has_left) as has_left,
-        min(to_date) as to_date
+        min(changes_through) as changes_through
         {%- for unit_value in unit_values %},
         {%- if unit_value.aggregate == 'max' %}
         max({{ unit_value.column }}) as {{ unit_value.column }}
@@ -162,7 +162,7 @@
         {%- endif %}
         {%- endfor %}
     from {{ name }}_dated
-    where effective_date < to_date
+    where effective_date <= changes_through
     group by experiment_id, unit_id, exposed_at, effective_date
 
 ),
@@ -175,7 +175,7 @@
         exposed_date,
         arm,
         effective_date,
-        lead(effective_date, 1, to_date) over changes_of_unit as until_date,
+        lead(effective_date, 1, {{ date_plus('changes_through', 1) }}) over changes_of_unit as until_date,
         row_number() over changes_of_unit as nth,
         has_left,
         sum(has_left) over changes_so_far as times_left
@@ -233,7 +233,7 @@
         snapshots.exposed_date,
         snapshots.arm,
         {{ counts_from('snapshots', group) }} as effective_date,
-        span.to_date as until_date,
+        {{ date_plus('span.changes_through', 1) }} as until_date,
         true as is_in,
         false as was_in
         {%- for unit_value in unit_values %},
@@ -250,7 +250,7 @@
     where
         {{ in_slice('snapshots.unit_id') }}
         and exceptions.unit_id is null
-        and span.to_date > {{ counts_from('snapshots', group) }}
+        and span.changes_through >= {{ counts_from('snapshots', group) }}
 
 )
 {%- endmacro %}
@@ -296,7 +296,7 @@
 span as (
 
     select * from {{ source('inputs', 'build_plan') }}
-    where from_date < to_date
+    where from_date <= changes_through
 
 )
 {%- endmacro %}

@@ -22,6 +22,7 @@ exposed_units as (
         on
             exposed_units.experiment_id = build_plan.experiment_id
             and exposed_units.as_of_date = build_plan.to_date
+            and build_plan.changes_through < build_plan.to_date
     inner join {{ source('inputs', 'calendar') }} as calendar
         on exposed_units.as_of_date = calendar.as_of_date
 
@@ -94,7 +95,7 @@ value_changes as (
 
 ),
 
-{#- States end at the latest on the last date, where the snapshot has them all. #}
+{#- States end at the latest after `changes_through`, from where on the snapshot has them all. #}
 value_counts as (
 
     select

@@ -1,6 +1,6 @@
 {{ config(materialized='appended', starts_empty=true, share_in_memory=0.25) }}
 {#-
-    By how much each metric's sums change from as-of date to as-of date of the span, its last one apart: every unit is
+    By how much each metric's sums change from as-of date to as-of date, through the span's `changes_through`: every unit is
     visited when something changes for it, however many dates the span has. Units are told by arm and exposure date,
     since the latest exposure date that counts cannot be added up.
 -#}

@@ -1,7 +1,7 @@
 {{ config(materialized='table') }}
 {#-
-    Each metric's sums by arm: at the span's last date of its snapshot, before that of the changes so far. Segments are
-    summed at the latest date only; everyone is the sum of the cells that the segments' attributes make.
+    Each metric's sums by arm: through the span's `changes_through` of the changes so far, after it of the snapshot. Segments
+    are summed at the latest date only; everyone is then the sum of the cells that the segments' attributes make.
 -#}
 {%- set attributes = metric_catalog()['attributes'] %}
 {%- set metrics = metric_catalog()['metrics'] %}
@@ -69,7 +69,7 @@ cohorts as (
     inner join {{ source('inputs', 'calendar') }} as calendar
         on
             calendar.as_of_date >= build_plan.from_date
-            and calendar.as_of_date < build_plan.to_date
+            and calendar.as_of_date <= build_plan.changes_through
             and calendar.as_of_date >= changes.effective_date
     group by calendar.as_of_date, changes.experiment_id, changes.arm, changes.exposed_date
 
@@ -136,7 +136,7 @@ past_arms as (
     inner join {{ source('inputs', 'calendar') }} as calendar
         on
             calendar.as_of_date >= build_plan.from_date
-            and calendar.as_of_date < build_plan.to_date
+            and calendar.as_of_date <= build_plan.changes_through
             and calendar.as_of_date >= exposures.entered_from
             and (exposures.left_from is null or calendar.as_of_date < exposures.left_from)
 

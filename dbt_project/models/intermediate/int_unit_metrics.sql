@@ -13,6 +13,7 @@ exposed_units as (
         on
             exposed_units.experiment_id = build_plan.experiment_id
             and exposed_units.as_of_date = build_plan.to_date
+            and build_plan.changes_through < build_plan.to_date
     inner join {{ source('inputs', 'calendar') }} as calendar
         on exposed_units.as_of_date = calendar.as_of_date
 
