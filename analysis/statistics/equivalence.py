@@ -46,8 +46,7 @@ def equivalence_p(bounds: Bounds, upper_tail: Callable[[Contrast], Floats] = upp
     """P-value of "not equivalent": the larger of the two one-sided p-values; NaN if either is.
 
     At or below alpha exactly where the interval of level 1 - 2·alpha (`absolute_interval`,
-    `relative_interval`) lies within
-    the margins. `upper_tail` is the inference's one-sided p-value.
+    `relative_interval`) lies within the margins. `upper_tail` is the inference's one-sided p-value.
     Reference: Schuirmann 1987, Journal of Pharmacokinetics and Biopharmaceutics 15.
     """
     return np.maximum(upper_tail(bounds.above), upper_tail(bounds.below))
