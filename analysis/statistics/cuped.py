@@ -12,7 +12,9 @@ from analysis.statistics.status import Floats
 COLLINEAR = 1e-10
 
 
-def cuped(baseline: JointMoments, treatment: JointMoments) -> Estimate:
+def cuped(
+    baseline: JointMoments, treatment: JointMoments, *, zero_denominator: NDArray[np.bool_] | bool = False
+) -> Estimate:
     """Estimate the difference of means adjusted for covariates, θ pooled within the two arms.
 
     Moments hold the value (index 0) and its covariates (1 ...), in the order in which they enter: a
@@ -21,34 +23,60 @@ def cuped(baseline: JointMoments, treatment: JointMoments) -> Estimate:
     treatment, which is Welch's on adjusted values. The arms' means stay raw. θ's own error is left out:
     negligible from some hundred units on. References: Deng et al. 2013, eq. 4; MacKinnon & White 1985.
     """
-    theta = pooled_theta(baseline, treatment)
+    return adjusted(baseline, treatment, pooled_theta(baseline, treatment), zero_denominator=zero_denominator)
+
+
+def adjusted(
+    baseline: JointMoments,
+    treatment: JointMoments,
+    theta: Floats,
+    *,
+    slope_errors: tuple[Floats | float, Floats | float] = (0.0, 0.0),
+    zero_denominator: NDArray[np.bool_] | bool = False,
+) -> Estimate:
+    """Estimate the difference of y - θ'x at slopes `theta` (..., k - 1) common to both arms.
+
+    `slope_errors` are what the slopes' own error adds to the variance of the baseline's and the treatment's
+    mean; `zero_denominator` marks ratios that are undefined, as in `compare`.
+    """
     with np.errstate(invalid="ignore", over="ignore"):
         shift = np.einsum("...j,...j->...", theta, (treatment.mean - baseline.mean)[..., 1:])
-    return compare(_arm(baseline, theta), _arm(treatment, theta), shift=shift)
+    arms = (_arm(arm, theta, error) for arm, error in zip((baseline, treatment), slope_errors, strict=True))
+    return compare(*arms, shift=shift, zero_denominator=zero_denominator)
 
 
 def pooled_theta(baseline: JointMoments, treatment: JointMoments) -> Floats:
     """Within-arm least-squares slopes of the value on its covariates, shape (..., k - 1); dropped ones 0."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        products = _products(baseline) + _products(treatment)
-        total = np.diagonal(products, axis1=-2, axis2=-1).copy()
-        usable = _resolved(baseline) & _resolved(treatment)
-        theta_kept = np.zeros(total.shape, dtype=bool)
-        for j in range(1, total.shape[-1]):
-            pivot = products[..., j, j]
-            kept = usable[..., j] & (pivot > COLLINEAR * total[..., j])
-            products = np.where(kept[..., None, None], _swept(products, j), products)
-            theta_kept[..., j] = kept
-        return np.where(theta_kept[..., 1:], products[..., 1:, 0], 0.0)
+        products = sums_of_products(baseline) + sums_of_products(treatment)
+        return solved(products, resolved(baseline) & resolved(treatment))[0][..., 0]
 
 
-def _products(moments: JointMoments) -> Floats:
+def solved(system: Floats, usable: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
+    """Solve S_xx·θ = s for every right-hand side, dropping covariates that are constant or collinear.
+
+    `system` (..., k, k + extra) holds sums of products of the value (index 0) and its covariates, and further
+    right-hand sides as columns after them; `usable` (..., k) rules covariates out. Returns the solutions
+    (..., k - 1, 1 + extra), 0 for dropped covariates, and which were kept (..., k - 1).
+    """
+    k = system.shape[-2]
+    total = np.diagonal(system, axis1=-2, axis2=-1).copy()
+    kept = np.zeros(total.shape, dtype=bool)
+    for j in range(1, k):
+        pivot = system[..., j, j]
+        kept[..., j] = usable[..., j] & (pivot > COLLINEAR * total[..., j])
+        system = np.where(kept[..., j, None, None], _swept(system, j), system)
+    right = np.concatenate([system[..., 1:, :1], system[..., 1:, k:]], axis=-1)
+    return np.where(kept[..., 1:, None], right, 0.0), kept[..., 1:]
+
+
+def sums_of_products(moments: JointMoments) -> Floats:
     """Within-arm sums of squares and products; an arm below 2 units adds none."""
     freedom = np.maximum(moments.n - 1, 0)[..., None, None]
     return np.where(freedom > 0, freedom * moments.covariance, 0.0)
 
 
-def _resolved(moments: JointMoments) -> NDArray[np.bool_]:
+def resolved(moments: JointMoments) -> NDArray[np.bool_]:
     """Whether doubles resolve a value's mean against its standard error, as `compare` asks of the effect."""
     deviation = np.sqrt(np.diagonal(moments.covariance, axis1=-2, axis2=-1) / moments.n[..., None])
     constant = deviation == 0
@@ -63,7 +91,7 @@ def _swept(products: Floats, j: int) -> Floats:
     return swept
 
 
-def _arm(moments: JointMoments, theta: Floats) -> Arm:
+def _arm(moments: JointMoments, theta: Floats, slope_error: Floats | float) -> Arm:
     with np.errstate(invalid="ignore", over="ignore"):
         explained = np.einsum("...i,...ij,...j->...", theta, moments.covariance[..., 1:, 1:], theta)
         shared = np.einsum("...j,...j->...", theta, moments.covariance[..., 1:, 0])
@@ -71,6 +99,6 @@ def _arm(moments: JointMoments, theta: Floats) -> Arm:
         moments.n,
         moments.mean[..., 0],
         variance_of_mean(moments.covariance[..., 0, 0], moments.n),
-        variance_of_mean(explained, moments.n),
+        variance_of_mean(explained, moments.n) + slope_error,
         variance_of_mean(shared, moments.n),
     )
