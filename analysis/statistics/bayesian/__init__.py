@@ -1,0 +1,1 @@
+"""Bayesian inference: conjugate posteriors, chances, losses; nothing here is drawn at random."""
