@@ -15,8 +15,11 @@ from analysis.scorecard.comparisons import (
     checked_moments,
     comparison_rows,
 )
-from analysis.scorecard.inference import Arrays, adjust, infer
+from analysis.scorecard.families import adjust, families
+from analysis.scorecard.inference import Arrays, infer
+from analysis.scorecard.looks import with_looks
 from analysis.scorecard.plan import comparison_plan
+from analysis.scorecard.running import earlier_rows, projected_dates, run_on, run_on_adjusted
 from analysis.scorecard.statuses import NO_COVARIATE_MOMENTS, statuses, unusable_moments
 from configs.schema import Experiment, Metric
 
@@ -27,14 +30,16 @@ def scorecard(
     metrics: Mapping[str, Metric],
     blocked: pd.DataFrame,
     as_of_dates: pd.DataFrame | None = None,
+    history: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """A row per as-of date × experiment × metric × treatment × segment, with `SCORECARD_COLUMNS`, sorted.
 
     `moments` is fct_metric_moments; rows of experiments that are not given are ignored. `blocked`
     (`as_of_date, experiment_id, metric_id, status, reason`) names comparisons that must not be computed,
     or with status no_covariate only without adjustment. Every listed metric has a row at each as-of date
-    found in `moments`, `blocked` or `as_of_dates` (`as_of_date, experiment_id`). Raises ValueError for
-    missing columns and for a moment row that occurs twice.
+    found in `moments`, `blocked` or `as_of_dates` (`as_of_date, experiment_id`). `history` is the scorecard
+    of earlier as-of dates: methods that hold at every look go on from it, and dates computed one by one are
+    those computed at once. Raises ValueError for missing columns and for a moment row that occurs twice.
     """
     moments = checked_moments(moments)
     requests = [blocked] if as_of_dates is None else [blocked, as_of_dates]
@@ -44,9 +49,16 @@ def scorecard(
     baseline, treatment = (arm_columns(moments, position) for position in positions)
     unusable = unusable_moments(rows, baseline, treatment)
     rows = _with_estimator(rows, baseline, treatment)
-    rows["family"] = _families(rows)
-    results = infer(rows, *(_blanked(arm, unusable[0] != "") for arm in (baseline, treatment)))
-    results |= adjust(rows, results)
+    rows["family"], rows["family_correction"] = families(rows), _corrections(rows)
+    usable = unusable[0] == ""
+    arms = _blanked(baseline, ~usable), _blanked(treatment, ~usable)
+    earlier = earlier_rows(history, rows)
+    n = arms[0]["n_units"] + arms[1]["n_units"]
+    rows, schedules = with_looks(rows, n, earlier)
+    results, compared = infer(rows, *arms, schedules)
+    results = run_on(rows, results, earlier)
+    results |= adjust(rows, results, compared)
+    results = run_on_adjusted(rows, results, earlier)
     status, reason = statuses(rows, results, unusable)
     return typed_frame(
         {name: rows[name] for name in rows.columns}
@@ -55,13 +67,27 @@ def scorecard(
         | {
             "confidence_level": 1 - rows["alpha"],
             "significant": _significance(results["p_value_adjusted"], rows["alpha"].to_numpy()),
-            "method": rows["estimator"],
+            "is_futile": pd.arrays.BooleanArray(results["is_futile"] > 0, np.isnan(results["is_futile"])),
+            "probability_best": np.full(len(rows), np.nan),
+            "method": method_names(rows),
+            "relative_method": np.where(results["is_fieller"] > 0, "fieller", "delta"),
+            "projected_date": projected_dates(rows, results, n),
             "status": status,
             "reason": reason,
             "last_cohort_date": _latest(moments["last_cohort_date"], positions),
             "metric_hash": _either(moments["metric_hash"], positions),
         }
     )
+
+
+def method_names(rows: pd.DataFrame) -> pd.Series:
+    """The estimator; behind it how it is judged, unless that is Student's t at the planned end."""
+    plain = rows["inference"] == "fixed"
+    return rows["estimator"].where(plain, rows["estimator"] + " " + rows["inference"])
+
+
+def _corrections(rows: pd.DataFrame) -> pd.Series:
+    return rows["correction"].where(rows["segment_name"] == "all", rows["segment_correction"])
 
 
 def _with_blocks(rows: pd.DataFrame, blocked: pd.DataFrame) -> pd.DataFrame:
@@ -92,16 +118,9 @@ def _with_estimator(rows: pd.DataFrame, baseline: Arrays, treatment: Arrays) -> 
         covariate_reason=reason.where(wanted),
         is_adjusted=adjusted,
         estimator=rows["adjusted_estimator"].where(adjusted, rows["estimator"]),
+        # A score interval is of shares as they are.
+        inference=rows["inference"].mask(rows["is_score"] & ~adjusted, "newcombe"),
     )
-
-
-def _families(rows: pd.DataFrame) -> NDArray[np.int64]:
-    """A number for each family: primaries, secondaries, each guardrail alone; each segment dimension."""
-    is_segment = rows["segment_name"] != "all"
-    is_guardrail = (rows["role"] == "guardrail") & ~is_segment
-    member = rows["role"].mask(is_segment, "segment").mask(is_guardrail, "guardrail " + rows.index.astype(str))
-    keys = rows[["as_of_date", "experiment_id", "segment_name"]].assign(member=member)
-    return keys.groupby(list(keys), sort=False).ngroup().to_numpy(dtype=np.int64)
 
 
 def _blanked(arm: Arrays, unusable: NDArray[np.bool_]) -> Arrays:

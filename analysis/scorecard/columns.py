@@ -47,13 +47,37 @@ SCORECARD_COLUMNS: dict[str, str] = {
     "effect_se_pooled": NUMBER,
     "last_cohort_date": DATE,
     "metric_hash": TEXT,
+    "alternative": TEXT,
+    "relative_method": TEXT,
+    "p_value_improvement": NUMBER,
+    "equivalence_margin": NUMBER,
+    "equivalence_margin_type": TEXT,
+    "p_value_equivalence": NUMBER,
+    "look": COUNT,
+    "information_fraction": NUMBER,
+    "critical_value": NUMBER,
+    "is_futile": FLAG,
+    "p_value_stagewise": NUMBER,
+    "effect_median_unbiased": NUMBER,
+    "stagewise_ci_low": NUMBER,
+    "stagewise_ci_high": NUMBER,
+    "projected_date": DATE,
+    "posterior_mean": NUMBER,
+    "posterior_sd": NUMBER,
+    "probability_better": NUMBER,
+    "probability_best": NUMBER,
+    "probability_equivalent": NUMBER,
+    "expected_loss": NUMBER,
+    "expected_loss_relative": NUMBER,
 }
 
 NO_COVARIATE = "no_covariate"
 
 # A row with one of these has an effect, its standard error, intervals and p-values: `ok`, or a warning.
 # Any other status is a failure: `reason` says why and no inference stands.
-ESTIMATED_STATUSES = frozenset({"ok", NO_COVARIATE, "skewed", "weak_baseline", "zero_baseline"})
+ESTIMATED_STATUSES = frozenset(
+    {"ok", NO_COVARIATE, "skewed", "weak_baseline", "open_ended", "drifting", "zero_baseline"}
+)
 
 
 def typed_frame(columns: Mapping[str, Any]) -> pd.DataFrame:

@@ -1,126 +1,205 @@
 """Effects, tests and intervals of every comparison, computed method by method over whole arrays."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.scorecard.designs import about_margin, comparison_designs
+from analysis.scorecard.relative import relative_results
 from analysis.statistics import non_inferiority
+from analysis.statistics.design import Design
 from analysis.statistics.estimate import Contrast, Estimate
-from analysis.statistics.multiplicity import CORRECTIONS
-from analysis.statistics.registry import ESTIMATORS, INFERENCES, Columns, Inference
-from analysis.statistics.relative import is_weak, relative_effect, relative_point
+from analysis.statistics.inference import INFERENCES, Inference
+from analysis.statistics.registry import ESTIMATORS, Columns
+from analysis.statistics.relative import is_weak
+from analysis.statistics.schedules import Schedules
 from analysis.statistics.skewness import is_skewed, tail_shift
 from analysis.statistics.status import Codes, Floats, Status
+from analysis.statistics.student_t import Interval
 
 Arrays = dict[str, NDArray]
 
+# What a look decides: withheld before the first one, and carried on between looks.
+TESTS = (
+    "p_value",
+    "p_value_improvement",
+    "p_value_non_inferiority",
+    "p_value_deterioration",
+    "p_value_equivalence",
+)
+INTERVALS = (("ci_low", "ci_high"), ("relative_ci_low", "relative_ci_high"))
+DETAILS = (
+    "critical_value",
+    "p_value_stagewise",
+    "effect_median_unbiased",
+    "stagewise_ci_low",
+    "stagewise_ci_high",
+    "is_futile",
+    "projected_n",
+    "posterior_mean",
+    "posterior_sd",
+    "probability_better",
+    "probability_equivalent",
+    "expected_loss",
+    "expected_loss_relative",
+)
 NUMBERS = (
     "baseline_mean",
     "treatment_mean",
     "effect",
     "effect_se",
     "effect_se_pooled",
+    "baseline_variance_share",
     "df",
-    "ci_low",
-    "ci_high",
     "effect_relative",
-    "relative_ci_low",
-    "relative_ci_high",
-    "p_value",
-    "p_value_non_inferiority",
-    "p_value_deterioration",
     "variance_reduction",
+    *TESTS,
+    *(end for interval in INTERVALS for end in interval),
+    *DETAILS,
 )
-CODES = ("status", "relative_status", "non_inferiority_status", "is_weak", "is_skewed")
-ADJUSTED = ("p_value_adjusted", "ci_low_adjusted", "ci_high_adjusted", "confidence_level_adjusted")
+_WITHHELD = {*TESTS, *(end for interval in INTERVALS for end in interval), *DETAILS}
+CODES = (
+    "status",
+    "relative_status",
+    "relative_shape",
+    "non_inferiority_status",
+    "is_weak",
+    "is_fieller",
+    "is_skewed",
+    "withheld",
+)
 
 
-def infer(rows: pd.DataFrame, baseline: Columns, treatment: Columns) -> Arrays:
+@dataclass(frozen=True)
+class Compared:
+    """Comparisons of one estimator and one method: their rows' positions, estimates, designs and method."""
+
+    index: NDArray[np.intp]
+    estimate: Estimate
+    design: Design
+    method: Inference
+
+    def interval(self, alpha: Floats) -> Interval:
+        """The effects' intervals at other levels, unless the method withholds them."""
+        return self.method.interval_of_effect(self.estimate, self.design.at(alpha))
+
+
+def infer(
+    rows: pd.DataFrame, baseline: Columns, treatment: Columns, schedules: Schedules
+) -> tuple[Arrays, list[Compared]]:
     """Numbers (`NUMBERS`) and status codes (`CODES`) of every comparison, each on its own.
 
-    `rows` has the plan's columns with `estimator` as chosen; the arms are arrays over its rows. A row whose
-    estimator or inference is not registered stays NaN.
+    `rows` has the plan's columns with `estimator` as chosen and each look's `schedule`; the arms are arrays
+    over its rows. A row whose estimator or inference is not registered stays NaN.
     """
     results: Arrays = {name: np.full(len(rows), np.nan) for name in NUMBERS}
     results |= {name: np.zeros(len(rows), dtype=np.int8) for name in CODES}
+    compared = []
     for (estimator, inference), index in rows.groupby(["estimator", "inference"]).indices.items():
         if estimator not in ESTIMATORS or inference not in INFERENCES:
             continue
         arms = [{name: values[index] for name, values in arm.items()} for arm in (baseline, treatment)]
+        some = rows.iloc[index]
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             estimate = ESTIMATORS[estimator](*arms)
-            computed = _inferred(rows.iloc[index], estimate, INFERENCES[inference])
+            design = comparison_designs(some, estimate, schedules)
+            one = Compared(index, estimate, design, INFERENCES[inference])
+            computed = _inferred(some, one)
         for name, values in computed.items():
             results[name][index] = values
-    return results
+        compared.append(one)
+    return results, compared
 
 
-def adjust(rows: pd.DataFrame, results: Arrays) -> Arrays:
-    """Adjusted p-values and intervals (`ADJUSTED`) over the families numbered in `rows["family"]`.
-
-    A family lies within one experiment, so it has one correction and one method.
-    """
-    adjusted: Arrays = {name: np.full(len(rows), np.nan) for name in ADJUSTED}
-    for (correction, inference), index in rows.groupby(["correction", "inference"]).indices.items():
-        if correction not in CORRECTIONS or inference not in INFERENCES:
-            continue
-        family, alpha = rows["family"].to_numpy()[index], rows["alpha"].to_numpy()[index]
-        p = results["p_value"][index]
-        interval_alpha = CORRECTIONS[correction].interval_alpha(p, family, alpha)
-        effect, se, df, status = (results[name][index] for name in ("effect", "effect_se", "df", "status"))
-        difference = Contrast(effect, se, df, status)
-        ci = INFERENCES[inference].interval(difference, interval_alpha)
-        adjusted["p_value_adjusted"][index] = CORRECTIONS[correction].adjust(p, family)
-        adjusted["ci_low_adjusted"][index] = ci.low
-        adjusted["ci_high_adjusted"][index] = ci.high
-        adjusted["confidence_level_adjusted"][index] = 1 - interval_alpha
-    return adjusted
-
-
-def _inferred(rows: pd.DataFrame, estimate: Estimate, method: Inference) -> Arrays:
-    alpha, sign = rows["alpha"].to_numpy(), rows["sign"].to_numpy()
-    difference, relative = estimate.difference, relative_effect(estimate)
-    guard, guard_p = _non_inferiority(rows, estimate, sign, method)
-    ci, relative_ci = method.interval(difference, alpha), method.interval(relative, alpha)
-    return {
+def _inferred(rows: pd.DataFrame, one: Compared) -> Arrays:
+    estimate, method, design = one.estimate, one.method, one.design
+    sign = rows["sign"].to_numpy()
+    difference = estimate.difference
+    guard, guard_p = _non_inferiority(rows, estimate, sign, method, design)
+    ci = one.interval(design.alpha)
+    computed: Arrays = {
         "baseline_mean": estimate.baseline.mean,
         "treatment_mean": estimate.treatment.mean,
         "effect": estimate.effect,
         "effect_se": difference.se,
         "effect_se_pooled": estimate.pooled_se,
+        "baseline_variance_share": estimate.baseline.adjusted_variance / difference.se**2,
         "df": difference.df,
         "ci_low": ci.low,
         "ci_high": ci.high,
-        "effect_relative": relative_point(estimate),
-        "relative_ci_low": relative_ci.low,
-        "relative_ci_high": relative_ci.high,
-        "p_value": method.two_sided_p(difference),
+        "p_value": method.p_of_effect(estimate, design),
+        "p_value_improvement": method.upper_tail_p(estimate.plus_baseline(0.0, sign), design.about(sign)),
         "p_value_non_inferiority": guard_p,
-        "p_value_deterioration": method.upper_tail_p(non_inferiority.deterioration(estimate, sign)),
+        "p_value_deterioration": method.upper_tail_p(
+            non_inferiority.deterioration(estimate, sign), design.about(-sign)
+        ),
+        "p_value_equivalence": _equivalence(rows, estimate, method, design),
         "variance_reduction": np.where(rows["is_adjusted"], estimate.variance_reduction, np.nan),
         "status": estimate.status,
-        "relative_status": relative.status,
         "non_inferiority_status": guard,
         "is_weak": is_weak(estimate),
-        "is_skewed": is_skewed(tail_shift(estimate, alpha)),
+        "is_skewed": is_skewed(tail_shift(estimate, design.alpha)),
+        **relative_results(rows, estimate, method, design),
     }
+    if method.details is not None:
+        computed |= method.details(estimate, design, sign)
+    if method.withheld is None:
+        return computed
+    return _withheld(computed, method.withheld(estimate, design, rows["is_share"].to_numpy()))
 
 
-def _non_inferiority(rows: pd.DataFrame, estimate: Estimate, sign: Floats, method: Inference) -> tuple[Codes, Floats]:
+def _withheld(computed: Arrays, withheld: Codes) -> Arrays:
+    """Without the tests and intervals of comparisons that their method does not test yet."""
+    shown = {
+        name: np.where(withheld == Status.OK, values, np.nan) if name in _WITHHELD else values
+        for name, values in computed.items()
+    }
+    status = np.where(computed["status"] == Status.OK, withheld, computed["status"])
+    return shown | {"status": status, "withheld": withheld}
+
+
+def _equivalence(rows: pd.DataFrame, estimate: Estimate, method: Inference, design: Design) -> Floats:
+    """The larger of two one-sided p-values, that the effect is above -margin and below it; else NaN (TOST)."""
+    margin, kind = rows["equivalence_margin"].to_numpy(), rows["equivalence_margin_type"].to_numpy()
+    tests = {"relative": non_inferiority.relative_margin, "absolute": non_inferiority.absolute_margin}
+    p = np.full(len(rows), -np.inf)
+    for sign in (np.ones(len(rows)), -np.ones(len(rows))):
+        contrast = _selected(kind, {name: test(estimate, sign, margin) for name, test in tests.items()})
+        p = np.maximum(p, method.upper_tail_p(contrast, about_margin(design, estimate, contrast, sign)))
+    return p
+
+
+def _non_inferiority(
+    rows: pd.DataFrame, estimate: Estimate, sign: Floats, method: Inference, design: Design
+) -> tuple[Codes, Floats]:
     """Status and p-value of each guardrail's test by its kind of margin; OK and NaN for other metrics."""
     margin, kind = rows["margin"].to_numpy(), rows["margin_type"].to_numpy()
-    tests = {
-        "relative": non_inferiority.relative_margin(estimate, sign, margin),
-        "absolute": non_inferiority.absolute_margin(estimate, sign, margin),
-        "level": non_inferiority.level(estimate, sign, margin),
-    }
+    level = non_inferiority.level(estimate, sign, margin)
+    contrast = _selected(
+        kind,
+        {
+            "relative": non_inferiority.relative_margin(estimate, sign, margin),
+            "absolute": non_inferiority.absolute_margin(estimate, sign, margin),
+        },
+    )
+    p = method.upper_tail_p(contrast, about_margin(design, estimate, contrast, sign))
+    is_level = kind == "level"
+    of_level = method.upper_tail_p(level, design.of_one_arm(estimate.treatment.n))
+    status, p = np.where(is_level, level.status, contrast.status), np.where(is_level, of_level, p)
+    if method.share_level_p is None:
+        return status, p
+    # A share that never varied can still be held against a level: no error in 10,000 units proves a lot.
+    is_exact = rows["is_share"] & is_level & np.isin(estimate.status, (Status.OK, Status.ZERO_VARIANCE))
+    exact = method.share_level_p(estimate.treatment, sign, margin)
+    return np.where(is_exact, np.int8(Status.OK), status), np.where(is_exact, exact, p)
+
+
+def _selected(kind: NDArray, tests: dict[str, Contrast]) -> Contrast:
+    """Each comparison's contrast by the kind of its margin; NaN and OK where there is none."""
     masks = [kind == name for name in tests]
     value, se, df = (
         np.select(masks, [getattr(test, name) for test in tests.values()], np.nan) for name in ("value", "se", "df")
     )
-    status = np.select(masks, [test.status for test in tests.values()], np.int8(Status.OK))
-    p = method.upper_tail_p(Contrast(value, se, df, status))
-    # A share that never varied can still be held against a level: no error in 10,000 units proves a lot.
-    is_exact = rows["is_share"] & (kind == "level") & np.isin(estimate.status, (Status.OK, Status.ZERO_VARIANCE))
-    exact = method.share_level_p(estimate.treatment, sign, margin)
-    return np.where(is_exact, np.int8(Status.OK), status), np.where(is_exact, exact, p)
+    return Contrast(value, se, df, np.select(masks, [test.status for test in tests.values()], np.int8(Status.OK)))

@@ -1,13 +1,14 @@
 """Which comparisons the configuration asks for, and how each is to be made."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from analysis.statistics.multiplicity import CORRECTIONS
-from analysis.statistics.registry import ESTIMATOR_OF_TYPE, INFERENCES, SHARE_TYPES
-from configs.schema import Experiment, Guardrail, Metric
+from analysis.statistics.registry import CORRECTIONS, ESTIMATOR_OF_TYPE, INFERENCES, SHARE_TYPES
+from configs.schema import Analysis, Epoch, Experiment, Guardrail, Metric, Variant
 
 PLAN_COLUMNS: dict[str, str] = {
     "experiment_id": "str",
@@ -16,26 +17,56 @@ PLAN_COLUMNS: dict[str, str] = {
     "variant_id": "str",
     "baseline_id": "str",
     "alpha": "float64",
+    "alternative": "str",
     "correction": "str",
+    "segment_correction": "str",
     "inference": "str",
+    "is_score": "bool",
+    "relative_interval": "str",
     "estimator": "str",
     "adjusted_estimator": "str",
     "is_adjusted": "bool",
     "is_share": "bool",
+    "is_open_ended": "bool",
     "sign": "float64",
     "margin": "float64",
     "margin_type": "str",
+    "equivalence_margin": "float64",
+    "equivalence_margin_type": "str",
+    "planned_n": "float64",
+    "burn_in": "float64",
+    "start_date": "datetime64[us]",
+    "first_mature_date": "datetime64[us]",
+    "final_date": "datetime64[us]",
+    "look_dates": "object",
+    "spending": "str",
+    "spending_gamma": "float64",
+    "futility_spending": "str",
+    "futility_gamma": "float64",
+    "power": "float64",
+    "prior": "str",
+    "prior_mean": "float64",
+    "prior_sd": "float64",
+    "rope": "float64",
+    "is_relative_scale": "bool",
+    "preregistered_segments": "object",
     "problem": "str",
 }
+
+# Segments are exploratory: the false discovery rate suffices, by the procedure that the method's p-values allow.
+SEGMENT_CORRECTIONS = {"always_valid": "benjamini_yekutieli", "group_sequential": "bonferroni"}
+FALSE_DISCOVERY_RATE = frozenset({"benjamini_hochberg", "benjamini_yekutieli"})
 
 
 def comparison_plan(experiments: Mapping[str, Experiment], metrics: Mapping[str, Metric]) -> pd.DataFrame:
     """A row per experiment × metric × treatment, sorted, with `PLAN_COLUMNS`.
 
-    `sign` is 1 where an increase is better, else -1; `problem` says why a comparison cannot be made.
+    `sign` is 1 where an increase is better, else -1; `planned_n` and `burn_in` count units of both arms and
+    of each; the prior and `rope` are in the scale that `is_relative_scale` says; `problem` says why a
+    comparison cannot be made.
     """
     rows = [
-        {**common, "variant_id": treatment.id}
+        {**common, **_treatment_plan(experiment, treatment)}
         for experiment in experiments.values()
         for metric_id, role in experiment.metrics.roles.items()
         for common in [_metric_plan(experiment, metric_id, role, metrics.get(metric_id))]
@@ -47,24 +78,97 @@ def comparison_plan(experiments: Mapping[str, Experiment], metrics: Mapping[str,
 
 def _metric_plan(experiment: Experiment, metric_id: str, role: str, metric: Metric | None) -> dict[str, Any]:
     analysis = experiment.analysis
-    plain, adjusted = ESTIMATOR_OF_TYPE.get(metric.type, ("", "")) if metric else ("", "")
+    is_share = metric is not None and metric.type in SHARE_TYPES
+    plain, adjusted = _estimators(analysis, metric)
     margin, margin_type = _margin(experiment, metric_id)
+    equivalence_margin, equivalence_type = _equivalence(analysis, metric_id)
     return {
         "experiment_id": experiment.id,
         "metric_id": metric_id,
         "role": role,
         "baseline_id": experiment.baseline.id,
         "alpha": analysis.alpha,
-        "correction": analysis.correction,
+        "alternative": analysis.alternative,
+        "correction": _correction(analysis, role),
+        "segment_correction": SEGMENT_CORRECTIONS.get(analysis.method, "benjamini_hochberg"),
         "inference": analysis.method,
+        "is_score": is_share and analysis.method == "fixed" and analysis.proportion_interval == "newcombe",
+        "relative_interval": analysis.relative_interval,
         "estimator": plain,
         "adjusted_estimator": adjusted,
         "is_adjusted": analysis.covariate_adjustment and metric is not None and metric.covariate is not None,
-        "is_share": metric is not None and metric.type in SHARE_TYPES,
+        "is_share": is_share,
         "sign": -1.0 if metric and metric.direction == "decrease" else 1.0,
         "margin": margin,
         "margin_type": margin_type,
+        "equivalence_margin": equivalence_margin,
+        "equivalence_margin_type": equivalence_type,
+        "power": analysis.power,
+        "preregistered_segments": frozenset(experiment.preregistered_segments),
         "problem": _problem(experiment, metric_id, metric),
+        **_dates(experiment, metric),
+        **_sequential(analysis),
+        **_bayesian(analysis),
+    }
+
+
+def _correction(analysis: Analysis, role: str) -> str:
+    """Primaries decide, and a false discovery rate is no licence to ship: theirs is Holm's instead."""
+    is_deciding = role == "primary" and analysis.correction in FALSE_DISCOVERY_RATE
+    return "holm" if is_deciding else analysis.correction
+
+
+def _estimators(analysis: Analysis, metric: Metric | None) -> tuple[str, str]:
+    """The estimator without and with covariates; "" where there is none."""
+    known = ESTIMATOR_OF_TYPE.get(metric.type, {}) if metric else {}
+    return known.get("none", ""), known.get(analysis.adjustment, known.get("none", ""))
+
+
+def _treatment_plan(experiment: Experiment, treatment: Variant) -> dict[str, Any]:
+    """The treatment, and the units expected in it and the baseline together."""
+    analysis, weights = experiment.analysis, _weights(experiment)
+    options = analysis.group_sequential or analysis.always_valid
+    planned = (options.planned_units if options else None) or analysis.minimum_units * len(experiment.variants)
+    share = weights[treatment.id] + weights[experiment.baseline.id]
+    return {"variant_id": treatment.id, "planned_n": planned * share}
+
+
+def _weights(experiment: Experiment) -> Mapping[str, float]:
+    epochs: tuple[Epoch, ...] = experiment.allocation
+    return epochs[-1].weights if epochs else {variant.id: variant.weight for variant in experiment.variants}
+
+
+def _dates(experiment: Experiment, metric: Metric | None) -> dict[str, Any]:
+    """The start, the first date with a mature unit, and the date by which every unit is mature."""
+    window = metric.window.end_days if metric and metric.window else 0
+    return {
+        "is_open_ended": metric is not None and metric.window is None,
+        "start_date": experiment.start,
+        "first_mature_date": experiment.start + timedelta(days=window),
+        "final_date": experiment.end + timedelta(days=window),
+    }
+
+
+def _sequential(analysis: Analysis) -> dict[str, Any]:
+    options = analysis.group_sequential
+    return {
+        "burn_in": analysis.always_valid.burn_in if analysis.always_valid else np.nan,
+        "look_dates": options.looks if options else (),
+        "spending": options.spending if options else "",
+        "spending_gamma": options.gamma if options else np.nan,
+        "futility_spending": (options.futility_spending if options else None) or "",
+        "futility_gamma": options.futility_gamma if options else np.nan,
+    }
+
+
+def _bayesian(analysis: Analysis) -> dict[str, Any]:
+    options = analysis.bayesian
+    return {
+        "prior": options.prior if options else "flat",
+        "prior_mean": options.prior_mean if options else 0.0,
+        "prior_sd": (options.prior_sd if options else None) or np.nan,
+        "rope": (options.rope if options else None) or np.nan,
+        "is_relative_scale": options is None or options.scale == "relative",
     }
 
 
@@ -84,6 +188,15 @@ def _guardrail_margin(guardrail: Guardrail) -> tuple[float, str]:
     if guardrail.level is not None:
         return guardrail.level, "level"
     raise ValueError(f"guardrail {guardrail.metric} has no margin")
+
+
+def _equivalence(analysis: Analysis, metric_id: str) -> tuple[float, str]:
+    """The equivalence margin as configured and its kind; NaN and "" where none is."""
+    for entry in analysis.equivalence:
+        if entry.metric == metric_id:
+            relative, absolute = entry.relative_margin, entry.absolute_margin
+            return (relative, "relative") if relative is not None else (absolute or float("nan"), "absolute")
+    return float("nan"), ""
 
 
 def _problem(experiment: Experiment, metric_id: str, metric: Metric | None) -> str:

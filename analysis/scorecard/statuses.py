@@ -6,15 +6,21 @@ from numpy.typing import NDArray
 
 from analysis.scorecard.columns import NO_COVARIATE
 from analysis.scorecard.inference import Arrays
+from analysis.statistics.fieller import FIELLER_REASONS, FiellerShape
+from analysis.statistics.inference import INFERENCES
 from analysis.statistics.relative import WEAK_BASELINE
 from analysis.statistics.skewness import TOLERANCE
 from analysis.statistics.status import REASONS, Status
 
 NO_COVARIATE_MOMENTS = "unadjusted: the covariate's moments are missing"
 EXPLORATORY = "exploratory: a segment"
+CARRIED = "no look at this date: tests and intervals are those of the last one"
+OPEN_ENDED = "open-ended: units counted earlier keep growing, so this date's test stands alone, not the smallest so far"
+DRIFTING = "drifting: intervals of different dates do not overlap, so this date's own are shown"
 
 _NAMES = np.array([status.name.lower() for status in Status], dtype=object)
 _REASONS = np.array([REASONS[status] for status in Status], dtype=object)
+_FIELLER_REASONS = np.array([FIELLER_REASONS[shape] for shape in FiellerShape], dtype=object)
 
 
 def unusable_moments(rows: pd.DataFrame, baseline: Arrays, treatment: Arrays) -> tuple[NDArray, NDArray]:
@@ -51,10 +57,13 @@ def statuses(rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArr
     reason = np.where(forbidden, unusable[1], _REASONS[code])
     undefined_relative = results["relative_status"] != Status.OK
     undefined_margin = results["non_inferiority_status"] != Status.OK
-    is_segment = (rows["segment_name"] != "all").to_numpy()
+    relative_reason = np.where(
+        undefined_relative, _REASONS[results["relative_status"]], _FIELLER_REASONS[results["relative_shape"]]
+    )
     # From the mildest to the gravest: a later one takes the status, all stand in the reason.
     warnings = [
-        (is_segment, None, EXPLORATORY),
+        (_is_exploratory(rows), None, EXPLORATORY),
+        (results["is_carried"] > 0, None, CARRIED),
         (
             rows["covariate_reason"].notna().to_numpy(),
             NO_COVARIATE,
@@ -64,10 +73,12 @@ def statuses(rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArr
         (
             results["is_weak"] > 0,
             "weak_baseline",
-            f"weak baseline: its mean is within {WEAK_BASELINE:g} SE of 0, relative figures are rough",
+            _weak_baseline(results["is_fieller"]),
         ),
+        (_is_growing(rows), "open_ended", OPEN_ENDED),
+        (results["is_drifting"] > 0, "drifting", DRIFTING),
         (undefined_margin, None, "no non-inferiority test: " + _REASONS[results["non_inferiority_status"]]),
-        (undefined_relative, None, "no relative interval: " + _REASONS[results["relative_status"]]),
+        (relative_reason != "", None, "no relative interval: " + relative_reason),
         (results["relative_status"] == Status.ZERO_BASELINE, "zero_baseline", None),
     ]
     for applies, name, text in warnings:
@@ -78,6 +89,29 @@ def statuses(rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArr
             addition = text[warned] if isinstance(text, np.ndarray) else text
             reason[warned] = np.where(reason[warned] == "", "", reason[warned] + "; ") + addition
     return status, reason
+
+
+def _is_exploratory(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Segments, but for those that the plan named beforehand."""
+    planned = {
+        (experiment_id, name)
+        for experiment_id, names in zip(rows["experiment_id"], rows["preregistered_segments"], strict=True)
+        for name in names
+    }
+    is_segment = (rows["segment_name"] != "all").to_numpy()
+    named = pd.MultiIndex.from_frame(rows[["experiment_id", "segment_name"]]).isin(planned)
+    return is_segment & ~named
+
+
+def _is_growing(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Metrics without window under a method that holds at every look, which asks for units that stay as they are."""
+    sequential = [name for name, method in INFERENCES.items() if method.holds_at_every_look]
+    return (rows["inference"].isin(sequential) & rows["is_open_ended"]).to_numpy(dtype=bool)
+
+
+def _weak_baseline(is_fieller: NDArray) -> NDArray:
+    text = f"weak baseline: its mean is within {WEAK_BASELINE:g} SE of 0, "
+    return np.where(is_fieller > 0, text + "the relative interval is Fieller's", text + "relative figures are rough")
 
 
 def _counted(count: NDArray, text: str) -> NDArray:

@@ -1,6 +1,6 @@
 """The difference of two arms, and the linear contrasts that tests and intervals are made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,11 @@ class Arm:
     def adjusted_variance(self) -> Floats:
         """Variance of the adjusted mean."""
         return self.variance - 2 * self.adjustment_covariance + self.adjustment_variance
+
+    def take(self, index: NDArray) -> "Arm":
+        """The arms of some comparisons, by a mask or by positions; all fields have one shape or none."""
+        values = (np.asarray(getattr(self, field.name)) for field in fields(self))
+        return Arm(*(value[index] if value.ndim else value for value in values))
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,10 @@ class Estimate:
             value = self.effect + (1 - keep) * base.mean
             part = keep**2 * base.variance - 2 * keep * base.adjustment_covariance + base.adjustment_variance
             return self._contrast(value, self.treatment.adjusted_variance, np.maximum(part, 0), scale)
+
+    def take(self, index: NDArray) -> "Estimate":
+        """The estimates of some comparisons, by a mask or by positions."""
+        return Estimate(self.baseline.take(index), self.treatment.take(index), self.effect[index], self.status[index])
 
     @property
     def difference(self) -> Contrast:

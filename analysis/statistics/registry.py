@@ -1,34 +1,23 @@
-"""Every estimator and inference method by name: a new method is an entry here and nothing elsewhere."""
+"""Every estimator by name, and which one a metric type takes; the methods of inference are in `inference`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from analysis.statistics.binomial import share_level_p
 from analysis.statistics.cuped import cuped
-from analysis.statistics.estimate import Arm, Contrast, Estimate
+from analysis.statistics.estimate import Estimate
+from analysis.statistics.inference import INFERENCES, Inference
 from analysis.statistics.moments import JointMoments, MeanMoments
+from analysis.statistics.multiplicity import CORRECTIONS
 from analysis.statistics.ratio import delta_ratio
 from analysis.statistics.status import Floats
-from analysis.statistics.student_t import Interval, interval, two_sided_p, upper_tail_p
 from analysis.statistics.welch import welch
+
+__all__ = ["CORRECTIONS", "ESTIMATORS", "ESTIMATOR_OF_TYPE", "INFERENCES", "SHARE_TYPES", "Columns", "Inference"]
 
 # An arm as columns of the metric_moments table, each an array over comparisons.
 Columns = Mapping[str, Floats]
-
-
-@dataclass(frozen=True)
-class Inference:
-    """How a contrast becomes p-values and intervals; chosen by an experiment's `analysis.method`.
-
-    `share_level_p(arm, sign, level)` is the one-sided p-value of a share's guardrail of kind `level`.
-    """
-
-    two_sided_p: Callable[[Contrast], Floats]
-    upper_tail_p: Callable[[Contrast], Floats]
-    interval: Callable[[Contrast, Floats], Interval]
-    share_level_p: Callable[[Arm, Floats, Floats], Floats]
 
 
 def _welch(baseline: Columns, treatment: Columns) -> Estimate:
@@ -102,12 +91,11 @@ ESTIMATORS: dict[str, Callable[[Columns, Columns], Estimate]] = {
 # Metric types whose value is 0 or 1 per unit.
 SHARE_TYPES = frozenset({"proportion", "retention"})
 
-# The estimator of a metric type, without and with covariate adjustment.
-ESTIMATOR_OF_TYPE: dict[str, tuple[str, str]] = {
-    "mean": ("welch", "welch_cuped"),
-    "proportion": ("welch", "welch_cuped"),
-    "retention": ("welch", "welch_cuped"),
-    "ratio": ("delta_ratio", "delta_ratio"),
+# The estimator of a metric type by the adjustment asked for; "none" also where a metric has no covariate.
+_OF_MEANS = {"none": "welch", "cuped": "welch_cuped"}
+ESTIMATOR_OF_TYPE: dict[str, dict[str, str]] = {
+    "mean": _OF_MEANS,
+    "proportion": _OF_MEANS,
+    "retention": _OF_MEANS,
+    "ratio": {"none": "delta_ratio"},
 }
-
-INFERENCES: dict[str, Inference] = {"fixed": Inference(two_sided_p, upper_tail_p, interval, share_level_p)}

@@ -22,6 +22,8 @@ class Status(IntEnum):
     ZERO_VARIANCE = 7
     IMPRECISE = 8
     ZERO_BASELINE = 9
+    BURN_IN = 10
+    NO_LOOK = 11
 
 
 REASONS: dict[Status, str] = {
@@ -35,6 +37,8 @@ REASONS: dict[Status, str] = {
     Status.ZERO_VARIANCE: "the effect has no variance in either arm, so it has no test or interval",
     Status.IMPRECISE: "doubles cannot resolve a difference of means this large for their standard error",
     Status.ZERO_BASELINE: "the baseline mean is 0, so a relative effect or margin is undefined",
+    Status.BURN_IN: "an arm has fewer units, or of a share events or non-events, than the burn-in asks for",
+    Status.NO_LOOK: "no look has been taken yet",
 }
 
 

@@ -37,7 +37,19 @@ def test_sizes_of_families(
         rows = frame[is_all & (frame["role"] == role)]
         np.testing.assert_allclose(rows["confidence_level_adjusted"], 1 - 0.05 / size)
         np.testing.assert_allclose(rows["p_value_adjusted"], np.minimum(1, size * rows["p_value"]))
-    np.testing.assert_allclose(frame.loc[~is_all, "confidence_level_adjusted"], 1 - 0.05 / 16)
+
+
+def test_a_segment_dimension_is_a_family_of_false_discoveries(
+    moments: pd.DataFrame, experiment: Callable, metrics: dict, not_blocked: pd.DataFrame
+) -> None:
+    """Benjamini-Hochberg over 16 rows whatever the experiment's correction; intervals at alpha·R/16."""
+    frame = card(moments, experiment, metrics, not_blocked, correction="bonferroni")
+    segments = frame[frame["segment_name"] != "all"].sort_values("p_value")
+    stepped = np.minimum.accumulate((segments["p_value"].to_numpy() * 16 / np.arange(1, 17))[::-1])[::-1]
+    np.testing.assert_allclose(segments["p_value_adjusted"], np.minimum(1, stepped))
+    rejected = segments["significant"].sum()
+    assert 0 < rejected < 16
+    np.testing.assert_allclose(segments["confidence_level_adjusted"], 1 - 0.05 * rejected / 16)
 
 
 def test_holm_steps_down_within_each_day(
@@ -56,6 +68,7 @@ def test_without_correction_adjusted_is_unadjusted(
     moments: pd.DataFrame, experiment: Callable, metrics: dict, not_blocked: pd.DataFrame
 ) -> None:
     frame = card(moments, experiment, metrics, not_blocked, correction="none")
+    frame = frame[frame["segment_name"] == "all"]
     pd.testing.assert_series_equal(frame["p_value_adjusted"], frame["p_value"], check_names=False)
     for end in ("ci_low", "ci_high"):
         pd.testing.assert_series_equal(frame[f"{end}_adjusted"], frame[end], check_names=False)
@@ -85,5 +98,5 @@ def test_experiments_of_different_corrections_side_by_side(
     alone = card(moments, experiment, metrics, not_blocked)
     first = both[both["experiment_id"] == "checkout"].reset_index(drop=True)
     pd.testing.assert_frame_equal(first, alone)
-    second = both[both["experiment_id"] == "other"]
+    second = both[(both["experiment_id"] == "other") & (both["segment_name"] == "all")]
     pd.testing.assert_series_equal(second["p_value_adjusted"], second["p_value"], check_names=False)

@@ -12,6 +12,7 @@ from scipy import stats
 
 from analysis.scorecard import SCORECARD_COLUMNS, scorecard
 from analysis.statistics.binomial import share_level_p
+from analysis.statistics.design import Design
 from analysis.statistics.estimate import Contrast
 from analysis.statistics.registry import INFERENCES, Inference
 from analysis.statistics.student_t import Interval
@@ -148,13 +149,13 @@ def test_a_newly_registered_method_needs_no_other_change(
 ) -> None:
     """Normal instead of Student's t, under the name of a method that is not built."""
 
-    def normal_interval(contrast: Contrast, alpha: np.ndarray) -> Interval:
-        half = contrast.se * stats.norm.isf(alpha / 2)
+    def normal_interval(contrast: Contrast, design: Design) -> Interval:
+        half = contrast.se * stats.norm.isf(design.alpha / 2)
         return Interval(contrast.value - half, contrast.value + half)
 
     normal = Inference(
-        two_sided_p=lambda contrast: 2 * stats.norm.sf(np.abs(contrast.value / contrast.se)),
-        upper_tail_p=lambda contrast: stats.norm.sf(contrast.value / contrast.se),
+        two_sided_p=lambda contrast, _: 2 * stats.norm.sf(np.abs(contrast.value / contrast.se)),
+        upper_tail_p=lambda contrast, _: stats.norm.sf(contrast.value / contrast.se),
         interval=normal_interval,
         share_level_p=share_level_p,
     )

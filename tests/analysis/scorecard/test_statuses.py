@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from analysis.scorecard import ESTIMATED_STATUSES, scorecard
+from analysis.statistics.inference import INFERENCES
+from analysis.statistics.multiplicity import CORRECTIONS
 
 INFERENCE = [
     "effect_se", "effect_se_pooled", "ci_low", "ci_high", "ci_low_adjusted", "ci_high_adjusted",
@@ -216,12 +218,20 @@ def test_segments_are_marked_exploratory(units: Callable, moments_of: Callable, 
     ("analysis", "reason"),
     [
         ({"method": "bayesian"}, "analysis method bayesian is unknown; known are fixed"),
-        ({"correction": "benjamini_hochberg"}, "correction benjamini_hochberg is unknown"),
+        ({"correction": "hochberg"}, "correction hochberg is unknown"),
     ],
 )
 def test_an_unknown_method_fails_its_rows_with_a_reason(
-    moments: pd.DataFrame, experiment: Callable, metrics: dict, not_blocked: pd.DataFrame, analysis: dict, reason: str
+    moments: pd.DataFrame,
+    experiment: Callable,
+    metrics: dict,
+    not_blocked: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    analysis: dict,
+    reason: str,
 ) -> None:
+    monkeypatch.delitem(INFERENCES, "bayesian", raising=False)
+    monkeypatch.delitem(CORRECTIONS, "hochberg")
     card = scorecard(moments, {"checkout": experiment(**analysis)}, metrics, not_blocked)
     assert card["status"].tolist() == ["failed"] * 4
     assert card["reason"].str.contains(reason).all()

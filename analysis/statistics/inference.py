@@ -1,0 +1,68 @@
+"""The methods of inference by name: a new one is an entry here and nothing elsewhere."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.statistics import student_t
+from analysis.statistics.binomial import share_level_p
+from analysis.statistics.design import Design
+from analysis.statistics.estimate import Arm, Contrast, Estimate
+from analysis.statistics.fieller import FiellerSet, fieller
+from analysis.statistics.score import score_interval, score_p
+from analysis.statistics.status import Codes, Floats
+from analysis.statistics.student_t import Interval
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Inference:
+    """How a contrast becomes p-values and intervals; chosen by an experiment's `analysis.method`.
+
+    The first three agree at every level. The others are None where a method has no such thing: a pair of its
+    own for the effect; an interval of the relative effect that weak baselines don't spoil; an exact
+    one-sided test of a share against a level; `withheld(estimate, design, is_share)`, the status of what may
+    not be tested yet; `details(estimate, design, sign)`, further columns of the scorecard.
+    `holds_at_every_look`: p-values may be minimised and intervals intersected over as-of dates.
+    """
+
+    two_sided_p: Callable[[Contrast, Design], Floats]
+    upper_tail_p: Callable[[Contrast, Design], Floats]
+    interval: Callable[[Contrast, Design], Interval]
+    effect_p: Callable[[Estimate], Floats] | None = None
+    effect_interval: Callable[[Estimate, Floats], Interval] | None = None
+    relative_interval: Callable[[Estimate, Floats], FiellerSet] | None = None
+    share_level_p: Callable[[Arm, Floats, Floats], Floats] | None = None
+    withheld: Callable[[Estimate, Design, Flags], Codes] | None = None
+    details: Callable[[Estimate, Design, Floats], dict[str, Floats]] | None = None
+    holds_at_every_look: bool = False
+
+    def p_of_effect(self, estimate: Estimate, design: Design) -> Floats:
+        """Two-sided p-value of no effect."""
+        if self.effect_p is not None:
+            return self.effect_p(estimate)
+        return self.two_sided_p(estimate.difference, design)
+
+    def interval_of_effect(self, estimate: Estimate, design: Design) -> Interval:
+        """Interval of the effect that agrees with `p_of_effect`."""
+        if self.effect_interval is not None:
+            return self.effect_interval(estimate, design.alpha)
+        return self.interval(estimate.difference, design)
+
+
+FIXED = Inference(
+    two_sided_p=lambda contrast, _: student_t.two_sided_p(contrast),
+    upper_tail_p=lambda contrast, _: student_t.upper_tail_p(contrast),
+    interval=lambda contrast, design: student_t.interval(contrast, design.alpha),
+    relative_interval=fieller,
+    share_level_p=share_level_p,
+)
+
+INFERENCES: dict[str, Inference] = {
+    "fixed": FIXED,
+    # Of shares, under method fixed and `proportion_interval: newcombe`.
+    "newcombe": replace(FIXED, effect_p=score_p, effect_interval=score_interval),
+}
