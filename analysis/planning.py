@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from analysis.decisions.gates import deterioration_alpha
+from analysis.decisions.levels import deterioration_alpha
 from analysis.periods import window_days
 from analysis.statistics.power import (
     mean_detectable_effect,

@@ -9,7 +9,7 @@ Finding = tuple[Location, str]
 
 EXPERIMENT_TYPES = ("ab", "multivariate", "rollout")
 METHODS = ("fixed",)
-RULES = ("risk_aware",)
+RULES = ("risk_aware", "clear_signals")
 CORRECTIONS = ("none", "bonferroni", "holm")
 ALTERNATIVES = ("two_sided",)
 ADJUSTMENTS = ("cuped", "none")

@@ -1,24 +1,30 @@
 """Decisions: what the evidence of an experiment recommends, and why.
 
-Precedence: invalid → rollback → continue → ship → review → stop. A decision rule is a function from
-`Evidence` at the deciding date to a `Verdict`; name one in RULES and experiments can ask for it.
+Precedence: invalid → rollback → continue → ship → review → stop. A decision rule says what a treatment has to
+show; name one in RULES and experiments can ask for it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
 import pandas as pd
 
 from analysis.decisions import wording
+from analysis.decisions.clear_signals import CLEAR_SIGNALS
+from analysis.decisions.do_no_harm import DO_NO_HARM
 from analysis.decisions.evidence import Evidence, EvidenceFrames
+from analysis.decisions.monitor import rollback_monitor
 from analysis.decisions.reasons import Reason, Verdict, reasons_json
-from analysis.decisions.risk_aware import risk_aware
+from analysis.decisions.risk_aware import RISK_AWARE
+from analysis.decisions.rule import Rule
+from analysis.decisions.verdict import decide, monitored
 from analysis.periods import analysis_end, as_days
 from configs.schema import Experiment, Metric
 
-RULES: dict[str, Callable[[Evidence], Verdict]] = {"risk_aware": risk_aware}
+RULES: dict[str, Rule] = {"risk_aware": RISK_AWARE, "clear_signals": CLEAR_SIGNALS, "do_no_harm": DO_NO_HARM}
 
 COLUMNS = ["as_of_date", "experiment_id", "recommendation", "variant_id", "rule", "reasons", "summary"]
+FINAL = frozenset({"ship", "stop", "rollback"})
 
 
 def decisions(
@@ -30,11 +36,14 @@ def decisions(
 ) -> pd.DataFrame:
     """A decision for every analysed experiment at each of `as_of_dates` from its start on.
 
-    Before the planned end the decision is `continue`, or `invalid`. It is taken once, on the first as-of date of
-    the scorecard by which every metric is mature, from that date's rows, and then stays; later dates get a
-    row only where the frames hold the deciding one. `reasons` is a JSON list of `Reason`s.
+    `fixed` and `bayesian` are decided once, on the first as-of date of the scorecard by which every metric is mature;
+    before it the decision is `continue`, `invalid`, or `rollback` where the rollback monitor found harm. Sequential
+    methods are asked at every as-of date. Once ship, stop or rollback, and from the end on whatever it is, a
+    decision stays; later dates get a row only where the frames hold the deciding one.
+    `reasons` is a JSON list of `Reason`s.
     """
-    frames, dates = EvidenceFrames(scorecard, health), sorted(set(as_of_dates))
+    dates = sorted(set(as_of_dates))
+    frames = EvidenceFrames(scorecard, health, rollback_monitor(scorecard, experiments, metrics))
     rows = []
     for experiment in experiments.values():
         if experiment.decision.rule not in RULES:
@@ -42,40 +51,58 @@ def decisions(
             raise ValueError(
                 f"experiment {experiment.id}: unknown decision rule {experiment.decision.rule!r}; known: {known}"
             )
-        verdicts: dict[date, Verdict] = {}
-        for as_of in dates if experiment.is_analysed else ():
-            day = _evidence_day(frames, experiment, metrics, as_of)
-            if day is not None:
-                if day not in verdicts:
-                    verdicts[day] = _decide(frames.at(experiment, metrics, day), analysis_end(experiment, metrics))
-                rows.append(_row(as_of, experiment, verdicts[day]))
+        if experiment.is_analysed:
+            timeline = _Timeline(frames, experiment, metrics)
+            decided = ((as_of, timeline.at(as_of)) for as_of in dates)
+            rows += [_row(as_of, experiment, verdict) for as_of, verdict in decided if verdict is not None]
     frame = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(COLUMNS[1:], "str"))
     frame["as_of_date"] = as_days(frame["as_of_date"])
     return frame.sort_values(["as_of_date", "experiment_id"], ignore_index=True)
 
 
-def _evidence_day(
-    frames: EvidenceFrames, experiment: Experiment, metrics: Mapping[str, Metric], as_of: date
-) -> date | None:
-    """The as-of date whose evidence counts at `as_of`: itself, until the experiment has been decided."""
-    due = analysis_end(experiment, metrics)
-    if as_of < experiment.start:
-        return None
-    if as_of < due:
-        return as_of
-    decided = frames.first_scored_day(experiment.id, due)
-    if decided is not None and decided <= as_of:
-        return decided
-    return as_of if as_of == due else None
+class _Timeline:
+    """The verdicts of one experiment, each day's taken once."""
 
+    def __init__(self, frames: EvidenceFrames, experiment: Experiment, metrics: Mapping[str, Metric]) -> None:
+        self._frames, self._experiment, self._metrics = frames, experiment, metrics
+        self._due = analysis_end(experiment, metrics)
+        self._verdicts: dict[date, Verdict] = {}
 
-def _decide(evidence: Evidence, due: date) -> Verdict:
-    if evidence.failed_checks or not evidence.is_checked:
-        return Verdict("invalid", None, _quality_reasons(evidence), wording.invalid(evidence.failed_checks))
-    if evidence.as_of < due:
-        summary = wording.planned_end(evidence.experiment.end, due)
+    def at(self, as_of: date) -> Verdict | None:
+        """The verdict that holds at an as-of date: the first final one, else the date's own."""
+        if as_of < self._experiment.start:
+            return None
+        for day in self._deciding_days():
+            if day > as_of:
+                break
+            verdict = self._of_day(day)
+            if day >= self._due or verdict.recommendation in FINAL:
+                return verdict
+        return self._of_day(as_of) if as_of <= self._due else None
+
+    def _deciding_days(self) -> Iterator[date]:
+        """The scored days on which a final verdict may fall."""
+        for day in self._frames.scored_days(self._experiment.id):
+            is_asked = self._experiment.analysis.is_sequential or self._frames.has_alarm(self._experiment.id, day)
+            if day >= self._experiment.start and (is_asked or day >= self._due):
+                yield day
+
+    def _of_day(self, day: date) -> Verdict:
+        if day not in self._verdicts:
+            self._verdicts[day] = self._taken(self._frames.at(self._experiment, self._metrics, day))
+        return self._verdicts[day]
+
+    def _taken(self, evidence: Evidence) -> Verdict:
+        if evidence.failed_checks or not evidence.is_checked:
+            return Verdict("invalid", None, _quality_reasons(evidence), wording.invalid(evidence.failed_checks))
+        experiment = evidence.experiment
+        if evidence.as_of >= self._due or experiment.analysis.is_sequential:
+            return decide(evidence, RULES[experiment.decision.rule], self._due)
+        harm = monitored(evidence)
+        if harm is not None:
+            return harm
+        summary = wording.planned_end(experiment.end, self._due)
         return Verdict("continue", None, (Reason("planned_end", "continue", summary),), summary)
-    return RULES[evidence.experiment.decision.rule](evidence)
 
 
 def _quality_reasons(evidence: Evidence) -> tuple[Reason, ...]:

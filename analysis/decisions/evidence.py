@@ -19,21 +19,31 @@ NUMBERS = (
     "n_treatment",
     "baseline_mean",
     "effect",
+    "effect_se",
     "effect_se_pooled",
+    "ci_low",
+    "ci_high",
     "ci_low_adjusted",
     "ci_high_adjusted",
     "effect_relative",
     "p_value",
     "p_value_non_inferiority",
     "p_value_deterioration",
+    "margin",
+    "probability_better",
+    "expected_loss",
+    "expected_loss_relative",
+    "is_futile",
 )
+TEXTS = ("metric_id", "variant_id", "status", "reason", "margin_type")
 
 
 @dataclass(frozen=True)
 class Comparison:
     """A metric of a treatment against the baseline; a number that does not exist is NaN.
 
-    `sign` is +1 where an increase is better, else −1.
+    `sign` is +1 where an increase is better, else −1. `is_futile` is 1 where a sequential test has crossed its
+    futility bound.
     """
 
     metric_id: str
@@ -47,18 +57,28 @@ class Comparison:
     n_treatment: float = NAN
     baseline_mean: float = NAN
     effect: float = NAN
+    effect_se: float = NAN
     effect_se_pooled: float = NAN
+    ci_low: float = NAN
+    ci_high: float = NAN
     ci_low_adjusted: float = NAN
     ci_high_adjusted: float = NAN
     effect_relative: float = NAN
     p_value: float = NAN
     p_value_non_inferiority: float = NAN
     p_value_deterioration: float = NAN
+    margin: float = NAN
+    probability_better: float = NAN
+    expected_loss: float = NAN
+    expected_loss_relative: float = NAN
+    is_futile: float = NAN
+    margin_type: str = ""
 
     @property
     def is_computed(self) -> bool:
-        """Whether the effect's inference stands."""
-        return self.status in ESTIMATED_STATUSES and math.isfinite(self.p_value)
+        """Whether the effect's inference stands: a p-value, or a posterior probability."""
+        has_inference = math.isfinite(self.p_value) or math.isfinite(self.probability_better)
+        return self.status in ESTIMATED_STATUSES and has_inference
 
     @property
     def plain_reason(self) -> str:
@@ -69,6 +89,11 @@ class Comparison:
     def improvement_bound(self) -> float:
         """The adjusted bound of the effect nearest to harm, positive if even that is an improvement."""
         return self.ci_low_adjusted if self.sign > 0 else -self.ci_high_adjusted
+
+    @property
+    def plain_improvement_bound(self) -> float:
+        """The unadjusted bound of the effect nearest to harm, positive if even that is an improvement."""
+        return self.ci_low if self.sign > 0 else -self.ci_high
 
 
 @dataclass(frozen=True)
@@ -82,10 +107,21 @@ class FailedCheck:
 
 
 @dataclass(frozen=True)
+class Alarm:
+    """A metric that the rollback monitor has found worse: the smallest p-value so far, and its level."""
+
+    metric_id: str
+    variant_id: str
+    p_value: float
+    level: float
+
+
+@dataclass(frozen=True)
 class Evidence:
     """An experiment with its comparisons at `as_of`, by metric and treatment, and its failed checks.
 
-    `is_checked` says whether any health check was computed: absence of evidence never passes.
+    `is_checked` says whether any health check was computed: absence of evidence never passes. `alarms` are the
+    (metric, treatment) that the rollback monitor has found worse by `as_of`.
     """
 
     experiment: Experiment
@@ -93,6 +129,7 @@ class Evidence:
     comparisons: Mapping[tuple[str, str], Comparison]
     failed_checks: tuple[FailedCheck, ...]
     is_checked: bool
+    alarms: tuple[Alarm, ...] = ()
 
     def of_role(self, role: str, variant_id: str) -> list[Comparison]:
         """The comparisons of one treatment in metrics of one role, in the configured order."""
@@ -103,12 +140,13 @@ class Evidence:
 class EvidenceFrames:
     """The scorecard and the health checks, indexed by experiment and as-of date."""
 
-    def __init__(self, scorecard: pd.DataFrame, health: pd.DataFrame) -> None:
-        """Keep whole-population rows of the scorecard, and of the health checks what fails gravely."""
+    def __init__(self, scorecard: pd.DataFrame, health: pd.DataFrame, monitor: pd.DataFrame) -> None:
+        """Keep whole-population rows of the scorecard, what fails gravely, and the monitor's alarms."""
         whole = scorecard.assign(as_of_date=as_days(scorecard["as_of_date"]))
         whole = whole[whole["segment_name"] == "all"]
         self._rows_at = whole.groupby(["experiment_id", "as_of_date"]).indices
-        text = {name: whole[name].tolist() for name in ("metric_id", "variant_id", "status", "reason")}
+        whole = whole.reindex(columns=[*whole.columns, *(set(NUMBERS + TEXTS) - set(whole.columns))])
+        text = {name: whole[name].tolist() for name in TEXTS}
         numbers = {name: whole[name].astype("float64").tolist() for name in NUMBERS}
         self._columns: dict[str, list[Any]] = text | numbers
         self._days = whole.groupby("experiment_id")["as_of_date"].unique().map(sorted).to_dict()
@@ -120,14 +158,23 @@ class EvidenceFrames:
             check = FailedCheck(row.check_name, row.message, row.statistic, getattr(row, "threshold", NAN))
             self._failed.setdefault((row.experiment_id, row.as_of_date), []).append(check)
 
-    def first_scored_day(self, experiment_id: str, on_or_after: date) -> date | None:
-        """The first as-of date with scorecard rows from a date on."""
-        days = (day.date() for day in self._days.get(experiment_id, []))
-        return next((day for day in days if day >= on_or_after), None)
+        self._alarms: dict[tuple[str, pd.Timestamp], list[Alarm]] = {}
+        alarmed = monitor[monitor["is_harmful"].fillna(False).astype(bool)]
+        for row in alarmed.itertuples():
+            alarm = Alarm(row.metric_id, row.variant_id, row.p_value, row.level)
+            self._alarms.setdefault((row.experiment_id, row.as_of_date), []).append(alarm)
+
+    def scored_days(self, experiment_id: str) -> list[date]:
+        """The as-of dates with scorecard rows, in order."""
+        return [day.date() for day in self._days.get(experiment_id, [])]
+
+    def has_alarm(self, experiment_id: str, as_of: date) -> bool:
+        """Whether the rollback monitor has found harm by an as-of date."""
+        return (experiment_id, _timestamp(as_of)) in self._alarms
 
     def at(self, experiment: Experiment, metrics: Mapping[str, Metric], as_of: date) -> Evidence:
         """All there is on an experiment at an as-of date; a comparison without a row has status `missing`."""
-        key = (experiment.id, pd.Timestamp(as_of).as_unit("us"))
+        key = (experiment.id, _timestamp(as_of))
         found = {}
         for position in self._rows_at.get(key, ()):
             row = {name: values[position] for name, values in self._columns.items()}
@@ -140,7 +187,12 @@ class EvidenceFrames:
             for variant in experiment.treatments
         }
         failed = tuple(self._failed.get(key, ()))
-        return Evidence(experiment, as_of, comparisons, failed, key in self._checked)
+        alarms = tuple(self._alarms.get(key, ()))
+        return Evidence(experiment, as_of, comparisons, failed, key in self._checked, alarms)
+
+
+def _timestamp(day: date) -> pd.Timestamp:
+    return pd.Timestamp(day).as_unit("us")
 
 
 def _comparison(metric: Metric, role: str, variant_id: str, row: Mapping[str, Any] | None) -> Comparison:
@@ -153,5 +205,5 @@ def _comparison(metric: Metric, role: str, variant_id: str, row: Mapping[str, An
     sign = 1 if metric.direction == "increase" else -1
     if row is None:
         return Comparison(**named, sign=sign, status="missing", reason="the scorecard has no row for it")
-    reason = row["reason"] if isinstance(row["reason"], str) else ""
-    return Comparison(**named, sign=sign, status=row["status"], reason=reason, **{name: row[name] for name in NUMBERS})
+    texts = {name: row[name] if isinstance(row[name], str) else "" for name in ("status", "reason", "margin_type")}
+    return Comparison(**(named | texts), sign=sign, **{name: row[name] for name in NUMBERS})

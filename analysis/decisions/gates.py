@@ -1,37 +1,63 @@
 """Gates: what must hold before a treatment may be shipped or an experiment stopped.
 
-A gate that is not met at the planned end makes that end underpowered: `review`. Gates never hold back
-`rollback` or `invalid`.
+A gate that is not met at the planned end makes that end underpowered: `review`; before it, the experiment goes on.
+Gates never hold back `rollback` or `invalid`.
 """
 
 from datetime import timedelta
 
 import numpy as np
+from scipy.special import ndtr
 
-from analysis.decisions.evidence import Evidence
+from analysis.decisions.evidence import Comparison, Evidence
 from analysis.decisions.reasons import Reason
-from analysis.statistics.power import per_test_power, power_at
+from analysis.decisions.rule import Rule
+from analysis.statistics.power import power_at
 from configs.schema import Experiment
 
 
-def family_size(experiment: Experiment) -> int:
-    """Primaries × treatments."""
-    return len(experiment.metrics.primary) * len(experiment.treatments)
-
-
-def deterioration_alpha(experiment: Experiment) -> float:
-    """Total one-sided level of the deterioration tests: α/2."""
-    return experiment.analysis.alpha / 2
-
-
-def unmet_gates(evidence: Evidence, variant_id: str) -> list[Reason]:
-    """A reason for each gate that a treatment does not meet."""
+def unmet_gates(evidence: Evidence, variant_id: str, rule: Rule) -> list[Reason]:
+    """A reason for each gate of days, results and units that a treatment does not meet."""
     return [
         *_minimum_days(evidence),
-        *_results(evidence, variant_id),
+        *_results(evidence, variant_id, rule),
         *_minimum_units(evidence, variant_id),
-        *_planned_power(evidence, variant_id),
     ]
+
+
+def unmet_power(evidence: Evidence, variant_id: str, rule: Rule) -> list[Reason]:
+    """A reason for each goal whose standard error does not give the planned power at its planning effect.
+
+    The variance is pooled over arms: the observed effect plays no part. Without `minimum_detectable_effect` there
+    is no such gate.
+    """
+    experiment = evidence.experiment
+    if experiment.analysis.minimum_detectable_effect is None:
+        return []
+    needed = rule.power(experiment)
+    reasons = []
+    for row in evidence.of_role("primary", variant_id):
+        effect, standard_error = rule.planning_effect(row, experiment)
+        power = float(power_at(effect, standard_error, _level(row, experiment, rule), rule.sides))
+        if row.is_computed and not (effect > 0 and power >= needed):
+            size = f"{effect / abs(row.baseline_mean):.1%}" if row.baseline_mean else f"{effect:g}"
+            message = f"the chance to find a {size} change of {row.label} is {power:.0%}, {needed:.1%} was planned"
+            reasons.append(Reason("planned_power", "review", message, row.metric_id, variant_id, power, needed))
+    return reasons
+
+
+def _level(row: Comparison, experiment: Experiment, rule: Rule) -> float:
+    """The level of a goal's test.
+
+    A sequential one's follows from how far its interval reaches at this look; a posterior probability of 1 − level
+    is a one-sided test.
+    """
+    level = rule.level(experiment)
+    if experiment.analysis.method == "bayesian":
+        return level * rule.sides
+    if experiment.analysis.is_sequential:
+        return float(np.fmin(level, rule.sides * ndtr(-rule.critical_value(row))))
+    return level
 
 
 def _minimum_days(evidence: Evidence) -> list[Reason]:
@@ -44,7 +70,7 @@ def _minimum_days(evidence: Evidence) -> list[Reason]:
     return [Reason("minimum_days", "review", message, value=days, threshold=minimum)]
 
 
-def _results(evidence: Evidence, variant_id: str) -> list[Reason]:
+def _results(evidence: Evidence, variant_id: str, rule: Rule) -> list[Reason]:
     return [
         Reason(
             "primary_not_computed",
@@ -54,7 +80,7 @@ def _results(evidence: Evidence, variant_id: str) -> list[Reason]:
             variant_id=variant_id,
         )
         for row in evidence.of_role("primary", variant_id)
-        if not row.is_computed
+        if not row.is_computed and not rule.achieves(row, evidence.experiment)
     ]
 
 
@@ -67,23 +93,4 @@ def _minimum_units(evidence: Evidence, variant_id: str) -> list[Reason]:
             known = f"{n:,.0f}" if np.isfinite(n) else "an unknown number of"
             message = f"{row.label} has {known} units in its smaller arm, {minimum:,} are the minimum"
             reasons.append(Reason("minimum_units", "review", message, row.metric_id, variant_id, n, minimum))
-    return reasons
-
-
-def _planned_power(evidence: Evidence, variant_id: str) -> list[Reason]:
-    """Whether the standard error, with pooled variance, gives the planned power at the planning effect."""
-    experiment = evidence.experiment
-    effect, analysis = experiment.analysis.minimum_detectable_effect, experiment.analysis
-    if effect is None:
-        return []
-    needed = float(per_test_power(analysis.power, deterioration_alpha(experiment), len(experiment.metrics.guardrail)))
-    reasons = []
-    for row in evidence.of_role("primary", variant_id):
-        level = analysis.alpha / family_size(experiment)
-        power = float(power_at(effect * abs(row.baseline_mean), row.effect_se_pooled, level))
-        if row.is_computed and not power >= needed:
-            message = (
-                f"the chance to find a {effect:.1%} change of {row.label} is {power:.0%}, {needed:.1%} was planned"
-            )
-            reasons.append(Reason("planned_power", "review", message, row.metric_id, variant_id, power, needed))
     return reasons

@@ -15,12 +15,36 @@ def change(row: Comparison) -> str:
     return f"{row.effect:+.4g}"
 
 
-def interval(row: Comparison) -> str:
-    """The adjusted interval, in shares of the observed baseline where it is not 0."""
-    low, high = row.ci_low_adjusted, row.ci_high_adjusted
+def adjusted_interval(row: Comparison) -> str:
+    """The change with its adjusted interval."""
+    return f"{change(row)}, {_between(row, row.ci_low_adjusted, row.ci_high_adjusted)}"
+
+
+def plain_interval(row: Comparison) -> str:
+    """The change with its unadjusted interval."""
+    return f"{change(row)}, {_between(row, row.ci_low, row.ci_high)}"
+
+
+def margin_p_value(row: Comparison) -> str:
+    """The change with the p-value of its margin."""
+    return f"{change(row)}; one-sided p {row.p_value_non_inferiority:.2g}"
+
+
+def _between(row: Comparison, low: float, high: float) -> str:
+    """An interval, in shares of the observed baseline where it is not 0."""
     if row.baseline_mean:
         return f"between {low / abs(row.baseline_mean):+.1%} and {high / abs(row.baseline_mean):+.1%}"
     return f"between {low:+.4g} and {high:+.4g}"
+
+
+def better(row: Comparison, found: str) -> str:
+    """A goal that is better."""
+    return f"{row.label} is better ({found})"
+
+
+def within_margin(row: Comparison, found: str) -> str:
+    """A goal that is non-inferior."""
+    return f"{row.label} is proven to be within its margin ({found})"
 
 
 def invalid(checks: Sequence[FailedCheck]) -> str:
@@ -32,9 +56,15 @@ def invalid(checks: Sequence[FailedCheck]) -> str:
 
 
 def planned_end(end: date, due: date) -> str:
-    """A running experiment."""
+    """A running experiment that is decided once."""
     complete = "" if due == end else f", when every metric is complete for the units of its last day, {end:%Y-%m-%d}"
     return f"Keep it running: it is decided once, on {due:%Y-%m-%d}{complete}."
+
+
+def undecided(due: date, wins: Sequence[str], doubts: Sequence[str]) -> str:
+    """A running experiment that is asked at every as-of date; `wins` are held back by `doubts`."""
+    found = f" {_listed(wins)}, but {'; '.join(doubts)}." if wins and doubts else ""
+    return f"Keep it running: nothing is decided yet; it is asked each day, until {due:%Y-%m-%d} at the latest.{found}"
 
 
 def rollback(worst: Comparison, harmed: Sequence[Comparison], shippable: str | None) -> str:
@@ -47,51 +77,49 @@ def rollback(worst: Comparison, harmed: Sequence[Comparison], shippable: str | N
     return f"Roll back {worst.variant_id}: {found}, beyond what chance explains.{also}{apart}"
 
 
-def ship(wins: Sequence[Comparison], guardrails: Sequence[Comparison]) -> str:
+def ship(variant_id: str, wins: Sequence[str], guardrails: Sequence[Comparison]) -> str:
     """A treatment that meets every condition."""
-    return f"Ship {wins[0].variant_id}: {_better(wins)}{_proven(guardrails)}."
+    return f"Ship {variant_id}: {_listed(wins)}{_proven(guardrails)}."
 
 
-def review_win(
-    wins: Sequence[Comparison],
-    unproven: Sequence[Comparison],
-    lacking: Sequence[Comparison],
-    gates: Sequence[Reason],
-) -> str:
+def review_win(variant_id: str, wins: Sequence[str], doubts: Sequence[str]) -> str:
     """A win that the plan does not let pass by itself."""
-    doubts = []
-    if unproven:
-        verb = "is" if len(unproven) == 1 else "are each"
-        doubts.append(f"{_listed([row.label for row in unproven])} {verb} not proven to be within its margin")
-    doubts += _doubts(lacking, gates)
-    return f"Review {wins[0].variant_id}: {_better(wins)}, but {'; '.join(doubts)}."
+    return f"Review {variant_id}: {_listed(wins)}, but {'; '.join(doubts)}."
 
 
-def review_underpowered(lacking: Sequence[Comparison], gates: Sequence[Reason]) -> str:
-    """An end that could not tell; `lacking` are the primaries without a result."""
-    return f"Review: the experiment ended before it could tell. {'; '.join(_doubts(lacking, gates))}."
+def review_underpowered(doubts: Sequence[str]) -> str:
+    """An end that could not tell."""
+    return f"Review: the experiment ended before it could tell. {'; '.join(doubts)}."
 
 
-def stop(primaries: Sequence[Comparison]) -> str:
+def stop(failure: str, primaries: Sequence[Comparison], found: Sequence[str]) -> str:
     """No win, and the plan was carried out."""
     several = len({row.variant_id for row in primaries}) > 1
-    found = [
-        f"{row.label}{f' in {row.variant_id}' if several else ''} {change(row)}, {interval(row)}" for row in primaries
+    listed = [
+        f"{row.label}{f' in {row.variant_id}' if several else ''} {text}"
+        for row, text in zip(primaries, found, strict=True)
     ]
-    return f"Stop: no primary metric is proven better ({'; '.join(found)})."
+    return f"Stop: {failure} ({'; '.join(listed)})."
 
 
-def _doubts(lacking: Sequence[Comparison], gates: Sequence[Reason]) -> list[str]:
-    """Each primary without a result, once for all treatments that share its reason; then every other gate."""
+def futile(failure: str) -> str:
+    """A sequential test that has crossed its futility bound."""
+    return f"Stop: {failure}, and that is unlikely to change by the planned end."
+
+
+def doubts(unproven: Sequence[Comparison], lacking: Sequence[Comparison], gates: Sequence[Reason]) -> list[str]:
+    """What holds a decision back: unproven guardrails, primaries without a result, then every other gate.
+
+    A primary without a result is named once for all treatments that share its reason.
+    """
     without_result = {(row.metric_id, row.variant_id) for row in lacking}
-    doubts = [f"{row.label} has no result: {row.plain_reason}" for row in lacking]
-    doubts += [gate.message for gate in gates if (gate.metric_id, gate.variant_id) not in without_result]
-    return list(dict.fromkeys(doubts))
-
-
-def _better(wins: Sequence[Comparison]) -> str:
-    described = [f"{row.label} is better ({change(row)}, {interval(row)})" for row in wins]
-    return _listed(described)
+    found = []
+    if unproven:
+        verb = "is" if len(unproven) == 1 else "are each"
+        found.append(f"{_listed([row.label for row in unproven])} {verb} not proven to be within its margin")
+    found += [f"{row.label} has no result: {row.plain_reason}" for row in lacking]
+    found += [gate.message for gate in gates if (gate.metric_id, gate.variant_id) not in without_result]
+    return list(dict.fromkeys(found))
 
 
 def _proven(guardrails: Sequence[Comparison]) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.decisions.gates import deterioration_alpha
+from analysis.decisions.levels import deterioration_alpha
 from analysis.statistics.power import per_test_power
 from configs.load import ConfigError, load_config
 

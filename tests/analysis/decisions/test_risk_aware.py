@@ -317,7 +317,7 @@ def generated_cases(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(generated_cases())
 def test_ship_is_never_recommended_without_its_proofs(parts: dict[str, Any]) -> None:
     """No combination ships with a failed check, harm, an unproven guardrail, an unmet gate, or before the end."""

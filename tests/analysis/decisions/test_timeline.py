@@ -122,9 +122,9 @@ def test_drafts_and_days_before_the_start_have_no_decision() -> None:
 
 def test_a_rule_that_is_not_built_is_named() -> None:
     subject = make_experiment().model_copy(
-        update={"decision": make_experiment().decision.model_copy(update={"rule": "clear_signals"})}
+        update={"decision": make_experiment().decision.model_copy(update={"rule": "coin_toss"})}
     )
-    with pytest.raises(ValueError, match="experiment banner: unknown decision rule 'clear_signals'; known: risk_aware"):
+    with pytest.raises(ValueError, match="experiment banner: unknown decision rule 'coin_toss'; known: clear_signals, do_no_harm, risk_aware"):
         decided(history({DUE: WIN}), [DUE], subject)
 
 
