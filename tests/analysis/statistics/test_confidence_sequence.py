@@ -115,7 +115,7 @@ def test_p_at_the_end_of_the_interval_is_alpha(k: float, alpha: float) -> None:
 
 
 def test_far_tails_keep_their_digits_until_doubles_end() -> None:
-    """k = 1: log p = (log 2 - z²/2)/2; at z 53.2 that is -707.2 (p 7e-308), at 60 below every double."""
+    """With k = 1, log p is (log 2 - z²/2)/2; at z 53.2 that is -707.2 (p 7e-308), at 60 below every double."""
     z = np.array([37.0, 53.2, 60.0])
     p = cs.two_sided_p(contrast(z), 100, 0.01)
     np.testing.assert_allclose(np.log(p[:2]), (np.log(2) - z[:2] ** 2 / 2) / 2, rtol=1e-14)
@@ -165,8 +165,8 @@ def test_running_minimum_follows_each_group_in_date_order() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 1) | st.just(np.nan), st.integers(0, 3), st.integers(0, 5)), max_size=30))
 def test_running_minimum_equals_a_loop(rows: list[tuple[float, int, int]]) -> None:
-    p, group, order = (np.array(column) for column in zip(*rows, strict=True)) if rows else (np.zeros(0),) * 3
-    result = cs.running_minimum(p.astype(float), group, order)
+    table = np.array(rows, dtype=float).reshape(-1, 3)
+    result = cs.running_minimum(table[:, 0], table[:, 1].astype(np.int64), table[:, 2])
     for i, (_, g, o) in enumerate(rows):
         seen = [q for j, (q, h, u) in enumerate(rows) if h == g and (u, j) <= (o, i) and not np.isnan(q)]
         np.testing.assert_equal(result[i], min(seen, default=np.nan))

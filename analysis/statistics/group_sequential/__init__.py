@@ -1,0 +1,1 @@
+"""Group sequential tests: boundaries, futility, design and inference after stopping."""
