@@ -22,12 +22,12 @@ def lin(
     References: Lin 2013, Annals of Applied Statistics 7, section 4; Negi & Wooldridge 2021, Econometric Reviews 40.
     """
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        gap = (treatment.mean - baseline.mean)[..., 1:]
-        share = (treatment.n / (baseline.n + treatment.n))[..., None]
+        gap = np.moveaxis(treatment.mean - baseline.mean, -1, 0)[1:]
+        share = treatment.n / (baseline.n + treatment.n)
         systems = [_system(baseline, gap * share), _system(treatment, gap * (1 - share))]
         usable = resolved(baseline) & resolved(treatment) & _enough_units(baseline, treatment)
-        kept_b, kept_t = (solved(system, usable)[1] for system in systems)
-        usable[..., 1:] &= kept_b & kept_t
+        for system in systems:
+            usable[1:] &= solved(system.copy(), usable)[1]
         (slopes_b, error_b), (slopes_t, error_t) = (
             _regression(arm.n, system, usable) for arm, system in zip((baseline, treatment), systems, strict=True)
         )
@@ -37,21 +37,20 @@ def lin(
 
 def _system(moments: JointMoments, distance: Floats) -> Floats:
     """Sums of products, and as a further column the distance of the pooled covariate means from the arm's."""
-    target = np.concatenate([np.zeros_like(distance[..., :1]), distance], axis=-1)
-    return np.concatenate([sums_of_products(moments), target[..., None]], axis=-1)
+    target = np.concatenate([np.zeros_like(distance[:1]), distance])
+    return np.concatenate([sums_of_products(moments), target[:, None]], axis=1)
 
 
 def _enough_units(baseline: JointMoments, treatment: JointMoments) -> NDArray[np.bool_]:
     """Whether both arms have residual degrees of freedom with all covariates; without, none enters."""
-    return (np.minimum(baseline.n, treatment.n) > baseline.mean.shape[-1])[..., None]
+    return np.asarray(np.minimum(baseline.n, treatment.n) > baseline.mean.shape[-1])
 
 
 def _regression(n: Floats, system: Floats, usable: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Slopes within an arm, and the variance that estimating them adds to that of y - θ'x over n."""
-    solution, kept = solved(system, usable)
-    slopes, distance = solution[..., 0], system[..., 1:, -1]
-    residual = np.maximum(system[..., 0, 0] - np.sum(slopes * system[..., 1:, 0], axis=-1), 0)
-    leverage = np.sum(np.where(kept, distance * solution[..., 1], 0.0), axis=-1)
-    parameters = 1 + kept.sum(axis=-1)
-    error = residual * ((1 / n + leverage) / (n - parameters) - 1 / n / (n - 1))
-    return slopes, np.where(kept.any(axis=-1), error, 0.0)
+    solution, kept = solved(system.copy(), usable)
+    slopes, distance = solution[:, 0], system[1:, -1]
+    residual = np.maximum(system[0, 0] - np.sum(slopes * system[1:, 0], axis=0), 0)
+    leverage = np.sum(np.where(kept, distance * solution[:, 1], 0.0), axis=0)
+    error = residual * ((1 / n + leverage) / (n - 1 - kept.sum(axis=0)) - 1 / n / (n - 1))
+    return slopes, np.where(kept.any(axis=0), error, 0.0)
