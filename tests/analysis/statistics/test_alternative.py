@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -23,6 +23,7 @@ def test_equals_scipy(alternative: Alternative) -> None:
     np.testing.assert_allclose([ci.low, ci.high], [their_ci.low, their_ci.high], rtol=1e-10)
 
 
+@settings(deadline=None)
 @given(st.floats(-5, 5), st.floats(1, 100), st.floats(0.001, 0.4), st.sampled_from(list(Alternative)))
 def test_an_interval_excludes_zero_where_the_test_rejects(t: float, df: float, alpha: float, alternative) -> None:
     contrast = Contrast(np.asarray(t), np.asarray(1.0), np.asarray(df), np.zeros((), dtype=np.int8))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -39,6 +39,7 @@ def test_many_tables_at_once_equal_scipy() -> None:
         assert result.is_sparse[i] == ((expected < 1).any() or (expected < 5).mean() > 0.2)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 50), min_size=3, max_size=3), min_size=2, max_size=4))
 def test_empty_arms_and_categories_change_nothing(rows: list[list[int]]) -> None:
     table = np.array(rows)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_ind
@@ -43,6 +43,7 @@ def test_relative_margins_equal_welch_against_scaled_baselines() -> None:
     assert equivalence_p(relative_bounds(estimate, 0.1, 0.2)) == pytest.approx(max(above, below), rel=1e-9)
 
 
+@settings(deadline=None)
 @given(st.floats(2, 30), st.floats(2, 30), st.floats(0.01, 1), st.floats(0.01, 1), st.floats(0.01, 0.2))
 def test_verdict_of_the_interval_is_that_of_the_test(
     b: float, t: float, lower: float, upper: float, alpha: float

@@ -54,7 +54,7 @@ def test_adjusted_effect_keeps_its_covariance_with_the_raw_baseline() -> None:
     np.testing.assert_allclose([result.low, result.high], ends, rtol=1e-9)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(
     st.floats(-50, 50),
     st.floats(-50, 50),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -45,6 +45,7 @@ def test_equals_r_p_adjust(name: str) -> None:
         np.testing.assert_allclose(adjusted, case[R_NAMES[name]], rtol=1e-12)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.floats(0, 1)), min_size=1, max_size=40))
 def test_families_do_not_touch_each_other(comparisons: list[tuple[int, float]]) -> None:
     family, p = np.array([f for f, _ in comparisons]), np.array([p for _, p in comparisons])
@@ -82,6 +83,7 @@ def test_intervals_split_alpha_over_the_family() -> None:
     np.testing.assert_allclose(CORRECTIONS["none"].interval_alpha(p, family, alpha), alpha)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_an_adjusted_interval_that_excludes_zero_is_always_significant(values: list[float]) -> None:
     """Bonferroni's criterion p < α/m, that of the intervals, implies Holm's."""
@@ -130,6 +132,7 @@ def test_step_up_counts_a_failed_comparison_as_one(adjust) -> None:
     np.testing.assert_allclose(adjust(p, family), np.where(np.isnan(p), np.nan, adjust(filled, family)))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_corrections_are_ordered(values: list[float]) -> None:
     """BH ≤ Hochberg ≤ Holm ≤ Bonferroni, BH ≤ BY, none below p, and order is kept."""
@@ -171,6 +174,7 @@ def test_false_coverage_intervals_by_hand() -> None:
 
 
 @pytest.mark.parametrize("name", ["benjamini_hochberg", "benjamini_yekutieli"])
+@settings(deadline=None)
 @given(values=st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_intervals_after_selection_exclude_zero_exactly_where_significant(name: str, values: list[float]) -> None:
     p, family = np.array(values), np.zeros(len(values), dtype=np.int64)

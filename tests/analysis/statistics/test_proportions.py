@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -56,6 +56,7 @@ def test_risk_ratio_of_r_epitools() -> None:
     np.testing.assert_allclose([ci.low, ci.high], [0.9865632067318 - 1, 4.054479198805 - 1], rtol=1e-10)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 400), st.integers(1, 400), st.floats(0, 1), st.floats(0, 1))
 def test_swapping_arms_or_outcomes_mirrors_the_interval(n1: int, n2: int, a: float, b: float) -> None:
     p1, p2 = np.array(round(a * n1) / n1), np.array(round(b * n2) / n2)

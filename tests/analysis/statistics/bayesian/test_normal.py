@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
@@ -86,6 +86,7 @@ def test_what_has_no_test_has_no_posterior() -> None:
     assert np.isnan([result.mean, result.sd, chance_to_beat(result, 1.0), loss.treatment, loss.baseline]).all()
 
 
+@settings(deadline=None)
 @given(st.floats(-1e9, 1e9), st.floats(1e-3, 1e6), st.floats(-1e3, 1e3), st.floats(1e-3, 1e9))
 def test_swapping_arms_mirrors_everything(value: float, se: float, mean: float, sd: float) -> None:
     here = posterior(contrast(value, se), Prior(mean, sd))
