@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from math import exp, pi, sqrt
 from typing import Any
 
 import pandas as pd
@@ -34,9 +35,12 @@ def make_experiment(
     secondary: Sequence[str] = (),
     guardrail: Sequence[str] = (),
     treatments: Sequence[str] = ("b",),
+    rule: str = "risk_aware",
     **analysis: Any,
 ) -> Experiment:
     """1 to 14 September; due on the 21st when conversion, with its 7 days, is among the metrics."""
+    if analysis.get("method") == "group_sequential":
+        analysis = {"group_sequential": {"planned_units": 20_000}} | analysis
     weight = 1 / (len(treatments) + 1)
     return Experiment(
         id="banner",
@@ -53,6 +57,7 @@ def make_experiment(
             "guardrail": [{"metric": id_, "non_inferiority_margin": 0.05} for id_ in guardrail],
         },
         analysis={"minimum_days": 7, "minimum_units": 1000} | analysis,
+        decision={"rule": rule},
     )
 
 
@@ -65,6 +70,7 @@ class Result:
     n: int = 5_000
     status: str = "ok"
     margin: float = 0.5
+    is_futile: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,17 +112,27 @@ class Case:
         if result.status not in ESTIMATED_STATUSES:
             return row
         half, z = result.se * ndtri(1 - alpha / 2 / family), result.effect / result.se
+        plain, better = result.se * ndtri(1 - alpha / 2), sign * z
+        loss = result.se * (exp(-z * z / 2) / sqrt(2 * pi) - better * ndtr(-better))
         return row | {
             "baseline_mean": BASELINE_MEAN,
             "effect": result.effect,
             "effect_se": result.se,
             "effect_se_pooled": result.se,
+            "ci_low": result.effect - plain,
+            "ci_high": result.effect + plain,
             "ci_low_adjusted": result.effect - half,
             "ci_high_adjusted": result.effect + half,
             "effect_relative": result.effect / BASELINE_MEAN,
             "p_value": 2 * ndtr(-abs(z)),
             "p_value_non_inferiority": ndtr(-(sign * result.effect + result.margin) / result.se),
             "p_value_deterioration": ndtr(sign * z),
+            "margin": result.margin,
+            "margin_type": "absolute",
+            "is_futile": result.is_futile,
+            "probability_better": ndtr(better),
+            "expected_loss": loss,
+            "expected_loss_relative": loss / BASELINE_MEAN,
         }
 
     def health(self) -> pd.DataFrame:

@@ -124,7 +124,8 @@ def test_a_rule_that_is_not_built_is_named() -> None:
     subject = make_experiment().model_copy(
         update={"decision": make_experiment().decision.model_copy(update={"rule": "coin_toss"})}
     )
-    with pytest.raises(ValueError, match="experiment banner: unknown decision rule 'coin_toss'; known: clear_signals, do_no_harm, risk_aware"):
+    known = "clear_signals, do_no_harm, risk_aware"
+    with pytest.raises(ValueError, match=f"experiment banner: unknown decision rule 'coin_toss'; known: {known}"):
         decided(history({DUE: WIN}), [DUE], subject)
 
 
