@@ -90,9 +90,11 @@ def advance(running: Running, step: Floats, drift: Floats, low: Floats, high: Fl
     half = np.maximum(high - low, 0.0) / 2
     nodes = (low + half)[:, None] + half[:, None] * abscissae
     scale = 1 / np.sqrt(step)
-    distance = (nodes - (drift * step)[:, None])[:, :, None] - running.nodes[:, None, :]
-    distance *= scale[:, None, None]
-    kernel = np.exp(-0.5 * distance * distance)
+    origin, scaled = running.nodes * scale[:, None], (nodes - (drift * step)[:, None]) * scale[:, None]
+    kernel = scaled[:, :, None] - origin[:, None, :]
+    kernel *= kernel
+    kernel *= -0.5
+    np.exp(kernel, out=kernel)
     density = (kernel @ running.mass[:, :, None])[:, :, 0] * (scale / np.sqrt(2 * np.pi))[:, None]
     return Running(nodes, density * weights * half[:, None])
 

@@ -7,6 +7,7 @@ Reference: Tsiatis, Rosner, Mehta 1984, Biometrics 40; Jennison & Turnbull 2000,
 """
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -41,15 +42,12 @@ def stagewise_p(contrast: Contrast, bounds: Boundaries, schedule: Integers, look
     Stopped: it crossed its boundary there, or the look is the last. It is at most alpha exactly if it crossed.
     """
     z = _statistic(contrast)
-    upper = np.empty(z.shape)
-    lower = np.empty(z.shape)
-    for part, inner in _parts(z, schedule, look):
-        paths_before = _Paths(bounds, schedule[part], look[part])
-        upper[part] = paths_before.above_now(inner)
-        lower[part] = paths_before.above_now(-inner) if bounds.sides == 2 else np.inf
-    before = np.where(look > 0, bounds.spent[schedule, look - 1], 0.0) / bounds.sides
-    upper, lower = before + upper, before + lower
-    p = upper if bounds.sides == 1 else np.minimum(1.0, 2 * np.minimum(upper, lower))
+    # Two sides are symmetric: the lesser tail is that of |z|.
+    now = np.full(z.shape, np.nan)
+    for part, inner in _parts(np.abs(z) if bounds.sides == 2 else z, schedule, look):
+        now[part] = _Paths(bounds, schedule[part], look[part]).above_now(inner)
+    before = np.where(look > 0, bounds.spent[schedule, look - 1], 0.0)
+    p = np.minimum(1.0, before + bounds.sides * now)
     return np.where(_answerable(z, bounds, schedule, look), p, np.nan)
 
 
@@ -81,7 +79,7 @@ class _Paths:
         self._looks: Looks = bounds.looks.rows(distinct)
         self._upper = bounds.upper[distinct]
         low, high = reach(self._upper, bounds.sides)
-        self._before = list(paths(self._looks, np.zeros(distinct.size), low, high))[: int(look.max()) + 1]
+        self._before = list(islice(paths(self._looks, np.zeros(distinct.size), low, high), int(look.max()) + 1))
         with np.errstate(divide="ignore"):
             self._log_mass = [np.log(running.mass) for running in self._before]
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import integrate, optimize, stats
+from scipy.special import ndtr
 
 from analysis.statistics.estimate import Contrast
 from analysis.statistics.group_sequential.boundaries import Boundaries, boundaries
@@ -28,13 +29,13 @@ def second_look_at_least(z: float, bound: float, drift: float, low: float) -> fl
     half = np.sqrt(0.5)
 
     def density(x: float) -> float:
-        return stats.norm.pdf(x - drift * half) * stats.norm.sf((z - drift / 2 - x * half) / half)
+        return np.exp(-((x - drift * half) ** 2) / 2) / np.sqrt(2 * np.pi) * ndtr((drift / 2 + x * half - z) / half)
 
-    return stats.norm.sf(bound - drift * half) + integrate.quad(density, low, bound, epsabs=1e-13)[0]
+    return ndtr(drift * half - bound) + integrate.quad(density, low, bound, epsabs=1e-13)[0]
 
 
 @pytest.mark.parametrize("sides", [1, 2])
-@pytest.mark.parametrize("z", [-3.0, -1.0, 0.4, 2.3, 5.0])
+@pytest.mark.parametrize("z", [-3.0, 0.4, 2.3, 5.0])
 def test_two_looks_agree_with_plain_integration(z: float, sides: int) -> None:
     bounds = boundaries([0.5, 1.0], 0.05, pocock, sides=sides)
     bound = bounds.upper[0, 0]
@@ -125,7 +126,7 @@ def simulated(bounds: Boundaries, drift: float, runs: int, seed: int) -> tuple[n
     return z, stopped, crossed.any(axis=1)
 
 
-@pytest.mark.parametrize("runs", [1_500, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [800, pytest.param(10_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("drift", [0.0, 2.8, 5.0])
 def test_stagewise_coverage_and_median(runs: int, drift: float) -> None:
     """Five looks, Pocock spending, α .05, seed 31: coverage .95 and median .5 within 3.5 binomial deviations.
