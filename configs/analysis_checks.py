@@ -78,6 +78,8 @@ def _check_method(experiment: Experiment) -> Iterator[Finding]:
             "group_sequential needs its planned sample size: add `group_sequential: {planned_units: …}`, the matured"
             " units over all variants at the planned end",
         )
+    elif analysis.method in METHOD_BLOCKS and getattr(analysis, analysis.method) is None:
+        yield ("analysis", analysis.method), "expected options, got nothing; leave the key out for their defaults"
     if analysis.proportion_interval == "newcombe" and analysis.method != "fixed":
         yield (
             ("analysis", "proportion_interval"),

@@ -1,7 +1,7 @@
 """The models of an experiment's `analysis`. Import them from `configs.schema`."""
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -87,9 +87,12 @@ class Analysis(Entity):
         "two_sided", description="improvement: adjusted p-values and intervals are one-sided, towards the better."
     )
     correction: Correction = "holm"
-    covariate_adjustment: bool = True
     adjustment: Literal["cuped", "lin", "post_stratification", "none"] = Field(
         "cuped", description="How covariates are used; none is covariate_adjustment: false."
+    )
+    covariate_adjustment: bool = Field(
+        default_factory=lambda data: data.get("adjustment") != "none",
+        description="Default true, but with adjustment none.",
     )
     proportion_interval: Literal["wald", "newcombe"] = Field(
         "wald", description="Test and interval of a difference of shares: Welch's, or by hybrid score."
@@ -98,30 +101,24 @@ class Analysis(Entity):
         "auto", description="auto: Fieller's where the baseline is within 5 standard errors of 0, else delta."
     )
     equivalence: tuple[Equivalence, ...] = ()
-    always_valid: AlwaysValid | None = None
+    always_valid: AlwaysValid | None = Field(
+        default_factory=lambda data: AlwaysValid() if data.get("method") == "always_valid" else None
+    )
     group_sequential: GroupSequential | None = None
-    bayesian: Bayesian | None = None
+    bayesian: Bayesian | None = Field(
+        default_factory=lambda data: Bayesian() if data.get("method") == "bayesian" else None
+    )
     minimum_days: int = Field(7, ge=0)
     minimum_units: int = Field(1000, ge=2, description="Matured units per variant.")
     minimum_detectable_effect: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Relative; the planning effect of the power gate. Absent: no gate."
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _implied(cls, data: Any) -> Any:
-        """Without adjustment there are no covariates; a method has its options, be they all defaults."""
-        if not isinstance(data, dict):
-            return data
-        implied: dict[str, Any] = {}
-        if data.get("adjustment") == "none":
-            if data.get("covariate_adjustment") is True:
-                raise ValueError("covariate_adjustment: true contradicts adjustment: none")
-            implied["covariate_adjustment"] = False
-        method = data.get("method")
-        if method in ("always_valid", "bayesian") and data.get(method) is None:
-            implied[method] = {}
-        return data | implied
+    @model_validator(mode="after")
+    def _no_adjustment_means_none_of_covariates(self) -> "Analysis":
+        if self.adjustment == "none" and self.covariate_adjustment:
+            raise ValueError("covariate_adjustment: true contradicts adjustment: none")
+        return self
 
     @property
     def is_sequential(self) -> bool:

@@ -82,7 +82,9 @@ def _with_path(location: Iterable[str | int], message: str) -> str:
 
 
 def _is_consequence(detail: ErrorDetails) -> bool:
-    """Whether a list is called too short only since pydantic counts its valid entries."""
+    """Whether pydantic calls a list too short counting its valid entries only, or a default waits for other keys."""
+    if detail["type"] == "default_factory_not_called":
+        return True
     return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
 
 

@@ -16,6 +16,7 @@ from orchestration.inputs import RunInputs
 from orchestration.partitions import days_between
 from orchestration.planning import PlannedBuild, first_log_date
 from orchestration.provenance import PROVENANCE, code_version, input_digests, input_watermark
+from orchestration.warehouse import has_table
 
 Experiments = Mapping[str, Experiment]
 
@@ -24,12 +25,12 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
     """The scorecard of the planned as-of dates; an experiment that fails gets rows with status `failed`."""
     metrics, dates = inputs.config.metrics, _dates(plans)
     moments = _mart(connection, "fct_metric_moments", "mart.as_of_date between plan.from_date and plan.to_date")
-    requested = _planned_dates(plans)
+    requested, history = _planned_dates(plans), _earlier_scorecard(connection, inputs, plans)
 
     def compute(experiments: Experiments) -> pd.DataFrame:
         blocked = _blocked(inputs, experiments, dates)
         wanted = requested[requested["experiment_id"].isin(list(experiments))]
-        return scorecard(moments, experiments, metrics, _only_planned(blocked, plans), wanted)
+        return scorecard(moments, experiments, metrics, _only_planned(blocked, plans), wanted, history)
 
     frame, failures = _isolated(_planned_experiments(inputs, plans), compute)
     for experiment_id, reason in failures.items():
@@ -45,6 +46,22 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
         failed = scorecard(moments.iloc[:0], {experiment_id: experiment}, metrics, blocked)
         frame = pd.concat([frame, failed], ignore_index=True)
     return _only_planned(frame, plans)
+
+
+def _earlier_scorecard(
+    connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild]
+) -> pd.DataFrame | None:
+    """The scorecard before the planned dates, of experiments whose results run on from date to date."""
+    planned = _planned_experiments(inputs, plans)
+    running = [id_ for id_, experiment in planned.items() if experiment.analysis.is_sequential]
+    if not running or not has_table(connection, "results", "scorecard"):
+        return None
+    return connection.execute(
+        "select results.* from results.scorecard as results inner join runs.plan as plan using (experiment_id) "
+        "where experiment_id in (select unnest($running)) and segment_name = 'all' "
+        "and not plan.is_rebuild and results.as_of_date < plan.from_date",
+        {"running": running},
+    ).df()
 
 
 def _blocked(inputs: RunInputs, experiments: Experiments, dates: list[date]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from analysis.scorecard.columns import NO_COVARIATE, typed_frame
 from analysis.scorecard.comparisons import (
     COVARIATE_MOMENTS,
+    RATIO_COVARIATE_MOMENTS,
     all_slices,
     arm_columns,
     arm_rows,
@@ -109,9 +110,11 @@ def _with_estimator(rows: pd.DataFrame, baseline: Arrays, treatment: Arrays) -> 
     """The rows with the estimator chosen: adjusted where asked for and the covariate is there."""
     wanted = rows["is_adjusted"].to_numpy()
     has_units = np.minimum(baseline["n_units"], treatment["n_units"]) >= 2
-    lacking = has_units & np.logical_or.reduce(
-        [np.isnan(arm[name]) for arm in (baseline, treatment) for name in COVARIATE_MOMENTS]
-    )
+    arms = (baseline, treatment)
+    lacking = np.logical_or.reduce([np.isnan(arm[name]) for arm in arms for name in COVARIATE_MOMENTS])
+    of_ratio = np.logical_or.reduce([np.isnan(arm[name]) for arm in arms for name in RATIO_COVARIATE_MOMENTS])
+    lacking |= of_ratio & (rows["estimator"] == "delta_ratio").to_numpy()
+    lacking &= has_units
     reason = rows["covariate_reason"].mask(rows["covariate_reason"].isna() & lacking, NO_COVARIATE_MOMENTS)
     adjusted = wanted & reason.isna().to_numpy()
     return rows.assign(

@@ -26,6 +26,8 @@ MOMENTS = [
     "n_overflow",
     "n_not_computed",
 ]
+# Of ratios with a covariate; NaN where the table does not have them yet.
+RATIO_COVARIATE_MOMENTS = ["denominator_covariate_covariance", "denominator_no_history_covariance"]
 REQUIRED = [*SLICE, "metric_id", "variant_id", *MOMENTS, "last_cohort_date", "metric_hash"]
 
 
@@ -35,8 +37,9 @@ def checked_moments(moments: pd.DataFrame) -> pd.DataFrame:
     if missing:
         raise ValueError(f"moments lack the columns {', '.join(missing)}; build fct_metric_moments again")
     keys = [*SLICE, "metric_id", "variant_id"]
-    frame = moments[REQUIRED].astype(
-        {name: "str" for name in keys if name != "as_of_date"} | dict.fromkeys(MOMENTS, "float64")
+    numbers = [*MOMENTS, *RATIO_COVARIATE_MOMENTS]
+    frame = moments.reindex(columns=[*REQUIRED, *RATIO_COVARIATE_MOMENTS]).astype(
+        {name: "str" for name in keys if name != "as_of_date"} | dict.fromkeys(numbers, "float64")
     )
     for name in ("as_of_date", "last_cohort_date"):
         frame[name] = pd.to_datetime(frame[name]).astype("datetime64[us]")
@@ -83,7 +86,7 @@ def arm_columns(moments: pd.DataFrame, position: NDArray[np.intp]) -> dict[str, 
     """The arm's moments as arrays over comparisons; NaN where there are none, but n_units 0."""
     found = position >= 0
     columns = {}
-    for name in MOMENTS:
+    for name in [*MOMENTS, *RATIO_COVARIATE_MOMENTS]:
         values = moments[name].to_numpy()
         columns[name] = np.where(found, values[position], np.nan) if len(values) else np.full(len(position), np.nan)
     columns["n_units"] = np.where(found, columns["n_units"], 0.0)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from analysis.statistics.bayesian.normal import WEAK_RELATIVE_SD
 from analysis.statistics.confidence_sequence import best_rho2
 from analysis.statistics.design import Design
 from analysis.statistics.estimate import Contrast, Estimate
@@ -13,15 +14,16 @@ from analysis.statistics.status import Floats
 def comparison_designs(rows: pd.DataFrame, estimate: Estimate, schedules: Schedules) -> Design:
     """The design of each effect's test; priors in the metric's unit.
 
-    A weak prior holds effects beyond the standard deviation of a unit of the baseline to be implausible.
+    A weak prior is of the relative effect whatever the scale.
     """
     base = estimate.baseline
     scale = np.where(rows["is_relative_scale"], np.abs(base.mean), 1.0)
     configured = rows["prior_sd"].to_numpy() * scale
     kinds = rows["prior"].to_numpy()
-    spread = np.select([kinds == "flat", kinds == "weak"], [np.inf, np.sqrt(base.variance * base.n)], configured)
+    spread = np.select([kinds == "flat", kinds == "weak"], [np.inf, WEAK_RELATIVE_SD * np.abs(base.mean)], configured)
     return Design(
         alpha=rows["alpha"].to_numpy(),
+        is_share=rows["is_share"].to_numpy(),
         n=base.n + estimate.treatment.n,
         rho2=_rho2(rows),
         burn_in=rows["burn_in"].to_numpy(),

@@ -147,7 +147,7 @@ def _inferred(rows: pd.DataFrame, one: Compared) -> Arrays:
         computed |= method.details(estimate, design, sign)
     if method.withheld is None:
         return computed
-    return _withheld(computed, method.withheld(estimate, design, rows["is_share"].to_numpy()))
+    return _withheld(computed, method.withheld(estimate, design))
 
 
 def _withheld(computed: Arrays, withheld: Codes) -> Arrays:

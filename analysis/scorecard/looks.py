@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.scorecard.running import KEYS, Timeline, timeline
+from analysis.statistics.multiplicity import family_sizes
 from analysis.statistics.schedules import Schedules, SpendingOptions
 from analysis.statistics.status import Floats
 
@@ -104,7 +105,9 @@ def _schedules(line: Timeline, own: pd.DataFrame, found: _Looks) -> tuple[Schedu
     distinct, position = np.unique(table, axis=0, return_inverse=True)
     fractions = np.where(distinct[:, :-2] < 0, np.nan, distinct[:, :-2])
     options = tuple(SpendingOptions(*kinds[int(kind)]) for kind in distinct[:, -2])
-    return Schedules(fractions, distinct[:, -1] > 0, options), np.where(found.look > 0, position.ravel(), -1)
+    sizes = family_sizes(own["family"].to_numpy())
+    levels = tuple(np.unique([own["alpha"], own["alpha"] / sizes]).tolist())
+    return Schedules(fractions, distinct[:, -1] > 0, options, levels), np.where(found.look > 0, position.ravel(), -1)
 
 
 def _segments_like_their_population(rows: pd.DataFrame, segments: NDArray[np.bool_]) -> pd.DataFrame:

@@ -11,11 +11,17 @@ from analysis.scorecard.inference import INTERVALS, TESTS, Arrays
 from analysis.scorecard.plan import FALSE_DISCOVERY_RATE
 from analysis.statistics.confidence_sequence import projected_days, running_minimum
 from analysis.statistics.inference import INFERENCES
+from analysis.statistics.methods import STAGEWISE
 from analysis.statistics.status import Floats, Status
 
 KEYS = ["experiment_id", "metric_id", "variant_id"]
 ADJUSTED_INTERVAL = ("ci_low_adjusted", "ci_high_adjusted")
-RUNNING = [*TESTS, *(end for ends in (*INTERVALS, ADJUSTED_INTERVAL) for end in ends), "information_fraction"]
+RUNNING = [
+    *TESTS,
+    *(end for ends in (*INTERVALS, ADJUSTED_INTERVAL) for end in ends),
+    *STAGEWISE,
+    "information_fraction",
+]
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,15 @@ class Timeline:
         """The largest so far."""
         earlier = -self.earlier[name].to_numpy(dtype="float64", na_value=np.nan)
         return -running_minimum(np.concatenate([earlier, -values]), self.group, self.order)[len(earlier) :]
+
+    def first(self, values: Floats, name: str) -> Floats:
+        """The first number so far; NaN before it."""
+        earlier = self.earlier[name].to_numpy(dtype="float64", na_value=np.nan)
+        frame = pd.DataFrame({"group": self.group, "order": self.order, "value": np.concatenate([earlier, values])})
+        frame = frame.sort_values(["group", "order"], kind="stable")
+        began = frame["value"].notna().groupby(frame["group"]).cummax()
+        frame["first"] = frame.groupby("group")["value"].transform("first").where(began)
+        return frame.sort_index()["first"].to_numpy()[len(earlier) :]
 
 
 def timeline(rows: pd.DataFrame, history: pd.DataFrame, of: NDArray[np.bool_] | None = None) -> Timeline:
@@ -95,6 +110,9 @@ def run_on(rows: pd.DataFrame, results: Arrays, earlier: pd.DataFrame) -> Arrays
     carried = (status == Status.NO_LOOK) & ~np.isnan(ran["p_value"][line.at])
     ran["status"][line.at] = np.where(carried, np.int8(Status.OK), status)
     ran["is_carried"][line.at] = carried
+    for name in STAGEWISE:
+        first = line.first(results[name][line.at], name)
+        ran[name][line.at] = np.where(ran["status"][line.at] == Status.OK, first, np.nan)
     for ends in INTERVALS:
         ran["is_drifting"][line.at] |= _intersect(line, ran, ends, shown)
     return ran

@@ -21,6 +21,7 @@ class Design:
     """
 
     alpha: Floats
+    is_share: NDArray[np.bool_]
     n: Floats
     rho2: Floats
     burn_in: Floats

@@ -3,10 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from analysis.statistics import student_t
+from analysis.statistics import methods, student_t
 from analysis.statistics.binomial import share_level_p
 from analysis.statistics.design import Design
 from analysis.statistics.estimate import Arm, Contrast, Estimate
@@ -15,8 +12,6 @@ from analysis.statistics.score import score_interval, score_p
 from analysis.statistics.status import Codes, Floats
 from analysis.statistics.student_t import Interval
 
-Flags = NDArray[np.bool_]
-
 
 @dataclass(frozen=True)
 class Inference:
@@ -24,7 +19,7 @@ class Inference:
 
     The first three agree at every level. The others are None where a method has no such thing: a pair of its
     own for the effect; an interval of the relative effect that weak baselines don't spoil; an exact
-    one-sided test of a share against a level; `withheld(estimate, design, is_share)`, the status of what may
+    one-sided test of a share against a level; `withheld(estimate, design)`, the status of what may
     not be tested yet; `details(estimate, design, sign)`, further columns of the scorecard.
     `holds_at_every_look`: p-values may be minimised and intervals intersected over as-of dates.
     """
@@ -36,7 +31,7 @@ class Inference:
     effect_interval: Callable[[Estimate, Floats], Interval] | None = None
     relative_interval: Callable[[Estimate, Floats], FiellerSet] | None = None
     share_level_p: Callable[[Arm, Floats, Floats], Floats] | None = None
-    withheld: Callable[[Estimate, Design, Flags], Codes] | None = None
+    withheld: Callable[[Estimate, Design], Codes] | None = None
     details: Callable[[Estimate, Design, Floats], dict[str, Floats]] | None = None
     holds_at_every_look: bool = False
 
@@ -65,4 +60,27 @@ INFERENCES: dict[str, Inference] = {
     "fixed": FIXED,
     # Of shares, under method fixed and `proportion_interval: newcombe`.
     "newcombe": replace(FIXED, effect_p=score_p, effect_interval=score_interval),
+    "always_valid": Inference(
+        two_sided_p=methods.always_valid_p,
+        upper_tail_p=methods.always_valid_tail_p,
+        interval=methods.always_valid_interval,
+        withheld=methods.burning_in,
+        details=methods.always_valid_details,
+        holds_at_every_look=True,
+    ),
+    "group_sequential": Inference(
+        two_sided_p=methods.repeated_p,
+        upper_tail_p=methods.repeated_tail_p,
+        interval=methods.repeated_interval,
+        withheld=methods.between_looks,
+        details=methods.group_sequential_details,
+        holds_at_every_look=True,
+    ),
+    "bayesian": Inference(
+        two_sided_p=methods.posterior_p,
+        upper_tail_p=methods.posterior_tail_p,
+        interval=methods.posterior_interval,
+        share_level_p=methods.posterior_share_level_p,
+        details=methods.bayesian_details,
+    ),
 }

@@ -8,9 +8,10 @@ import numpy as np
 from analysis.statistics.cuped import cuped
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.inference import INFERENCES, Inference
+from analysis.statistics.lin import lin
 from analysis.statistics.moments import JointMoments, MeanMoments
 from analysis.statistics.multiplicity import CORRECTIONS
-from analysis.statistics.ratio import delta_ratio
+from analysis.statistics.ratio import delta_ratio, delta_ratio_cuped, delta_ratio_lin
 from analysis.statistics.status import Floats
 from analysis.statistics.welch import welch
 
@@ -34,6 +35,20 @@ def _delta_ratio(baseline: Columns, treatment: Columns) -> Estimate:
 def _welch_cuped(baseline: Columns, treatment: Columns) -> Estimate:
     estimate = cuped(_covariate_moments(baseline), _covariate_moments(treatment))
     return _with_third_moments(estimate, baseline["third_central_moment"], treatment["third_central_moment"])
+
+
+def _welch_lin(baseline: Columns, treatment: Columns) -> Estimate:
+    estimate = lin(_covariate_moments(baseline), _covariate_moments(treatment))
+    return _with_third_moments(estimate, baseline["third_central_moment"], treatment["third_central_moment"])
+
+
+def _adjusted_ratio(method: Callable[[JointMoments, JointMoments], Estimate]) -> Callable[[Columns, Columns], Estimate]:
+    def estimate(baseline: Columns, treatment: Columns) -> Estimate:
+        moments = (_ratio_covariate_moments(baseline), _ratio_covariate_moments(treatment))
+        thirds = [arm["third_central_moment"] / arm["denominator_mean"] ** 3 for arm in (baseline, treatment)]
+        return _with_third_moments(method(*moments), *thirds)
+
+    return estimate
 
 
 def _with_third_moments(estimate: Estimate, baseline: Floats, treatment: Floats) -> Estimate:
@@ -60,21 +75,42 @@ def _ratio_moments(columns: Columns) -> JointMoments:
 
 
 def _covariate_moments(columns: Columns) -> JointMoments:
-    """Value, covariate, and the indicator of units without history, whose variance follows from its mean."""
-    n, share = columns["n_units"], columns["no_history_share"]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share_variance = share * (1 - share) * n / (n - 1)
+    """Value, covariate, and the indicator of units without history."""
     y_x, y_z = columns["covariate_covariance"], columns["no_history_covariance"]
     x_z = columns["covariate_no_history_covariance"]
     return _joint_moments(
-        n,
-        (columns["mean"], columns["covariate_mean"], share),
+        columns["n_units"],
+        (columns["mean"], columns["covariate_mean"], columns["no_history_share"]),
         (
             (columns["variance"], y_x, y_z),
             (y_x, columns["covariate_variance"], x_z),
-            (y_z, x_z, share_variance),
+            (y_z, x_z, _no_history_variance(columns)),
         ),
     )
+
+
+def _ratio_covariate_moments(columns: Columns) -> JointMoments:
+    """Numerator, denominator, the numerator before exposure, and the indicator of units without history."""
+    y_d, y_x, y_z = (columns[f"{name}_covariance"] for name in ("denominator", "covariate", "no_history"))
+    d_x, d_z = columns["denominator_covariate_covariance"], columns["denominator_no_history_covariance"]
+    x_z = columns["covariate_no_history_covariance"]
+    return _joint_moments(
+        columns["n_units"],
+        tuple(columns[name] for name in ("mean", "denominator_mean", "covariate_mean", "no_history_share")),
+        (
+            (columns["variance"], y_d, y_x, y_z),
+            (y_d, columns["denominator_variance"], d_x, d_z),
+            (y_x, d_x, columns["covariate_variance"], x_z),
+            (y_z, d_z, x_z, _no_history_variance(columns)),
+        ),
+    )
+
+
+def _no_history_variance(columns: Columns) -> Floats:
+    """An indicator's sample variance follows from its mean."""
+    n, share = columns["n_units"], columns["no_history_share"]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return share * (1 - share) * n / (n - 1)
 
 
 def _joint_moments(n: Floats, means: tuple[Floats, ...], covariances: tuple[tuple[Floats, ...], ...]) -> JointMoments:
@@ -85,17 +121,20 @@ def _joint_moments(n: Floats, means: tuple[Floats, ...], covariances: tuple[tupl
 ESTIMATORS: dict[str, Callable[[Columns, Columns], Estimate]] = {
     "welch": _welch,
     "welch_cuped": _welch_cuped,
+    "welch_lin": _welch_lin,
     "delta_ratio": _delta_ratio,
+    "delta_ratio_cuped": _adjusted_ratio(delta_ratio_cuped),
+    "delta_ratio_lin": _adjusted_ratio(delta_ratio_lin),
 }
 
 # Metric types whose value is 0 or 1 per unit.
 SHARE_TYPES = frozenset({"proportion", "retention"})
 
 # The estimator of a metric type by the adjustment asked for; "none" also where a metric has no covariate.
-_OF_MEANS = {"none": "welch", "cuped": "welch_cuped"}
+_OF_MEANS = {"none": "welch", "cuped": "welch_cuped", "lin": "welch_lin"}
 ESTIMATOR_OF_TYPE: dict[str, dict[str, str]] = {
     "mean": _OF_MEANS,
     "proportion": _OF_MEANS,
     "retention": _OF_MEANS,
-    "ratio": {"none": "delta_ratio"},
+    "ratio": {"none": "delta_ratio", "cuped": "delta_ratio_cuped", "lin": "delta_ratio_lin"},
 }
