@@ -54,8 +54,8 @@ def merge_small(baseline: MeanMoments, treatment: MeanMoments) -> tuple[MeanMome
     """Merge strata that expect fewer than 10 units in an arm into one; and that, if still too small, into the largest.
 
     Both arms' units together decide, split at the arms' ratio: an arm's own count would choose the strata that
-    randomisation left unbalanced, and merging those biases (coverage .888 of .95). Only what then has fewer than 2
-    units in an arm is merged for that reason. Returns the arms' moments, with n = 0 in strata merged away, and the
+    randomisation left unbalanced, and merging those biases. Only strata with fewer than 2 units in an arm are merged
+    for their own count. Returns the arms' moments, with n = 0 in strata merged away, and the
     number of strata merged per comparison.
     """
     baseline, treatment = _with_zeros(baseline), _with_zeros(treatment)
@@ -88,9 +88,11 @@ def _merged(arm: MeanMoments, group: NDArray[np.bool_], into: NDArray[np.bool_])
 def _whole(arm: MeanMoments) -> MeanMoments:
     """Moments of all strata together, 0 without units; the variance is 0 below 2 units."""
     n = arm.n.sum(axis=-1)
-    mean = np.sum(arm.n * arm.mean, axis=-1) / np.maximum(n, 1)
-    squares = np.maximum(arm.n - 1, 0) * arm.variance + arm.n * (arm.mean - mean[..., None]) ** 2
-    return MeanMoments(n, mean, squares.sum(axis=-1) / np.maximum(n - 1, 1), np.full(n.shape, np.nan))
+    with np.errstate(invalid="ignore", over="ignore"):
+        mean = np.sum(arm.n * arm.mean, axis=-1) / np.maximum(n, 1)
+        squares = np.maximum(arm.n - 1, 0) * arm.variance + arm.n * (arm.mean - mean[..., None]) ** 2
+        variance = squares.sum(axis=-1) / np.maximum(n - 1, 1)
+    return MeanMoments(n, mean, variance, np.full(n.shape, np.nan))
 
 
 def _with_zeros(arm: MeanMoments) -> MeanMoments:

@@ -83,7 +83,7 @@ def test_percentile_interval_by_hand() -> None:
     assert nineteen.lower_tail_p(3.2) == pytest.approx(0.85)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.002, 0.95), st.floats(-0.3, 0.3), st.floats(-0.16, 0.16))
 def test_tests_agree_with_intervals(seed: int, alpha: float, bias: float, acceleration: float) -> None:
     """Rounded replicates have ties, also with the null."""

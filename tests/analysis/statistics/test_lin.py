@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.statistics.cuped import cuped
@@ -86,6 +86,7 @@ def test_too_few_units_for_the_covariates_leave_welchs_test() -> None:
     assert result.difference.se == pytest.approx(plain.difference.se, rel=1e-14)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([2.0**-40, 0.5, 2.0**40]), st.integers(-50, 50))
 def test_unit_and_origin_of_covariates_and_order_of_arms_do_not_matter(seed: int, scale: float, shift: int) -> None:
     arms = [arm(np.random.default_rng([seed, i]), 25 + i, 0.2, 1 + i) for i in range(2)]
@@ -150,3 +151,38 @@ def test_coverage_of_a_proportion_its_relative_effect_and_size_of_a_margin() -> 
     beyond = relative_margin(result, np.asarray(1.0), np.asarray(-0.2))
     rejected = np.mean(beyond.value / beyond.se > 1.6449)
     assert 0.0407 <= rejected <= 0.0593
+
+
+@settings(deadline=None)
+@given(
+    st.tuples(
+        *[st.sampled_from([0, 1, 2, 3, 4, 1e6, 1e12, np.nan])] * 2,
+        *[st.sampled_from([0.0, 1e9, 1e15, 1e-300, -1e308, 1e308, np.nan, np.inf])] * 4,
+        *[st.sampled_from([0.0, 1.0, 5e-324, 1e300, 1e308, np.nan, np.inf, -1.0])] * 4,
+        st.floats(-1.5, 1.5),
+    )
+)
+def test_no_input_gives_half_a_result(drawn: tuple[float, ...]) -> None:
+    (n, m), means, variances, correlation = drawn[:2], drawn[2:6], drawn[6:10], drawn[10]
+    arms = []
+    with np.errstate(all="ignore"):
+        for i, units in enumerate((n, m)):
+            y, x = variances[2 * i : 2 * i + 2]
+            shared = correlation * np.sqrt(y) * np.sqrt(x)
+            covariance = np.array([[y, shared], [shared, x]])
+            arms.append(JointMoments(np.asarray(float(units)), np.array(means[2 * i : 2 * i + 2]), covariance))
+    for method in (lin, cuped):
+        difference = method(*arms).difference
+        figures = [difference.value, difference.se, difference.df]
+        assert np.isfinite(figures).all() == (difference.status == Status.OK)
+        assert np.isnan(figures).all() == (difference.status != Status.OK)
+
+
+def test_a_billion_units_around_a_billion() -> None:
+    """Means 1e9 and 1e9 + 2**-10 with unit variance, a covariate of correlation .8 in both arms: 64 % gone."""
+    covariance = np.array([[1, 0.8], [0.8, 1]])
+    arms = [JointMoments(np.asarray(1e9), np.array([1e9 + gap, 0.0]), covariance) for gap in (0, 2**-10)]
+    result = lin(*arms)
+    assert result.effect == 2**-10
+    assert result.difference.se == pytest.approx(np.sqrt(2 * 0.36e-9), rel=1e-8)
+    assert result.variance_reduction == pytest.approx(0.64, abs=1e-8)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.statistics.lin import lin
@@ -123,6 +123,7 @@ def test_undefined_estimates_say_why(baseline: MeanMoments, treatment: MeanMomen
     assert np.isnan(result.difference.se)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32 - 1), st.permutations(range(5)))
 def test_order_of_strata_and_arms_does_not_matter(seed: int, order: list[int]) -> None:
     rng = np.random.default_rng(seed)
@@ -134,6 +135,21 @@ def test_order_of_strata_and_arms_does_not_matter(seed: int, order: list[int]) -
     ).estimate
     np.testing.assert_allclose(moved.effect, -plain.effect, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(moved.difference.se, plain.difference.se, rtol=1e-9)
+
+
+@settings(deadline=None)
+@given(
+    st.tuples(
+        *[st.lists(st.sampled_from([0, 1, 2, 30, 1e12, np.nan]), min_size=3, max_size=3)] * 2,
+        *[st.lists(st.sampled_from([0.0, 1e9, 1e15, -1e308, 1e308, np.nan, np.inf]), min_size=3, max_size=3)] * 2,
+        *[st.lists(st.sampled_from([0.0, 1.0, 5e-324, 1e308, np.nan, np.inf, -1.0]), min_size=3, max_size=3)] * 2,
+    )
+)
+def test_no_input_gives_half_a_result(drawn: tuple[list[float], ...]) -> None:
+    difference = post_stratified(moments(*drawn[0::2]), moments(*drawn[1::2])).estimate.difference
+    figures = [difference.value, difference.se, difference.df]
+    assert np.isfinite(figures).all() == (difference.status == Status.OK)
+    assert np.isnan(figures).all() == (difference.status != Status.OK)
 
 
 @pytest.mark.parametrize(("units", "strata"), [((300, 150), 4), ((150, 150), 12)])
