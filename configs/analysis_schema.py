@@ -26,9 +26,8 @@ class AlwaysValid(Entity):
     planned_units: Annotated[int, Field(ge=2)] | None = Field(
         None, description="Units over all variants at which intervals are narrowest; default minimum_units × variants."
     )
-    burn_in: int = Field(
-        100, ge=2, description="Units, and of a share events and non-events, in each arm before it starts."
-    )
+    burn_in: int = Field(100, ge=2, description="Events and non-events of a share in each arm before it starts.")
+    burn_in_units: int = Field(1000, ge=2, description="Units in each arm before any other metric starts.")
 
 
 class GroupSequential(Entity):

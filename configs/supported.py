@@ -9,7 +9,6 @@ Finding = tuple[Location, str]
 
 EXPERIMENT_TYPES = ("ab", "multivariate", "rollout")
 RULES = ("risk_aware", "clear_signals")
-CORRECTIONS = ("none", "bonferroni", "holm", "hochberg", "benjamini_hochberg", "benjamini_yekutieli")
 ADJUSTMENTS = ("cuped", "lin", "none")
 
 
@@ -40,7 +39,6 @@ def unsupported_in_experiment(experiment: Experiment) -> Iterator[Finding]:
     analysis = experiment.analysis
     choices: tuple[tuple[Location, str, tuple[str, ...]], ...] = (
         (("type",), experiment.type, EXPERIMENT_TYPES),
-        (("analysis", "correction"), analysis.correction, CORRECTIONS),
         (("analysis", "adjustment"), analysis.adjustment, ADJUSTMENTS),
         (("decision", "rule"), experiment.decision.rule, RULES),
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.scorecard.best import probability_best
 from analysis.scorecard.columns import NO_COVARIATE, typed_frame
 from analysis.scorecard.comparisons import (
     COVARIATE_MOMENTS,
@@ -69,7 +70,7 @@ def scorecard(
             "confidence_level": 1 - rows["alpha"],
             "significant": _significance(results["p_value_adjusted"], rows["alpha"].to_numpy()),
             "is_futile": pd.arrays.BooleanArray(results["is_futile"] > 0, np.isnan(results["is_futile"])),
-            "probability_best": np.full(len(rows), np.nan),
+            "probability_best": probability_best(rows, results),
             "method": method_names(rows),
             "relative_method": np.where(results["is_fieller"] > 0, "fieller", "delta"),
             "projected_date": projected_dates(rows, results, n),

@@ -27,6 +27,7 @@ def comparison_designs(rows: pd.DataFrame, estimate: Estimate, schedules: Schedu
         n=base.n + estimate.treatment.n,
         rho2=_rho2(rows),
         burn_in=rows["burn_in"].to_numpy(),
+        burn_in_units=rows["burn_in_units"].to_numpy(),
         schedule=rows["schedule"].to_numpy(),
         look=np.where(rows["is_look"], rows["look"].fillna(0), 0).astype(np.int64) - 1,
         schedules=schedules,

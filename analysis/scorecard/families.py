@@ -5,8 +5,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.scorecard.inference import Arrays, Compared
+from analysis.scorecard.plan import DUNNETT
+from analysis.statistics.alternative import Alternative
+from analysis.statistics.dunnett import dunnett, dunnett_interval_alpha
 from analysis.statistics.multiplicity import CORRECTIONS
-from analysis.statistics.status import Status
+from analysis.statistics.status import Floats, Status
 
 ADJUSTED = ("p_value_adjusted", "ci_low_adjusted", "ci_high_adjusted", "confidence_level_adjusted")
 
@@ -36,6 +39,9 @@ def adjust(rows: pd.DataFrame, results: Arrays, compared: list[Compared]) -> Arr
             family = rows["family"].to_numpy()[index]
             adjusted[index] = CORRECTIONS[correction].adjust(p[index], family)
             interval_alpha[index] = CORRECTIONS[correction].interval_alpha(p[index], family, alpha[index])
+    many = np.flatnonzero(rows["family_correction"] == DUNNETT)
+    if many.size:
+        adjusted[many], interval_alpha[many] = _dunnett(rows.iloc[many], results, many)
     level = np.where(is_one_sided, 2 * interval_alpha, interval_alpha)
     low, high, confidence = (np.full(len(rows), np.nan) for _ in range(3))
     for one in compared:
@@ -48,3 +54,15 @@ def adjust(rows: pd.DataFrame, results: Arrays, compared: list[Compared]) -> Arr
         "ci_high_adjusted": np.where(is_tested, high, np.nan),
         "confidence_level_adjusted": confidence,
     }
+
+
+def _dunnett(rows: pd.DataFrame, results: Arrays, index: NDArray[np.intp]) -> tuple[Floats, Floats]:
+    """Adjusted p-values and interval alphas: a metric's treatments are one set of arms, a family has several."""
+    family = rows["family"].to_numpy()
+    arms = rows.groupby(["family", "metric_id"], sort=False).ngroup().to_numpy(dtype=np.int64)
+    effect, se, df, load = (results[name][index] for name in ("effect", "effect_se", "df", "loading"))
+    t, two_sided = effect / se, Alternative.TWO_SIDED
+    alpha = rows["alpha"].to_numpy()
+    return dunnett(t, df, load, arms, family, two_sided), dunnett_interval_alpha(
+        df, load, arms, family, alpha, two_sided
+    )

@@ -10,6 +10,7 @@ from analysis.scorecard.designs import about_margin, comparison_designs
 from analysis.scorecard.relative import relative_results
 from analysis.statistics import non_inferiority
 from analysis.statistics.design import Design
+from analysis.statistics.dunnett import loading
 from analysis.statistics.estimate import Contrast, Estimate
 from analysis.statistics.inference import INFERENCES, Inference
 from analysis.statistics.registry import ESTIMATORS, Columns
@@ -51,7 +52,9 @@ NUMBERS = (
     "effect",
     "effect_se",
     "effect_se_pooled",
-    "baseline_variance_share",
+    "loading",
+    "baseline_se",
+    "treatment_se",
     "df",
     "effect_relative",
     "variance_reduction",
@@ -125,7 +128,9 @@ def _inferred(rows: pd.DataFrame, one: Compared) -> Arrays:
         "effect": estimate.effect,
         "effect_se": difference.se,
         "effect_se_pooled": estimate.pooled_se,
-        "baseline_variance_share": estimate.baseline.adjusted_variance / difference.se**2,
+        "loading": loading(estimate),
+        "baseline_se": np.where(estimate.status == Status.OK, np.sqrt(estimate.baseline.adjusted_variance), np.nan),
+        "treatment_se": np.where(estimate.status == Status.OK, np.sqrt(estimate.treatment.adjusted_variance), np.nan),
         "df": difference.df,
         "ci_low": ci.low,
         "ci_high": ci.high,

@@ -35,6 +35,7 @@ PLAN_COLUMNS: dict[str, str] = {
     "equivalence_margin_type": "str",
     "planned_n": "float64",
     "burn_in": "float64",
+    "burn_in_units": "float64",
     "start_date": "datetime64[us]",
     "first_mature_date": "datetime64[us]",
     "final_date": "datetime64[us]",
@@ -55,6 +56,7 @@ PLAN_COLUMNS: dict[str, str] = {
 
 # Segments are exploratory: the false discovery rate suffices, by the procedure that the method's p-values allow.
 SEGMENT_CORRECTIONS = {"always_valid": "benjamini_yekutieli", "group_sequential": "bonferroni"}
+DUNNETT = "dunnett"
 FALSE_DISCOVERY_RATE = frozenset({"benjamini_hochberg", "benjamini_yekutieli"})
 
 
@@ -153,6 +155,7 @@ def _sequential(analysis: Analysis) -> dict[str, Any]:
     options = analysis.group_sequential
     return {
         "burn_in": analysis.always_valid.burn_in if analysis.always_valid else np.nan,
+        "burn_in_units": analysis.always_valid.burn_in_units if analysis.always_valid else np.nan,
         "look_dates": options.looks if options else (),
         "spending": options.spending if options else "",
         "spending_gamma": options.gamma if options else np.nan,
@@ -206,6 +209,6 @@ def _problem(experiment: Experiment, metric_id: str, metric: Metric | None) -> s
         return f"metric type {metric.type} has no estimator; known are {', '.join(ESTIMATOR_OF_TYPE)}"
     if experiment.analysis.method not in INFERENCES:
         return f"analysis method {experiment.analysis.method} is unknown; known are {', '.join(INFERENCES)}"
-    if experiment.analysis.correction not in CORRECTIONS:
+    if experiment.analysis.correction not in (*CORRECTIONS, DUNNETT):
         return f"correction {experiment.analysis.correction} is unknown; known are {', '.join(CORRECTIONS)}"
     return ""

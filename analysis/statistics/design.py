@@ -14,9 +14,9 @@ class Design:
     """How each comparison is tested, in arrays over comparisons; NaN where a method does not ask.
 
     `alpha` is the two-sided level. `n` counts the units that the contrast is made of; `rho2` tunes a
-    confidence sequence over them. `burn_in` is the number of units (of a share: events and non-events) that
-    each arm needs. `schedule` is a row of `schedules` and `look` a column, -1 where no look is taken. The
-    prior is normal, of the contrast's own value; an infinite `prior_sd` is flat. `rope` is the half-width of
+    confidence sequence over them. A share needs `burn_in` events and non-events in each arm, another metric
+    `burn_in_units` units. `schedule` is a row of `schedules` and `look` a column, -1 where no look is taken.
+    The prior is normal, of the contrast's own value, flat if its sd is infinite; `rope` is the half-width of
     practical equivalence.
     """
 
@@ -25,6 +25,7 @@ class Design:
     n: Floats
     rho2: Floats
     burn_in: Floats
+    burn_in_units: Floats
     schedule: NDArray[np.int64]
     look: NDArray[np.int64]
     schedules: Schedules

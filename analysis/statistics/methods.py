@@ -32,8 +32,9 @@ def always_valid_interval(contrast: Contrast, design: Design) -> Interval:
 
 def burning_in(estimate: Estimate, design: Design) -> Codes:
     """BURN_IN where an arm has too few units, or of a share too few events or non-events; else OK."""
-    needed = design.burn_in
-    reached = sequence.burn_in_reached(estimate.baseline, estimate.treatment, design.is_share, needed, needed)
+    reached = sequence.burn_in_reached(
+        estimate.baseline, estimate.treatment, design.is_share, design.burn_in, design.burn_in_units
+    )
     return np.where(reached, np.int8(Status.OK), np.int8(Status.BURN_IN))
 
 

@@ -34,9 +34,6 @@ units:
      "2: isn't built yet: type 'switchback'; use one of ab, multivariate, rollout"),
     (EXPERIMENT, "  minimum_days: 14", "  adjustment: post_stratification",
      "23: isn't built yet: analysis.adjustment 'post_stratification'; use one of cuped, lin, none"),
-    (EXPERIMENT, "  minimum_days: 14", "  correction: dunnett",
-     "23: isn't built yet: analysis.correction 'dunnett'; use one of none, bonferroni, holm, hochberg, "
-     "benjamini_hochberg, benjamini_yekutieli"),
     (EXPERIMENT, "{from: 2026-10-05, weights: {control: 0.5, free: 0.5}}",
      "{from: 2026-10-05, weights: {control: 0.9, free: 0.1}}",
      "15: isn't built yet: weights that change during an experiment; start a new experiment instead"),

@@ -7,8 +7,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from analysis.scorecard import scorecard
+from analysis.statistics import confidence_sequence
+from analysis.statistics.estimate import Contrast
+from analysis.statistics.group_sequential.boundaries import boundaries
+from analysis.statistics.group_sequential.stagewise import stagewise
+from analysis.statistics.proportions import newcombe
+from analysis.statistics.spending import obrien_fleming
 from configs.load import load_config
 from configs.schema import Config
 
@@ -159,3 +166,178 @@ def test_day_by_day_is_all_at_once_to_the_last_bit(
         new = scorecard(day, config.experiments, config.metrics, not_blocked, history=history)
         history = pd.concat([history, new], ignore_index=True)
     pd.testing.assert_frame_equal(history, at_once, check_exact=True)
+
+
+@pytest.fixture
+def scored(configured: Callable, not_blocked: pd.DataFrame) -> Callable[..., pd.DataFrame]:
+    """The scorecard of some lines of `analysis`."""
+
+    def run(analysis: str, moments: pd.DataFrame | None = None, **given: str) -> pd.DataFrame:
+        config = configured(analysis, **given)
+        return scorecard(days() if moments is None else moments, config.experiments, config.metrics, not_blocked)
+
+    return run
+
+
+def effect_of(row: pd.Series) -> Contrast:
+    """The effect of a row with many units, as arrays of one comparison."""
+    return Contrast(*(np.array([x]) for x in (row["effect"], row["effect_se"], 1e9)), np.zeros(1, dtype=np.int8))
+
+
+def test_always_valid_is_the_running_minimum_of_the_sequence(scored: Callable) -> None:
+    rows = of(scored("method: always_valid\nalways_valid: {planned_units: 8000}"), "conversion")
+    tuned = confidence_sequence.best_rho2(8000, 0.05)
+    n = (rows["n_baseline"] + rows["n_treatment"]).to_numpy(dtype=float)
+    z = (rows["effect"] / rows["effect_se"]).to_numpy()
+    k = n * tuned
+    p = np.minimum.accumulate(np.minimum(1, np.sqrt(1 + k) * np.exp(-(z**2) * k / (k + 1) / 2))[1:])
+    # 400 units an arm on the first day hold fewer than 100 events in one of them.
+    assert (rows["status"].iloc[0], rows["p_value"].isna().iloc[0]) == ("burn_in", True)
+    np.testing.assert_allclose(rows["p_value"].iloc[1:], p, rtol=1e-9)
+    assert set(rows["status"].iloc[1:]) <= {"ok", "skewed"}
+    excludes = (rows["ci_low"] > 0) | (rows["ci_high"] < 0)
+    assert (excludes == (rows["p_value"] <= 0.05)).iloc[1:].all()
+    assert rows["method"].iloc[-1] == "welch always_valid"
+    assert (rows["ci_low"].dropna().diff().dropna() >= 0).all()
+    assert (rows["ci_high"].dropna().diff().dropna() <= 0).all()
+
+
+def test_always_valid_marks_open_ended_metrics_and_runs_nothing_on(scored: Callable) -> None:
+    moments = days(metrics=("conversion", "lifetime", "visits"))
+    rows = of(scored("method: always_valid", moments, secondary="lifetime"), "lifetime")
+    last = rows.iloc[-1]
+    rho2 = confidence_sequence.best_rho2(2000, 0.05)
+    expected = confidence_sequence.two_sided_p(effect_of(last), last["n_baseline"] + last["n_treatment"], rho2)
+    assert last["status"] == "open_ended"
+    assert last["p_value"] == pytest.approx(expected[0], rel=1e-9)
+
+
+def test_the_projected_date_is_where_the_sequence_excludes_no_effect(scored: Callable) -> None:
+    rows = of(scored("method: always_valid\nalways_valid: {planned_units: 8000}", days(lift=0.02)), "conversion")
+    row = rows[rows["projected_date"].notna() & (rows["p_value"] > 0.05)].iloc[0]
+    days_ahead = (row["projected_date"] - row.name).days
+    rho2 = confidence_sequence.best_rho2(8000, 0.05)
+    n = float(row["n_baseline"] + row["n_treatment"])
+    for ahead, significant in ((days_ahead - 1, False), (days_ahead, True)):
+        later = n + 2 * DAILY * ahead
+        contrast = Contrast(*(np.array([x]) for x in (row["effect"], row["effect_se"] * np.sqrt(n / later), 1e9, 0)))
+        assert (confidence_sequence.two_sided_p(contrast, later, rho2)[0] <= 0.05) == significant
+
+
+def test_group_sequential_rejects_where_the_boundary_is_crossed(scored: Callable) -> None:
+    options = "group_sequential: {planned_units: 11200, looks: [2026-10-05, 2026-10-09], futility_spending: pocock}"
+    rows = of(scored(f"method: group_sequential\ncorrection: bonferroni\n{options}"), "conversion")
+    looks = [pd.Timestamp("2026-10-05"), pd.Timestamp("2026-10-09"), pd.Timestamp("2026-10-15")]
+    fractions = [4 / 14, 8 / 14, 1.0]
+    assert rows["information_fraction"].dropna().unique().tolist() == pytest.approx(fractions)
+    assert rows["look"].dropna().unique().tolist() == [1, 2, 3]
+    bound = boundaries([fractions], 0.05, obrien_fleming, ends=True).upper[0]
+    np.testing.assert_allclose(rows.loc[looks, "critical_value"], bound, atol=1.1e-4)
+    z = rows["effect"] / rows["effect_se"]
+    crossed = (z.loc[looks].abs() >= bound).cummax()
+    assert (rows.loc[looks, "p_value"] <= 0.05).tolist() == crossed.tolist()
+    assert rows["status"].iloc[0] == "no_look"
+    between = rows.loc["2026-10-06"]
+    assert (between["status"], between["p_value"]) == ("ok", rows.loc["2026-10-05", "p_value"])
+    assert "no look at this date" in between["reason"]
+    assert rows.loc[looks, "is_futile"].notna().all()
+    assert rows["is_futile"].isna().sum() == len(rows) - 3
+
+
+def test_group_sequential_ends_with_stagewise_inference(scored: Callable) -> None:
+    options = "group_sequential: {planned_units: 11200, looks: [2026-10-05, 2026-10-09]}"
+    rows = of(scored(f"method: group_sequential\ncorrection: bonferroni\n{options}", days(lift=0.0)), "conversion")
+    last = rows.iloc[-1]
+    bounds = boundaries([[4 / 14, 8 / 14, 1.0]], 0.05, obrien_fleming, ends=True)
+    found = stagewise(effect_of(last), bounds, np.array([0]), np.array([2]))
+    assert rows["p_value_stagewise"].notna().sum() == 1
+    assert last["p_value_stagewise"] == pytest.approx(found.p_value[0], rel=1e-5)
+    assert last["effect_median_unbiased"] == pytest.approx(found.median_unbiased[0], rel=1e-5)
+    assert last["stagewise_ci_low"] < last["effect_median_unbiased"] < last["stagewise_ci_high"]
+
+
+def test_bayesian_rows_are_posteriors(scored: Callable) -> None:
+    options = "bayesian: {prior: informative, prior_mean: 0.01, prior_sd: 0.05, rope: 0.02}"
+    card = scored(f"method: bayesian\n{options}").set_index(["metric_id", "as_of_date"])
+    row = card.loc[("revenue", pd.Timestamp("2026-10-15"))]
+    base, se = row["baseline_mean"], row["effect_se"]
+    precision = 1 / se**2 + 1 / (0.05 * base) ** 2
+    mean = (row["effect"] / se**2 + 0.01 * base / (0.05 * base) ** 2) / precision
+    posterior = stats.norm(mean, precision**-0.5)
+    assert (row["posterior_mean"], row["posterior_sd"]) == pytest.approx((mean, precision**-0.5), rel=1e-9)
+    assert row["probability_better"] == pytest.approx(posterior.sf(0), rel=1e-9)
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx(posterior.interval(0.95), rel=1e-9)
+    assert row["p_value"] == pytest.approx(2 * min(posterior.cdf(0), posterior.sf(0)), rel=1e-9)
+    assert row["p_value_deterioration"] == pytest.approx(posterior.sf(0), rel=1e-9)
+    rope = posterior.cdf(0.02 * base) - posterior.cdf(-0.02 * base)
+    assert row["probability_equivalent"] == pytest.approx(rope, rel=1e-9)
+    z = mean * np.sqrt(precision)
+    loss = (stats.norm.pdf(z) - z * stats.norm.sf(z)) / np.sqrt(precision)
+    assert row["expected_loss"] == pytest.approx(loss, rel=1e-6)
+    assert row["expected_loss_relative"] == pytest.approx(loss / base, rel=1e-6)
+
+
+def test_bayesian_shares_are_beta_binomial(scored: Callable) -> None:
+    row = of(scored("method: bayesian"), "conversion").iloc[0]
+    rng = np.random.default_rng(1)
+    draws = [
+        rng.beta(1 + n * mean, 1 + n * (1 - mean), 400_000)
+        for n, mean in ((row["n_baseline"], row["baseline_mean"]), (row["n_treatment"], row["treatment_mean"]))
+    ]
+    better = (draws[1] > draws[0]).mean()
+    assert row["probability_better"] == pytest.approx(better, abs=5 * np.sqrt(0.25 / 400_000))
+    assert row["probability_best"] == pytest.approx(row["probability_better"], abs=0.01)
+
+
+def test_lin_adjusts_with_a_slope_for_each_arm(scored: Callable) -> None:
+    moments = days(n_days=3)
+    row = of(scored("adjustment: lin", moments), "revenue").iloc[-1]
+    last = moments[moments["as_of_date"] == moments["as_of_date"].max()]
+    control, fast = (
+        last[(last["metric_id"] == "revenue") & (last["variant_id"] == arm)].iloc[0] for arm in ("control", "fast")
+    )
+    theta = {arm["variant_id"]: arm["covariate_covariance"] / arm["covariate_variance"] for arm in (control, fast)}
+    common = (theta["control"] + theta["fast"]) / 2
+    gap = fast["covariate_mean"] - control["covariate_mean"]
+    assert row["method"] == "welch_lin"
+    assert row["effect"] == pytest.approx(fast["mean"] - control["mean"] - common * gap, rel=1e-9)
+
+
+def test_one_sided_improvement(scored: Callable) -> None:
+    """Holm over one primary: the adjusted p-value is the one-sided one, the interval that at twice alpha."""
+    row = of(scored("alternative: improvement"), "conversion").iloc[-1]
+    assert row["p_value_adjusted"] == row["p_value_improvement"] == pytest.approx(row["p_value"] / 2, rel=1e-9)
+    assert row["confidence_level_adjusted"] == pytest.approx(0.9)
+    assert row["ci_low"] < row["ci_low_adjusted"] < row["effect"]
+    assert row["alternative"] == "improvement"
+
+
+def test_equivalence_is_the_worse_of_two_one_sided_tests(scored: Callable) -> None:
+    row = of(scored("equivalence: [{metric: revenue, absolute_margin: 0.5}]", days(lift=0.01)), "revenue").iloc[-1]
+    worse = max(
+        stats.t.sf((0.5 + row["effect"]) / row["effect_se"], row["n_baseline"] * 2),
+        stats.t.sf((0.5 - row["effect"]) / row["effect_se"], row["n_baseline"] * 2),
+    )
+    assert row["p_value_equivalence"] == pytest.approx(worse, rel=1e-2)
+    assert (row["equivalence_margin"], row["equivalence_margin_type"]) == (0.5, "absolute")
+
+
+def test_newcombe_intervals_and_their_p_value_agree(scored: Callable) -> None:
+    rows = of(scored("proportion_interval: newcombe"), "conversion")
+    row = rows.iloc[0]
+    n = (row["n_baseline"], row["n_treatment"])
+    ends = newcombe(n[0], row["baseline_mean"], n[1], row["treatment_mean"], 0.05)
+    assert row["method"] == "welch newcombe"
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((float(ends.low), float(ends.high)), rel=1e-12)
+    at_p = newcombe(n[0], row["baseline_mean"], n[1], row["treatment_mean"], row["p_value"])
+    assert min(abs(float(at_p.low)), abs(float(at_p.high))) < 1e-12
+
+
+@pytest.mark.parametrize(("option", "method"), [("auto", "fieller"), ("delta", "delta"), ("fieller", "fieller")])
+def test_a_weak_baseline_gets_fieller(scored: Callable, option: str, method: str) -> None:
+    moments = days(n_days=2)
+    moments.loc[moments["metric_id"] == "revenue", "mean"] -= moments["mean"][1] - 1.5
+    card = scored(f"relative_interval: {option}\ncovariate_adjustment: false", moments)
+    row = of(card, "revenue").iloc[0]
+    assert row["relative_method"] == method
+    assert (row["status"] == "weak_baseline") == ("weak baseline" in row["reason"])
