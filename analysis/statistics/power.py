@@ -75,7 +75,50 @@ def mean_sample_size(
         return mean_power(effect, variance_baseline, variance_treatment, n, n * ratio, alpha, sides)
 
     smallest = 2 / np.minimum(ratio, 1.0)
-    return _smallest(reached, power, smallest * (1 + 1e-9), np.full(np.shape(ratio), _LARGEST_N))
+    return smallest_on_log_scale(reached, power, smallest * (1 + 1e-9), np.full(np.shape(ratio), _LARGEST_N))
+
+
+def proportion_power(
+    share_baseline: ArrayLike,
+    share_treatment: ArrayLike,
+    n_baseline: ArrayLike,
+    n_treatment: ArrayLike,
+    alpha: ArrayLike,
+    sides: ArrayLike = 2,
+) -> Floats:
+    """Power of the normal test of two shares with pooled variance; with equal arms R's `power.prop.test`.
+
+    The rejections on the wrong side are not counted. Reference: Fleiss, Levin, Paik 2003, eq. 4.14.
+    """
+    p_b, p_t, n_b, n_t = (
+        np.asarray(x, dtype=float) for x in (share_baseline, share_treatment, n_baseline, n_treatment)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled = (n_b * p_b + n_t * p_t) / (n_b + n_t)
+        null_se = np.sqrt(pooled * (1 - pooled) * (1 / n_b + 1 / n_t))
+        se = np.sqrt(p_b * (1 - p_b) / n_b + p_t * (1 - p_t) / n_t)
+        return ndtr((np.abs(p_t - p_b) - _critical(alpha, sides) * null_se) / se)
+
+
+def proportion_sample_size(
+    share_baseline: ArrayLike,
+    share_treatment: ArrayLike,
+    alpha: ArrayLike,
+    power: ArrayLike,
+    *,
+    treatment_per_baseline: ArrayLike = 1.0,
+    sides: ArrayLike = 2,
+) -> Floats:
+    """Units of the baseline that the pooled test of two shares needs.
+
+    The scorecard's own test does not pool: for its plan take `mean_sample_size` with variances p(1 − p).
+    """
+    ratio = np.asarray(treatment_per_baseline, dtype=float)
+
+    def reached(n: Floats) -> Floats:
+        return proportion_power(share_baseline, share_treatment, n, n * ratio, alpha, sides)
+
+    return smallest_on_log_scale(reached, power, 1 / np.minimum(ratio, 1.0), np.full(np.shape(ratio), _LARGEST_N))
 
 
 def mean_detectable_effect(
@@ -97,7 +140,7 @@ def mean_detectable_effect(
     def reached(effect: Floats) -> Floats:
         return mean_power(effect, variance_baseline, variance_treatment, n_baseline, n_treatment, alpha, sides)
 
-    return _smallest(reached, power, se * 1e-6, se * 1e4)
+    return smallest_on_log_scale(reached, power, se * 1e-6, se * 1e4)
 
 
 def _noncentral_t(t: Floats, df: Floats, noncentrality: Floats) -> Floats:
@@ -111,15 +154,24 @@ def _critical(alpha: ArrayLike, sides: ArrayLike) -> Floats:
     return -ndtri(np.asarray(alpha, dtype=float) / np.asarray(sides))
 
 
-def _smallest(reached: Callable[[Floats], Floats], target: ArrayLike, low: ArrayLike, high: ArrayLike) -> Floats:
-    """The smallest x in [low, high] with reached(x) ≥ target, by bisection of log x; NaN where none is."""
+def smallest_on_log_scale(
+    reached: Callable[[Floats], Floats],
+    target: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    halvings: int = _HALVINGS,
+) -> Floats:
+    """The smallest x in [low, high] with reached(x) ≥ target, by bisection of log x; NaN where none is.
+
+    `reached` must not fall as x grows.
+    """
     goal = np.asarray(target, dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
         start, end = np.log(np.asarray(low, dtype=float)), np.log(np.asarray(high, dtype=float))
     shape = np.broadcast_shapes(np.shape(reached(np.exp(end))), goal.shape, start.shape)
     left, right = (np.array(np.broadcast_to(x, shape), dtype=float) for x in (start, end))
     possible = reached(np.exp(right)) >= goal
-    for _ in range(_HALVINGS):
+    for _ in range(halvings):
         middle = (left + right) / 2
         enough = reached(np.exp(middle)) >= goal
         left, right = np.where(enough, left, middle), np.where(enough, middle, right)

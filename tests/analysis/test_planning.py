@@ -10,7 +10,11 @@ import pytest
 from scipy.special import ndtri
 from scipy.stats import binom
 
-from analysis.planning import PLAN_COLUMNS, plan
+from analysis.planning import PLAN_COLUMNS, plan, power_curves
+from analysis.statistics import spending
+from analysis.statistics.confidence_sequence import best_rho2, unit_margin
+from analysis.statistics.group_sequential.boundaries import boundaries
+from analysis.statistics.group_sequential.design import planned_inflation
 from analysis.statistics.power import mean_power, mean_sample_size
 from configs.schema import Experiment, Metric
 
@@ -183,3 +187,117 @@ def test_the_units_planned_for_a_share_at_a_level_give_the_binomial_test_its_pow
     n = int(row["n_treatment"])
     proven_up_to = binom.ppf(0.05, n, 0.01) - 1
     assert binom.cdf(proven_up_to, n, share) == pytest.approx(row["power"], abs=0.025)
+
+
+GOALS = {"primary": ["revenue", "conversion"], "guardrail": [{"metric": "latency", "non_inferiority_margin": 0.04}]}
+
+
+def test_clear_signals_plans_every_goal_at_the_full_alpha() -> None:
+    """1 − (.2 − .025)/(2 + 1) = .94167, two-sided .05 however many goals."""
+    subject = experiment(metrics=GOALS, decision={"rule": "clear_signals"})
+    rows = plan(subject, METRICS, HISTORY, 1_000).set_index("metric_id")
+    assert rows["power"].tolist() == pytest.approx([1 - 0.175 / 3] * 3)
+    assert rows["alpha"].tolist() == [0.05] * 3
+    assert rows["test"].tolist() == ["superiority", "superiority", "non_inferiority"]
+    assert rows.loc["revenue", "n_baseline"] == pytest.approx(
+        2 * (ndtri(0.975) + ndtri(1 - 0.175 / 3)) ** 2 * 540, abs=2.5
+    )
+
+
+def test_do_no_harm_plans_goals_against_their_margins() -> None:
+    subject = experiment(metrics=GOALS, decision={"rule": "do_no_harm"})
+    rows = plan(subject, METRICS, HISTORY, 1_000).set_index("metric_id")
+    assert rows["test"].tolist() == ["non_inferiority"] * 3
+    assert rows["power"].tolist() == pytest.approx([1 - 0.175 / 3] * 3)
+    assert rows.loc["latency", "status"] == "ok"
+    assert rows.loc["revenue", "status"] == "no_planning_effect"
+
+
+def test_a_quantile_is_planned_with_its_asymptotic_variance() -> None:
+    """The median of a standard normal: (1/4)/φ(0)² = π/2 times the mean's units."""
+    median = Metric(
+        id="median_time", type="quantile", quantile=0.5, source="s", event="e", aggregate="sum", measure="m"
+    )
+    history = pd.DataFrame([("median_time", 20.0, 900 * math.pi / 2, 0.0)], columns=HISTORY.columns)
+    rows = plan(experiment(metrics={"primary": ["median_time"]}), {"median_time": median}, history, 1_000)
+    assert rows.loc[0, "n_baseline"] == pytest.approx(2 * (ndtri(0.975) + ndtri(0.825)) ** 2 * 450 * math.pi, abs=2.5)
+
+
+def test_a_bayesian_goal_is_planned_one_sided() -> None:
+    subject = experiment(analysis={"method": "bayesian", "minimum_detectable_effect": 0.05})
+    assert only(subject, "revenue")["n_baseline"] == pytest.approx(2 * (ndtri(0.95) + ndtri(0.825)) ** 2 * 540, abs=2.5)
+
+
+SEQUENTIAL = {
+    "always_valid": {"method": "always_valid", "always_valid": {"planned_units": 20_000}},
+    "group_sequential": {"method": "group_sequential", "group_sequential": {"planned_units": 20_000}},
+    "pocock": {"method": "group_sequential", "group_sequential": {"planned_units": 20_000, "spending": "pocock"}},
+}
+
+
+def sequential(name: str, **changes: Any) -> Experiment:
+    return experiment(analysis={"minimum_detectable_effect": 0.05} | SEQUENTIAL[name], **changes)
+
+
+def test_group_sequential_needs_the_fixed_size_times_its_inflation() -> None:
+    for name, function in (("group_sequential", spending.obrien_fleming), ("pocock", spending.pocock)):
+        fixed = 2 * (ndtri(0.975) + ndtri(0.825)) ** 2 * 540
+        inflation = planned_inflation(28, 0.05, 0.825, function)[0]
+        assert only(sequential(name), "revenue")["n_baseline"] == pytest.approx(fixed * inflation, rel=1e-4, abs=1)
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_sequential_sizes_powers_and_effects_agree(name: str) -> None:
+    needed = only(sequential(name), "revenue")["n_total"]
+    row = only(sequential(name), "revenue", needed / 28)
+    assert row["planned_power"] == pytest.approx(0.825, abs=1e-4)
+    assert row["detectable_effect"] == pytest.approx(row["planned_effect"], rel=1e-3)
+    assert needed > only(experiment(), "revenue")["n_total"]
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_the_planned_size_gives_the_planned_power_over_all_looks(name: str) -> None:
+    """4,000 experiments, 28 daily looks by the scorecard's own boundaries; power .825 within 2 points and 3.29 SE."""
+    needed = only(sequential(name), "revenue")["n_total"]
+    runs, days = 4_000, 28
+    n = needed / days * np.arange(1, days + 1)
+    drift = 1.0 / np.sqrt(540 * 4 / needed)
+    steps = np.random.default_rng(3).normal(drift / days, 1 / np.sqrt(days), (runs, days))
+    z = np.cumsum(steps, axis=1) / np.sqrt(np.arange(1, days + 1) / days)
+    if name == "always_valid":
+        upper = unit_margin(n, best_rho2(20_000, 0.05), 0.05) * np.sqrt(n)
+    else:
+        function = spending.pocock if name == "pocock" else spending.obrien_fleming
+        upper = boundaries(np.arange(1, days + 1)[None, :] / days, 0.05, function).upper[0]
+    assert (z > upper).any(axis=1).mean() == pytest.approx(0.825, abs=0.02 + 3.29 * math.sqrt(0.825 * 0.175 / runs))
+
+
+def test_sequential_guardrails_are_one_sided() -> None:
+    roles = {"primary": ["revenue"], "guardrail": [{"metric": "latency", "absolute_margin": 0.2}]}
+    row = only(sequential("group_sequential", metrics=roles), "latency")
+    inflation = planned_inflation(28, 0.05, 0.9125, spending.obrien_fleming, sides=1)[0]
+    fixed = (ndtri(0.95) + ndtri(0.9125)) ** 2 * 8 / 0.2**2
+    assert row["n_baseline"] == pytest.approx(fixed * inflation, rel=1e-3, abs=1)
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_what_cannot_be_planned_says_why_also_sequentially(name: str) -> None:
+    row = plan(sequential(name), METRICS, HISTORY.iloc[:1], 1_000).iloc[0]
+    assert row["status"] == "no_history"
+    assert np.isnan([row["n_total"], row["planned_power"], row["detectable_effect"]]).all()
+
+
+@pytest.mark.parametrize("name", [None, *SEQUENTIAL])
+def test_power_curves_rise_to_the_planned_power_at_the_needed_day(name: str | None) -> None:
+    subject = experiment() if name is None else sequential(name)
+    curve = power_curves(subject, METRICS, HISTORY, 1_000)
+    needed = only(subject, "revenue")
+    assert curve["power"].is_monotonic_increasing
+    assert set(curve["planned_power"]) == {needed["power"]}
+    reached = float(np.interp(needed["n_total"], curve["n_total"], curve["power"]))
+    assert reached == pytest.approx(needed["power"], abs=0.01)
+    assert curve["days"].max() >= subject_days(subject)
+
+
+def subject_days(subject: Experiment) -> int:
+    return (subject.end - subject.start).days + 1

@@ -16,6 +16,8 @@ from analysis.statistics.power import (
     mean_sample_size,
     per_test_power,
     power_at,
+    proportion_power,
+    proportion_sample_size,
 )
 
 REFERENCE = Path(__file__).parents[4] / "shared" / "reference" / "power.json"
@@ -39,6 +41,43 @@ def test_means_match_r(reference: dict[str, Any]) -> None:
         else:
             size = mean_sample_size(delta, variance, variance, alpha, case["power"], sides=sides)
             assert size == pytest.approx(n, rel=1e-6)
+
+
+# R 4.2.2, power.prop.test: n an arm, shares, level, power. The figures of reference/power.json.
+PROPORTIONS = [
+    (50, 0.5, 0.75, 0.05, 0.7401659013314),
+    (76.706930114108, 0.5, 0.75, 0.05, 0.9),
+    (86.13546650866, 0.5, 0.75, 0.01, 0.8),
+    (122_123.465281755, 0.05, 0.0525, 0.05, 0.8),
+    (120.471938184663, 0.15, 0.3, 0.05, 0.8),
+]
+
+
+@pytest.mark.parametrize(("n", "p1", "p2", "alpha", "power"), PROPORTIONS)
+def test_shares_match_r(n: float, p1: float, p2: float, alpha: float, power: float) -> None:
+    assert proportion_power(p1, p2, n, n, alpha) == pytest.approx(power, abs=1e-6)
+    assert proportion_sample_size(p1, p2, alpha, power) == pytest.approx(n, rel=1e-6)
+
+
+def test_all_reference_shares_are_tested(reference: dict[str, Any]) -> None:
+    known = {(n, p1, p2, alpha, power) for n, p1, p2, alpha, power in PROPORTIONS}
+    assert {(c["n"], c["p1"], c["p2"], c.get("sig", 0.05), c["power"]) for c in reference["prop"]} == known
+
+
+def test_kohavi_2009_rule_of_thumb_for_a_share() -> None:
+    """Kohavi et al. 2009, 3.1: 16·.05·.95/(.05·.05)² = 121,600; the exact factor is 15.698."""
+    size = mean_sample_size(0.0025, 0.0475, 0.0475, 0.05, 0.8)
+    assert size == pytest.approx(121_600 * 15.6978 / 16, rel=1e-4)
+
+
+def test_power_of_shares_in_unequal_arms_by_simulation() -> None:
+    """The pooled test on 20,000 pairs of 900 and 300 units; 3.29 binomial standard errors, and .005 for the count."""
+    generator = np.random.default_rng(8)
+    a, b = generator.binomial(900, 0.2, 20_000) / 900, generator.binomial(300, 0.28, 20_000) / 300
+    pooled = (900 * a + 300 * b) / 1_200
+    rejected = (b - a) / np.sqrt(pooled * (1 - pooled) * (1 / 900 + 1 / 300)) > stats.norm.ppf(0.975)
+    planned = float(proportion_power(0.2, 0.28, 900, 300, 0.05))
+    assert rejected.mean() == pytest.approx(planned, abs=3.29 * np.sqrt(planned * (1 - planned) / 20_000) + 0.005)
 
 
 def test_kohavi_2009_rule_of_thumb() -> None:
