@@ -226,17 +226,53 @@ def plan(
     units_per_day: Annotated[
         float | None, typer.Option(min=0.001, help="New units a day; default: as in the project's own history.")
     ] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METRIC=MEAN,VARIANCE",
+            help="Instead of history; may be repeated. A third figure is the share of the variance that covariates"
+            " take away; a share needs its mean alone.",
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw power against days there, as .png or .svg.")
+    ] = None,
     output: FormatOption = OutputFormat.TABLE,
 ) -> None:
-    """Sample size, duration and minimum detectable effect, from the project's own history."""
+    """Sample size, duration and minimum detectable effect, from the project's own history or given baselines."""
     from orchestration.cli_output import print_plan
-    from orchestration.history import NoHistoryError, plan_experiment
+    from orchestration.history import BaselineError, NoHistoryError, plan_inputs
+    from orchestration.power_picture import FORMATS, draw_power
 
+    if picture is not None and picture.suffix not in FORMATS:
+        raise typer.BadParameter(f"--picture {picture}: give a file that ends in {' or '.join(FORMATS)}")
     try:
-        frame = plan_experiment(context.obj, experiment, units_per_day)
-    except NoHistoryError as error:
+        inputs = plan_inputs(context.obj, experiment, units_per_day, baseline or ())
+    except (BaselineError, NoHistoryError) as error:
         raise InputError(str(error)) from error
-    print_plan(frame, output)
+    print_plan(inputs.plan(), output)
+    if picture is not None:
+        draw_power(inputs, picture)
+        typer.echo(f"power curves in {picture}", err=True)
+
+
+@app.command(name="calendar")
+def show_calendar(
+    context: typer.Context,
+    first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day shown.")] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day shown.")] = None,
+    output: FormatOption = OutputFormat.TABLE,
+) -> None:
+    """Which experiments run or are planned side by side, and the traffic that they leave."""
+    from analysis.planning import experiment_calendar, traffic_left
+    from configs.load import load_config
+    from orchestration.cli_output import print_calendar
+
+    if first is not None and last is not None and first > last:
+        raise typer.BadParameter("--from lies after --to")
+    experiments = load_config(context.obj.configs).experiments.values()
+    span = _date(first), _date(last)
+    print_calendar(experiment_calendar(experiments, *span), traffic_left(experiments, *span), output)
 
 
 @app.command()

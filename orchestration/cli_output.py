@@ -62,6 +62,26 @@ def print_plan(frame: pd.DataFrame, output: OutputFormat) -> None:
             console.print(f"– {reason}")
 
 
+def print_calendar(calendar: pd.DataFrame, traffic: pd.DataFrame, output: OutputFormat) -> None:
+    """Print which experiments overlap, and the traffic left; CSV holds the first alone."""
+    if output is OutputFormat.JSON:
+        print_json({"experiments": records(calendar), "traffic": records(traffic)})
+    elif output is OutputFormat.CSV:
+        calendar.to_csv(sys.stdout, index=False)
+    elif calendar.empty:
+        sys.stdout.write("no experiment runs or is planned then\n")
+    else:
+        console = wide_console()
+        listed = calendar[["experiment_id", "status", "start_date", "end_date", "exposure_source"]]
+        for frame in (listed, traffic.drop(columns="n_experiments")):
+            console.print(_table(frame.rename(columns=lambda name: name.replace("_", " "))))
+            console.print()
+        for row in calendar[calendar["overlaps"] != ""].itertuples():
+            both = f"; measured by both: {row.shared_metrics}" if row.shared_metrics else ""
+            console.print(f"{row.experiment_id} overlaps {row.overlaps}{both}.")
+        console.print("Every experiment is taken to be open to all units of its exposure source.")
+
+
 def print_results(found: PublishedResults, output: OutputFormat) -> None:
     """Print scorecard, health checks and decisions; CSV holds the scorecard alone."""
     if output is OutputFormat.CSV:

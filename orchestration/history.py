@@ -1,14 +1,19 @@
-"""What planning learns from the project's own published results: baselines, variances, traffic."""
+"""What planning learns from the project's own published results, or is given: baselines, variances, traffic."""
 
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import pandas as pd
 
-from analysis.planning import plan
+from analysis.planning import plan, power_curves
+from analysis.statistics.registry import SHARE_TYPES
 from configs.load import load_config
-from configs.schema import Config
+from configs.problems import did_you_mean
+from configs.schema import Config, Experiment, Metric
 from orchestration.planning import exposure_source_of
 from orchestration.publish import current_run
 from orchestration.published import open_results
@@ -77,8 +82,32 @@ limit 1
 """
 
 
+HISTORY_COLUMNS = {
+    "metric_id": "str",
+    "history_experiment_id": "str",
+    "history_as_of_date": "datetime64[us]",
+    "mean": "float64",
+    "variance": "float64",
+    "variance_reduction": "float64",
+}
+GIVEN = "given"
+
+
 class NoHistoryError(LookupError):
     """The project has no published results to plan from."""
+
+
+class BaselineError(ValueError):
+    """A baseline given by hand cannot be used."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A metric's mean and variance of a unit, and the share of it that covariates take away."""
+
+    mean: float
+    variance: float
+    variance_reduction: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,27 +118,93 @@ class Traffic:
     experiment_id: str
 
 
-def plan_experiment(workspace: Workspace, experiment_id: str, units_per_day: float | None = None) -> pd.DataFrame:
-    """The plan of an experiment: `analysis.planning.plan`, and for each metric where its history comes from.
+@dataclass(frozen=True)
+class PlanInputs:
+    """All that a plan is computed from; `history` has HISTORY_COLUMNS, a row per metric that is known."""
 
-    Baselines are those of the metric's latest published experiment, the planned one's own first.
-    Raises ConfigError for a broken configuration, NoHistoryError when there is nothing to plan from.
+    experiment: Experiment
+    metrics: Mapping[str, Metric]
+    history: pd.DataFrame
+    units_per_day: float
+
+    def plan(self) -> pd.DataFrame:
+        """`analysis.planning.plan`, and for each metric where its baseline comes from."""
+        frame = plan(self.experiment, self.metrics, self.history, self.units_per_day)
+        origin = self.history[["metric_id", "history_experiment_id", "history_as_of_date"]]
+        return frame.merge(origin, on="metric_id", how="left").assign(units_per_day=self.units_per_day)
+
+    def power_curves(self) -> pd.DataFrame:
+        """`analysis.planning.power_curves`."""
+        return power_curves(self.experiment, self.metrics, self.history, self.units_per_day)
+
+
+def plan_inputs(
+    workspace: Workspace,
+    experiment_id: str,
+    units_per_day: float | None = None,
+    given: Iterable[str] = (),
+) -> PlanInputs:
+    """What to plan an experiment from: baselines `given` ("metric=mean,variance"), the others from history.
+
+    Those are of the metric's latest published experiment, the planned one's own first; so is the traffic.
+    Raises ConfigError for a broken configuration, BaselineError, and NoHistoryError when something is neither
+    given nor known.
     """
     config = load_config(workspace.configs)
     if experiment_id not in config.experiments:
         raise NoHistoryError(
             f"no experiment {experiment_id!r}; there are: {', '.join(sorted(config.experiments)) or 'none'}"
         )
+    experiment = config.experiments[experiment_id]
+    baselines = dict(_parsed(text, experiment, config.metrics) for text in given)
     run = current_run(workspace.state)
-    if run is None:
-        raise NoHistoryError(f"{workspace.state}: no results to plan from; run `equipoise run --date YYYY-MM-DD`")
+    if run is None and (units_per_day is None or not experiment.metrics.roles.keys() <= baselines.keys()):
+        raise NoHistoryError(
+            f"{workspace.state}: no results to plan from; run `equipoise run --date YYYY-MM-DD`, or give"
+            " --units-per-day and for every metric --baseline METRIC=MEAN,VARIANCE"
+        )
+    history = pd.DataFrame(columns=list(HISTORY_COLUMNS)).astype(HISTORY_COLUMNS)
+    if run is not None:
+        history, known = _published(run, config, experiment_id, needs_traffic=units_per_day is None)
+        units_per_day = units_per_day or known
+    own = [(id_, GIVEN, pd.NaT, one.mean, one.variance, one.variance_reduction) for id_, one in baselines.items()]
+    rows = pd.DataFrame(own, columns=list(HISTORY_COLUMNS)).astype(HISTORY_COLUMNS)
+    kept = history[~history["metric_id"].isin(list(baselines))]
+    history = pd.concat([rows, kept], ignore_index=True) if len(kept) else rows
+    return PlanInputs(experiment, config.metrics, history, float(units_per_day or 0))
+
+
+def _published(
+    run: Path, config: Config, experiment_id: str, *, needs_traffic: bool
+) -> tuple[pd.DataFrame, float | None]:
     with open_results(run) as connection:
         history = connection.execute(BASELINES, {"experiment": experiment_id}).df()
-        if units_per_day is None:
-            units_per_day = _traffic(connection, config, experiment_id).units_per_day
-    frame = plan(config.experiments[experiment_id], config.metrics, history, units_per_day)
-    origin = history[["metric_id", "history_experiment_id", "history_as_of_date"]]
-    return frame.merge(origin, on="metric_id", how="left").assign(units_per_day=units_per_day)
+        traffic = _traffic(connection, config, experiment_id).units_per_day if needs_traffic else None
+    return history[list(HISTORY_COLUMNS)].astype(HISTORY_COLUMNS), traffic
+
+
+def _parsed(text: str, experiment: Experiment, metrics: Mapping[str, Metric]) -> tuple[str, Baseline]:
+    """A metric's id and baseline from "metric=mean,variance,variance_reduction"; a share needs its mean alone."""
+    metric_id, _, figures = (part.strip() for part in text.partition("="))
+    if metric_id not in experiment.metrics.roles:
+        hint = did_you_mean(metric_id, experiment.metrics.roles, "metrics of this experiment")
+        raise BaselineError(f"--baseline {text}: {metric_id!r} isn't a metric of {experiment.id}{hint}")
+    try:
+        numbers = [float(figure) for figure in figures.split(",")]
+    except ValueError:
+        numbers = []
+    is_share = metrics[metric_id].type in SHARE_TYPES
+    if not (1 if is_share else 2) <= len(numbers) <= 3 or not all(math.isfinite(number) for number in numbers):
+        form = "MEAN" if is_share else "MEAN,VARIANCE"
+        raise BaselineError(f"--baseline {text}: expected {metric_id}={form}, and perhaps the variance reduction third")
+    mean = numbers[0]
+    if is_share and not 0 <= mean <= 1:
+        raise BaselineError(f"--baseline {text}: {metric_id!r} is a share between 0 and 1")
+    variance = numbers[1] if len(numbers) > 1 else mean * (1 - mean)
+    reduction = numbers[2] if len(numbers) > 2 else 0.0
+    if variance < 0 or not 0 <= reduction < 1:
+        raise BaselineError(f"--baseline {text}: a variance is at least 0, its reduction a share below 1")
+    return metric_id, Baseline(mean, variance, reduction)
 
 
 def _traffic(connection: duckdb.DuckDBPyConnection, config: Config, experiment_id: str) -> Traffic:

@@ -12,7 +12,8 @@ import pandas as pd
 
 from configs.schema import Experiment
 
-PLANNED_STATUSES = frozenset({"draft", "in_review", "approved", "scheduled", "running", "paused", "rolling_out"})
+# What is over gives its units back, whatever end was planned.
+OVER = frozenset({"stopped", "shipped", "rolled_back", "archived"})
 TRAFFIC = 1.0
 
 CALENDAR_COLUMNS = {
@@ -39,7 +40,7 @@ TRAFFIC_COLUMNS = {
 def experiment_calendar(
     experiments: Iterable[Experiment], first: date | None = None, last: date | None = None
 ) -> pd.DataFrame:
-    """A row per experiment that runs or is planned between two dates (both included), by start.
+    """A row per experiment whose dates lie between two days (both included) in part, by start, whatever its status.
 
     `overlaps` names the others on the same exposure source that share a day with it; `shared_metrics` what both
     measure, where an interaction would be seen.
@@ -69,11 +70,11 @@ def traffic_left(
 ) -> pd.DataFrame:
     """For every exposure source the spans of days with the same experiments, and the share of units none of them has.
 
-    `traffic_taken` is the sum of their shares, above 1 where they overlap; `traffic_left` is what an experiment that
-    must be kept apart from all of them could have, at least 0. Days between `first` and `last` without any
-    experiment are spans of their own.
+    Experiments that are over take none. `traffic_taken` is the sum of the shares, above 1 where experiments
+    overlap; `traffic_left` is what an experiment that must be kept apart from all of them could have, at least 0.
+    Days between `first` and `last` without any experiment are spans of their own.
     """
-    chosen = _between(experiments, first, last)
+    chosen = [one for one in _between(experiments, first, last) if one.status not in OVER]
     rows = []
     for source in sorted({one.exposure_source or "" for one in chosen}):
         own = [one for one in chosen if (one.exposure_source or "") == source]
@@ -87,13 +88,7 @@ def traffic_left(
 
 
 def _between(experiments: Iterable[Experiment], first: date | None, last: date | None) -> list[Experiment]:
-    chosen = [
-        one
-        for one in experiments
-        if one.status in PLANNED_STATUSES
-        and (last is None or one.start <= last)
-        and (first is None or one.end >= first)
-    ]
+    chosen = [one for one in experiments if (last is None or one.start <= last) and (first is None or one.end >= first)]
     return sorted(chosen, key=lambda one: (one.start, one.id))
 
 

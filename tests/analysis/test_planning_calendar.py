@@ -49,14 +49,13 @@ def test_spans_of_traffic() -> None:
     assert frame["traffic_left"].tolist() == [0, 0, 0, 1]
 
 
-def test_only_what_runs_or_may_run_between_the_dates() -> None:
+def test_what_is_over_is_shown_and_gives_its_traffic_back() -> None:
     over = experiment("over", 1, 30, status="shipped")
     frame = experiment_calendar([FIRST, SECOND, over], date(2026, 9, 15), date(2026, 9, 30))
-    assert frame["experiment_id"].tolist() == ["checkout"]
-    assert traffic_left([FIRST, SECOND, over], date(2026, 9, 15), date(2026, 9, 30))["from_date"].tolist() == [
-        pd.Timestamp(2026, 9, 15),
-        pd.Timestamp(2026, 9, 21),
-    ]
+    assert frame["experiment_id"].tolist() == ["over", "checkout"]
+    left = traffic_left([FIRST, SECOND, over], date(2026, 9, 15), date(2026, 9, 30))
+    assert left["experiments"].tolist() == ["checkout", ""]
+    assert left["from_date"].tolist() == [pd.Timestamp(2026, 9, 15), pd.Timestamp(2026, 9, 21)]
 
 
 def test_nothing_planned_gives_empty_tables() -> None:
