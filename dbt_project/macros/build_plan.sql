@@ -3,7 +3,13 @@
 {% macro forget_planned(relation, date_columns) -%}
     {%- if has_earlier_rows() -%}
     delete from {{ relation }}
-    where exists (
+    where
+        {#- Few rows pass this, however long the history: only they need to be held against their own plan. #}
+        (
+            experiment_id in (select experiment_id from {{ source('inputs', 'build_plan') }} where is_rebuild)
+            or {{ reaches_first_planned(relation, date_columns) }}
+        )
+        and exists (
         select 1
         from {{ source('inputs', 'build_plan') }} as build_plan
         where
@@ -16,6 +22,15 @@
             )
     )
     {%- endif -%}
+{%- endmacro %}
+
+{#- Whether one of the date columns reaches the first date that any experiment is built from. -#}
+{% macro reaches_first_planned(relation, date_columns) -%}
+    (
+        {%- for column in date_columns %}
+        {{ 'or ' if not loop.first }}{{ relation }}.{{ column }} >= (select min(from_date) from {{ source('inputs', 'build_plan') }})
+        {%- endfor %}
+    )
 {%- endmacro %}
 
 {#- Segment rows stay for the latest and the final as-of date only. -#}

@@ -27,7 +27,8 @@ where
 
 {#- Whether this run wrote the row: one of the date columns is in the planned span or after it. -#}
 {% macro was_written(relation, written_from) -%}
-    exists (
+    {{ reaches_first_planned(relation, written_from) }}
+    and exists (
         select 1
         from {{ source('inputs', 'build_plan') }} as build_plan
         where

@@ -22,6 +22,7 @@
             where 1 = 0
         {%- endcall -%}
     {%- endif -%}
+    {%- set sql = with_base_date(sql) -%}
     {%- set columns = get_column_schema_from_query(of_slice(sql, 0, 1)) | map(attribute='name') | join(', ') -%}
     {%- set slices = number_of_slices(sql) -%}
     {%- for slice in range(slices) -%}
@@ -44,6 +45,28 @@
 
 {#- A condition that holds for the units of the slice being built; for all of them in the compiled model. -#}
 {% macro in_slice(unit_id) -%} true /* slice of {{ unit_id }} */ {%- endmacro %}
+
+{#- A condition that may leave out rows with a date up to every plan's base snapshot: as a literal in the SQL that runs,
+    with which DuckDB skips what lies before without reading it; true in the compiled model. -#}
+{% macro after_base(column) -%} true /* after base: {{ column }} */ {%- endmacro %}
+
+{#- The model's SQL with that literal. -#}
+{% macro with_base_date(sql) -%}
+    {%- if '/* after base: ' not in sql -%} {{ return(sql) }} {%- endif -%}
+    {%- set earliest -%}
+    select
+        min(case
+            when base_date is not null then base_date
+            when is_rebuild then {{ date_plus('from_date', -1) }}
+            else cast('0001-01-01' as date)
+        end)
+    from {{ source('inputs', 'build_plan') }}
+    {%- endset -%}
+    {%- set found = run_query(earliest).columns[0].values()[0] -%}
+    {%- if found is none -%} {{ return(sql) }} {%- endif -%}
+    {%- set condition = "\\1 > cast('" ~ found ~ "' as date)" -%}
+    {{ return(modules.re.sub('true /\\* after base: (\\S+) \\*/', condition, sql)) }}
+{%- endmacro %}
 
 {#- The model's SQL, cut down to a slice. -#}
 {% macro of_slice(sql, slice, slices) -%}

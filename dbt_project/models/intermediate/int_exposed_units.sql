@@ -59,6 +59,21 @@ exposed_units as (
 
 ),
 
+{#- Two scans, so that each can skip days long past. #}
+new_unit_days as (
+
+    select * from {{ ref('int_exposed_unit_days') }}
+    where {{ after_base('known_from') }}
+
+    union all
+
+    select * from {{ ref('int_exposed_unit_days') }}
+    where
+        not ({{ after_base('known_from') }})
+        and {{ after_base('exposure_known_from') }}
+
+),
+
 {#- What became known after the base snapshot, or of exposures that did. #}
 new_totals as (
 
@@ -69,7 +84,7 @@ new_totals as (
         {%- for unit_value in unit_values %},
         {{ total_over_days(unit_value) }} as {{ unit_value.column }}
         {%- endfor %}
-    from {{ ref('int_exposed_unit_days') }} as unit_days
+    from new_unit_days as unit_days
     inner join build_plan
         on
             unit_days.experiment_id = build_plan.experiment_id
