@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-chaos test-chaos-long lint check-configs format dev lock clean bench-full bench-daily bench-wide bench-growth
+.PHONY: help setup demo test test-long test-chaos test-chaos-long lint check-configs format dev lock clean bench-full bench-daily bench-wide bench-growth bench-statistics validation simulations
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
 
 RUNS ?= 5
+EXPERIMENTS ?= 10000
 SCALE ?= 1
 BENCH_OPTIONS = --runs $(RUNS) --scale $(SCALE) $(WRITE)
 
@@ -15,7 +16,7 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: $(STAMP)  ## Build .venv from the lock; does nothing when it is up to date
 
@@ -63,6 +64,9 @@ dev: setup  ## Dagster's web UI and daemon, with the daily schedule on
 lock: setup  ## Refresh requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock pyproject.toml
 
+simulations: setup  ## Error rates of every method on simulated experiments, into docs/error_rates.md; EXPERIMENTS=10000
+	$(BIN)/python -m tests.simulation --experiments $(EXPERIMENTS) --output docs/error_rates.md
+
 bench-full: setup  ## Full refresh of 10 M exposures and 50 M events beside the floor; RUNS=5 SCALE=1/8 WRITE=--write
 	$(BIN)/python -m benchmarks full $(BENCH_OPTIONS)
 
@@ -74,6 +78,12 @@ bench-wide: setup  ## 250,000 comparisons from moments to decisions; health chec
 
 bench-growth: setup  ## Both at 1/8, 1/4, 1/2 and 1 of the rows, and the fitted exponent
 	$(BIN)/python -m benchmarks growth $(BENCH_OPTIONS)
+
+bench-statistics: setup  ## Comparisons per second on one core, from 1 to 1,000,000 comparisons
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks statistics --runs $(RUNS) $(WRITE)
+
+validation: setup  ## Every published reference figure beside ours, written to docs/validation.md
+	$(BIN)/python -m tests.validation
 
 clean:  ## Remove the environment and the demo's state
 	rm -rf $(VENV) var data
