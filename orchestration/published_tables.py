@@ -17,6 +17,7 @@ from orchestration.publish import PublishedTable, sync_to_disk
 from orchestration.warehouse import has_table
 
 ROW_COUNTS = ("rows_read", "rows_accepted", "rows_duplicate", "rows_quarantined")
+DATES = ("as_of_date", "last_cohort_date", "projected_date")
 AS_OF_TABLES = {
     "exposure_counts": (
         "marts.fct_exposure_counts",
@@ -134,9 +135,7 @@ def _copy_superseded(
 
 def _with_provenance(connection: duckdb.DuckDBPyConnection, relation: str) -> str:
     names = {row[0] for row in connection.execute(f"describe {relation}").fetchall()}
-    dates = ", ".join(
-        f"cast(rows.{name} as date) as {name}" for name in ("as_of_date", "last_cohort_date") if name in names
-    )
+    dates = ", ".join(f"cast(rows.{name} as date) as {name}" for name in DATES if name in names)
     columns = ", ".join(f"coalesce(provenance.{name}, '') as {name}" for name in PROVENANCE)
     return (
         f"select rows.* replace ({dates}), {columns} from {relation} as rows "
