@@ -61,8 +61,8 @@ def _dunnett(rows: pd.DataFrame, results: Arrays, index: NDArray[np.intp]) -> tu
     family = rows["family"].to_numpy()
     arms = rows.groupby(["family", "metric_id"], sort=False).ngroup().to_numpy(dtype=np.int64)
     effect, se, df, load = (results[name][index] for name in ("effect", "effect_se", "df", "loading"))
-    t, two_sided = effect / se, Alternative.TWO_SIDED
-    alpha = rows["alpha"].to_numpy()
-    return dunnett(t, df, load, arms, family, two_sided), dunnett_interval_alpha(
-        df, load, arms, family, alpha, two_sided
-    )
+    two_sided = Alternative.TWO_SIDED
+    adjusted = dunnett(effect / se, df, load, arms, family, two_sided)
+    interval_alpha = dunnett_interval_alpha(df, load, arms, family, rows["alpha"].to_numpy(), two_sided)
+    # Quadrature may end some 1e-9 below a p-value of 1.
+    return np.maximum(adjusted, results["p_value"][index]), interval_alpha

@@ -163,7 +163,7 @@ def test_swapping_and_scaling(analysis: dict, mean: float, lift: float, spread: 
 
 
 def test_dunnett_in_a_family_of_one_metric() -> None:
-    arms = [(4000.0, 0.20), (4000.0, 0.22), (3000.0, 0.215), (5000.0, 0.202)]
+    arms = [(4000.0, 0.20), (4000.0, 0.22), (3000.0, 0.215), (5000.0, 0.20)]
     frame = moments(*((n, mean, mean * (1 - mean) * n / (n - 1)) for n, mean in arms), metric="conversion")
     card = scorecard(frame, {"checkout": experiment({"correction": "dunnett"}, 3)}, METRICS, BLOCKED)
     rows = card[card["metric_id"] == "conversion"]
