@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from scipy import special
 
 from analysis.statistics.estimate import Estimate, satterthwaite
 from analysis.statistics.status import Codes, Floats, Status
+from analysis.statistics.student_t import upper_quantile
 
 _REFINEMENTS = 20
 
@@ -55,7 +55,7 @@ def fieller(estimate: Estimate, alpha: Floats | float) -> FiellerSet:
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         tested = estimate.difference.status == Status.OK
         # No contrast d - θb has fewer degrees of freedom than the smaller arm.
-        limit_t = _quantile(np.minimum(base.n, estimate.treatment.n) - 1, alpha)
+        limit_t = upper_quantile(alpha / 2, np.minimum(base.n, estimate.treatment.n) - 1)
         bounded = tested & (np.abs(base.mean) > limit_t * np.sqrt(base.variance))
         ends = [_end(estimate, alpha, side, bounded) for side in (-1.0, 1.0)]
         flip = base.mean < 0
@@ -73,7 +73,7 @@ def _end(estimate: Estimate, alpha: Floats, side: float, bounded: Floats) -> Flo
     """One root in θ, its degrees of freedom refined until they are those at the root."""
     theta = np.where(bounded, estimate.effect / estimate.baseline.mean, np.nan)
     for _ in range(_REFINEMENTS):
-        root = _root(estimate, _quantile(_df(estimate, theta), alpha), side)
+        root = _root(estimate, upper_quantile(alpha / 2, _df(estimate, theta)), side)
         settled = ~(np.abs(root - theta) > 1e-13 * np.abs(root))
         theta = root
         if settled.all():
@@ -113,7 +113,3 @@ def _df(estimate: Estimate, theta: Floats) -> Floats:
     part = keep**2 * base.variance - 2 * keep * base.adjustment_covariance + base.adjustment_variance
     treatment = estimate.treatment
     return satterthwaite(treatment.adjusted_variance, treatment.n - 1, np.maximum(part, 0), base.n - 1)
-
-
-def _quantile(df: Floats, alpha: Floats) -> Floats:
-    return np.asarray(-special.stdtrit(df, alpha / 2))

@@ -10,6 +10,8 @@ from analysis.statistics.status import Floats
 
 # Below this scipy's incomplete beta flushes to 0 while doubles reach 5e-324.
 UNDERFLOW = 1e-290
+# From here on four terms of the quantile's expansion reach the spacing of doubles, for |z|² below 1/200 of it.
+_LARGE_DF = 1000.0
 _NODES, _WEIGHTS = np.polynomial.laguerre.laggauss(40)
 
 
@@ -33,7 +35,7 @@ def upper_tail_p(contrast: Contrast) -> Floats:
 
 def interval(contrast: Contrast, alpha: Floats | float) -> Interval:
     """Two-sided interval of level 1 - alpha, alpha in (0, 1)."""
-    half = contrast.se * -special.stdtrit(contrast.df, np.asarray(alpha) / 2)
+    half = contrast.se * upper_quantile(np.asarray(alpha) / 2, contrast.df)
     return Interval(contrast.value - half, contrast.value + half)
 
 
@@ -45,6 +47,27 @@ def upper_tail(t: Floats, df: Floats) -> Floats:
     if tiny.any():
         tail[tiny] = np.exp(_log_far_tail(t[tiny], df[tiny]))
     return tail
+
+
+def upper_quantile(tail: Floats, df: Floats) -> Floats:
+    """The t with P(T > t) = tail, tail in (0, 1), to 1e-13 of it; NaN where either is.
+
+    With many degrees of freedom from the normal quantile z by powers of 1/df, several times as fast as inverting
+    the tail. Reference: Abramowitz & Stegun 1964, 26.7.5; its next term is below 1e-16 of t here.
+    """
+    z = -special.ndtri(np.asarray(tail, dtype=float))
+    z2 = z * z
+    is_near_normal = (df >= _LARGE_DF) & (200 * z2 < df)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        inverse = 1 / np.asarray(df, dtype=float)
+        first = (z2 + 1) / 4
+        second = ((5 * z2 + 16) * z2 + 3) / 96
+        third = (((3 * z2 + 19) * z2 + 17) * z2 - 15) / 384
+        fourth = ((((79 * z2 + 776) * z2 + 1482) * z2 - 1920) * z2 - 945) / 92160
+        t = z + z * inverse * (first + inverse * (second + inverse * (third + inverse * fourth)))
+    if is_near_normal.all():
+        return np.asarray(t)
+    return np.where(is_near_normal, t, -special.stdtrit(np.where(is_near_normal, np.nan, df), tail))
 
 
 def _log_far_tail(t: Floats, df: Floats) -> Floats:

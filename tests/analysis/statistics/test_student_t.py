@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
-from analysis.statistics.student_t import _log_far_tail, upper_tail
+from analysis.statistics.student_t import _log_far_tail, upper_quantile, upper_tail
 
 
 def test_far_tails_of_a_normal_to_the_last_representable_digit() -> None:
@@ -36,3 +36,27 @@ def test_tails_are_one_sided_complements() -> None:
 
 def test_nan_stays_nan() -> None:
     assert np.isnan(upper_tail(np.array([np.nan, 1.0]), np.array([5.0, np.nan]))).all()
+
+
+def test_quantiles_leave_their_tail() -> None:
+    """On both sides of where the expansion takes over; a relative error e of t is about t²·e of the tail."""
+    random = np.random.default_rng(1)
+    df, tail = 10 ** random.uniform(0.5, 9, 20_000), 10 ** random.uniform(-10, np.log10(0.5), 20_000)
+    t = upper_quantile(tail, df)
+    found = special.stdtr(df, -t)
+    np.testing.assert_allclose(found, tail, rtol=1e-11)
+    mirrored = upper_quantile(1 - np.array([0.1, 0.3]), np.array([5.0, 1e5]))
+    np.testing.assert_allclose(mirrored, -upper_quantile(np.array([0.1, 0.3]), np.array([5.0, 1e5])), rtol=1e-14)
+
+
+@pytest.mark.parametrize("tail", [0.4999, 0.2, 0.025, 0.013])
+def test_quantiles_are_continuous_where_the_expansion_takes_over(tail: float) -> None:
+    below, above = upper_quantile(np.asarray(tail), np.array([1000 * (1 - 1e-15), 1000.0]))
+    assert below == pytest.approx(above, rel=1e-13)
+
+
+def test_quantiles_at_the_edges() -> None:
+    assert upper_quantile(np.asarray(0.025), np.asarray(np.inf)) == -special.ndtri(0.025)
+    t = upper_quantile(np.array([0.025, np.nan, 0.025, 1e-300]), np.array([np.nan, 9.0, 1e4, 1e4]))
+    assert np.isnan(t).tolist() == [True, True, False, False]
+    assert t[3] == -special.stdtrit(1e4, 1e-300)  # too far out for the expansion
