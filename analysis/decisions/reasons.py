@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 Recommendation = Literal["ship", "continue", "stop", "rollback", "invalid", "review"]
@@ -37,7 +37,7 @@ class Verdict:
 
 def reasons_json(reasons: tuple[Reason, ...]) -> str:
     """A JSON list with an object for every reason; what is not a finite number is null."""
-    return json.dumps([{key: _plain(value) for key, value in asdict(reason).items()} for reason in reasons])
+    return json.dumps([{key: _plain(value) for key, value in vars(reason).items()} for reason in reasons])
 
 
 def _plain(value: str | float | None) -> str | float | None:
