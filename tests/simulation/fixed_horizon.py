@@ -20,6 +20,7 @@ LOGNORMAL = processes.Revenue(1.0, 1.5, "heavy-tailed revenue (lognormal, σ = 1
 REVENUE = processes.Revenue(0.1, 1.5, "zero-inflated lognormal (1 in 10 pays, σ = 1.5)")
 QUIET = processes.Normal(sd=1.0, name="normal, sd 1 and 3")
 LOUD = processes.Normal(sd=3.0)
+NEAR_TOLERANCE = "one-sided, by little; the skew is near what the warning tolerates"
 RATIO, CLUSTERED = processes.Sessions(), processes.PageLoads()
 
 
@@ -38,14 +39,14 @@ def means(process: Process, n_b: int, n_t: int, *, treatment: Process | None = N
     return Study(TOPIC, process.name, sizes(n_b, n_t), figures, is_short=is_short)
 
 
-def ratios(process: JointProcess, n_b: int, n_t: int) -> Study:
+def ratios(process: JointProcess, n_b: int, n_t: int, known: str = "") -> Study:
     """The delta method for a ratio of sums."""
 
     def figures(rng: Generator, runs: int) -> Iterator[Figure]:
         base = joint_sums(process, rng, runs, np.array([n_b]), values=2)
         arms = [joint_sums(process, rng, runs, np.array([n_t]), lift, values=2) for lift in (0.0, LIFT)]
         null, effect = (ratio_estimate(base, arm) for arm in arms)
-        yield from methods.fixed_horizon("ratio, delta method", null, effect, process.mean, LIFT)
+        yield from methods.fixed_horizon("ratio, delta method", null, effect, process.mean, LIFT, known)
 
     return Study(TOPIC, process.name, sizes(n_b, n_t), figures, is_short=n_b < 9_000)
 
@@ -77,7 +78,7 @@ STUDIES = (
     ratios(RATIO, 50, 50),
     ratios(RATIO, 200, 200),
     ratios(RATIO, 900, 100),
-    ratios(RATIO, 9_000, 1_000),
+    ratios(RATIO, 9_000, 1_000, NEAR_TOLERANCE),
     ratios(CLUSTERED, 200, 200),
-    ratios(CLUSTERED, 900, 100),
+    ratios(CLUSTERED, 900, 100, NEAR_TOLERANCE),
 )

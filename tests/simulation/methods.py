@@ -14,6 +14,7 @@ from analysis.statistics.proportions import risk_ratio, wilson
 from analysis.statistics.relative import is_weak, relative_effect
 from analysis.statistics.score import score_interval, score_p
 from analysis.statistics.skewness import is_skewed, tail_shift
+from analysis.statistics.status import Floats
 from analysis.statistics.student_t import Interval, interval, two_sided_p, upper_tail_p
 from tests.simulation.table import Figure, Kind, figure
 
@@ -21,7 +22,7 @@ ALPHA = 0.05
 Flags = NDArray[np.bool_]
 
 
-def holds(ends: Interval, truth: float) -> Flags:
+def holds(ends: Interval, truth: Floats | float) -> Flags:
     """Whether each interval holds the truth; one that is NaN does not."""
     return np.asarray((ends.low <= truth) & (truth <= ends.high))
 

@@ -87,19 +87,16 @@ def monitored(process: Process | JointProcess, n_b: int, n_t: int, *, known: str
         rho2 = sequence.best_rho2(DAYS * (n_b + n_t) / 4, level, sides=1)
         started = sequence.burn_in_reached(null.baseline, null.treatment, isinstance(process, Share), 100, 100)
         n = null.baseline.n + null.treatment.n
-        skewed = (started & methods.warns(null)).any(axis=-1)
         for name, sign in (("decrease", -1.0), ("increase", 1.0)):
             harm = null.plus_baseline(0.0, sign)
             signed = Contrast(sign * null.difference.value, harm.se, harm.df, harm.status)
             harmful = sequence.upper_tail_p(signed, n, rho2) <= level
             alarm = (started & harmful).any(axis=-1)
             question = f"false alarm of harm by {name}, one metric"
-            yield figure("one-sided sequence", question, alarm, level, Kind.AT_MOST, warned=skewed, known=known)
+            yield figure("one-sided sequence", question, alarm, level, Kind.AT_MOST, known=known)
             family = alarm[: runs // METRICS * METRICS].reshape(-1, METRICS).any(axis=1)
             question = f"false alarm of harm by {name}, five metrics"
-            yield figure(
-                "one-sided sequence", question, family, DETERIORATION, Kind.AT_MOST, warned=skewed, known=known
-            )
+            yield figure("one-sided sequence", question, family, DETERIORATION, Kind.AT_MOST, known=known)
 
     return Study(MONITOR, process.name, per_day(n_b, n_t), figures)
 
@@ -183,7 +180,7 @@ STUDIES = (
     monitored(RARE, 1_000, 1_000),
     monitored(RARE, 3_600, 400),
     monitored(REVENUE, 500, 500),
-    monitored(REVENUE, 3_600, 400),
+    monitored(REVENUE, 3_600, 400, known="skewed money at 90/10 needs a longer burn-in than 100 units"),
     monitored(RATIO, 100, 100),
     grouped(NORMAL, 100, 100),
     grouped(NORMAL, 100, 100, UNEVEN, after_stopping=True),

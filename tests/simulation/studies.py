@@ -1,5 +1,21 @@
 """Every study of the table."""
 
-from tests.simulation import fixed_horizon, sequential, variance_reduction
+from tests.simulation import (
+    bayesian,
+    distribution_free,
+    fixed_horizon,
+    many_comparisons,
+    planned_power,
+    sequential,
+    variance_reduction,
+)
 
-STUDIES = (*fixed_horizon.STUDIES, *variance_reduction.STUDIES, *sequential.STUDIES)
+STUDIES = (
+    *fixed_horizon.STUDIES,
+    *variance_reduction.STUDIES,
+    *sequential.STUDIES,
+    *bayesian.STUDIES,
+    *many_comparisons.STUDIES,
+    *distribution_free.STUDIES,
+    *planned_power.STUDIES,
+)

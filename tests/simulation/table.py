@@ -34,7 +34,7 @@ class Figure:
 
     method: str
     question: str
-    hits: int
+    hits: float
     runs: int
     nominal: float
     kind: Kind
@@ -61,16 +61,16 @@ class Cell:
 def figure(
     method: str,
     question: str,
-    happened: NDArray[np.bool_],
+    happened: NDArray,
     nominal: float,
     kind: Kind = Kind.NOMINAL,
     *,
     warned: NDArray[np.bool_] | None = None,
     known: str = "",
 ) -> Figure:
-    """A figure from outcomes of experiments."""
+    """A figure from outcomes of experiments: true or false, or shares between 0 and 1, which vary less."""
     share = np.nan if warned is None else float(np.mean(warned))
-    return Figure(method, question, int(np.sum(happened)), happened.size, nominal, kind, share, known)
+    return Figure(method, question, float(np.sum(happened)), happened.size, nominal, kind, share, known)
 
 
 def bound(kind: Kind, nominal: float, runs: int, cells: int) -> tuple[float, float]:
@@ -102,12 +102,12 @@ def is_warned(figure: Figure) -> bool:
 
 
 def verdict(figure: Figure, cells: int) -> str:
-    """`inside`; `fails` with what is known of it or the warning that rows carry; else `OUTSIDE`."""
+    """`inside`; `fails` with the warning that rows carry or what is known of it; else `OUTSIDE`."""
     if is_inside(figure, cells):
         return "inside"
-    if figure.known:
-        return f"fails: {figure.known}"
-    return "fails, warned" if is_warned(figure) else OUTSIDE
+    if is_warned(figure):
+        return "fails, warned"
+    return f"fails: {figure.known}" if figure.known else OUTSIDE
 
 
 def document(cells: Sequence[Cell], experiments: int) -> str:
@@ -147,5 +147,5 @@ said otherwise.
 - **warned**: the share of experiments in which the scorecard row is `skewed`, or for a relative effect `weak_baseline`
   (of sequential methods: at any look).
 - **verdict**: `inside` the bound; `fails, warned`: outside, and at least 80 % of the rows say so at run time; `fails`
-  with a reason where the product does not do that; `OUTSIDE` would be a fault.
+  with the reason that is known, where they do not; `OUTSIDE` would be a fault.
 - **seed**: the data are drawn from `numpy.random.default_rng(seed)`."""

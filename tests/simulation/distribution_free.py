@@ -1,0 +1,173 @@
+"""Quantiles, the bootstrap, categories, and the sample ratio."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.special import ndtri
+
+from analysis.statistics.bootstrap import bootstrap
+from analysis.statistics.categorical import homogeneity
+from analysis.statistics.quantile import (
+    ClusterSums,
+    Histogram,
+    Quantile,
+    QuantileDifference,
+    compare_quantiles,
+    event_quantile,
+    unit_quantile,
+)
+from analysis.statistics.srm import anytime_p_value, chi_squared, log_bayes_factor, proportional_prior
+from tests.simulation.fixed_horizon import LOGNORMAL, REVENUE
+from tests.simulation.methods import ALPHA, holds
+from tests.simulation.processes import Floats, Generator, Revenue, batches
+from tests.simulation.study import LIFT, Study, sizes
+from tests.simulation.table import Figure, Kind, figure
+
+QUANTILES, BOOTSTRAP, COUNTS = "Quantiles", "Bootstrap", "Counts"
+LEVEL, SIGMA = 0.95, 1.0
+BUCKETS = 1_000
+LOADS = 5
+
+
+def unit_quantiles(n: int) -> Study:
+    """The 95th percentile of one lognormal value per unit."""
+    truth = float(np.exp(SIGMA * ndtri(LEVEL)))
+
+    def arm(rng: Generator, runs: int, lift: float) -> Quantile:
+        values = np.sort(np.exp(SIGMA * rng.standard_normal((runs, n))) * (1 + lift), axis=1)
+        return unit_quantile(_histogram(values), LEVEL)
+
+    def figures(rng: Generator, runs: int) -> Iterator[Figure]:
+        outcomes = []
+        for size in batches(runs, n):
+            base = arm(rng, size, 0.0)
+            differences = [compare_quantiles(base, arm(rng, size, lift)) for lift in (0.0, LIFT)]
+            outcomes.append(_covered(differences, truth))
+        yield from _quantile_figures("p95, order statistics", outcomes)
+
+    return Study(QUANTILES, "lognormal, one value a unit", sizes(n, n), figures)
+
+
+def event_quantiles(units: int) -> Study:
+    """The 95th percentile of five page loads a unit, whose logarithms correlate by .5."""
+    truth = float(np.exp(SIGMA * ndtri(LEVEL)))
+
+    def arm(rng: Generator, runs: int, lift: float) -> Quantile:
+        own = rng.standard_normal((runs, units, 1))
+        noise = np.sqrt(0.5) * (own + rng.standard_normal((runs, units, LOADS)))
+        values = np.exp(SIGMA * noise) * (1 + lift)
+        flat = np.sort(values.reshape(runs, -1), axis=1)
+        quantile = flat[:, int(np.ceil(units * LOADS * LEVEL)) - 1]
+        below = (values <= quantile[:, None, None]).sum(axis=2).astype(float)
+        of_each = np.full((runs, units), float(LOADS))
+        sums = ClusterSums(
+            np.full(runs, float(units)),
+            of_each.sum(axis=1),
+            below.sum(axis=1),
+            (of_each**2).sum(axis=1),
+            (below**2).sum(axis=1),
+            (below * of_each).sum(axis=1),
+        )
+        return event_quantile(_histogram(flat), sums, LEVEL)
+
+    def figures(rng: Generator, runs: int) -> Iterator[Figure]:
+        outcomes = []
+        for size in batches(runs, units * LOADS):
+            base = arm(rng, size, 0.0)
+            differences = [compare_quantiles(base, arm(rng, size, lift)) for lift in (0.0, LIFT)]
+            outcomes.append(_covered(differences, truth))
+        yield from _quantile_figures("p95, clustered", outcomes)
+
+    return Study(QUANTILES, f"lognormal, {LOADS} page loads a unit", sizes(units, units), figures)
+
+
+def _histogram(ascending: Floats) -> Histogram:
+    runs, n = ascending.shape
+    return Histogram(ascending.ravel(), np.ones(runs * n), np.arange(runs + 1) * n)
+
+
+def _covered(differences: list[QuantileDifference], truth: float) -> list[Floats]:
+    null, lifted = differences
+    relative = lifted.relative_interval(ALPHA)
+    return [
+        ~holds(null.interval(ALPHA), 0.0),
+        holds(lifted.interval(ALPHA), LIFT * truth),
+        holds(relative, LIFT)[~np.isnan(relative.low)],
+    ]
+
+
+def _quantile_figures(method: str, outcomes: list[list[Floats]]) -> Iterator[Figure]:
+    rejected, covered, relative = (np.concatenate(each) for each in zip(*outcomes, strict=True))
+    yield figure(method, "rejection", rejected, ALPHA, Kind.AT_MOST)
+    yield figure(method, "coverage of effect", covered, 1 - ALPHA, Kind.AT_LEAST)
+    yield figure(method, "coverage of relative effect, where there is one", relative, 1 - ALPHA, Kind.AT_LEAST)
+
+
+def bootstrapped(process: Revenue, per_bucket: int, known: str = "") -> Study:
+    """Difference of means from 1,000 buckets; one experiment in twenty, fifty to a set of weights."""
+    new = np.full(BUCKETS, per_bucket)
+
+    def buckets(rng: Generator, runs: int, lift: float) -> Floats:
+        sums = process.draw(rng, runs, new, lift)
+        return np.stack([sums.first, np.broadcast_to(new.astype(float), sums.first.shape)], axis=-1)
+
+    def figures(rng: Generator, runs: int) -> Iterator[Figure]:
+        parts: dict[str, list[list[Floats]]] = {"percentile": [], "BCa": []}
+        for start in range(0, runs, 50):
+            size = min(50, runs - start)
+            base, same, lifted = (buckets(rng, size, lift) for lift in (0.0, 0.0, LIFT))
+            for name, outcomes in parts.items():
+                options = {"seed": int(rng.integers(2**31)), "corrected": name == "BCa"}
+                null, effect = (bootstrap(base, arm, _mean, **options).interval(ALPHA) for arm in (same, lifted))
+                outcomes.append([~holds(null, 0.0), holds(effect, LIFT * process.mean)])
+        for name, outcomes in parts.items():
+            rejected, covered = (np.concatenate(each) for each in zip(*outcomes, strict=True))
+            yield figure(f"bootstrap, {name}", "rejection", rejected, ALPHA, known=known)
+            yield figure(f"bootstrap, {name}", "coverage of effect", covered, 1 - ALPHA, known=known)
+
+    n = per_bucket * BUCKETS
+    return Study(BOOTSTRAP, process.name, sizes(n, n), figures, share=0.05, is_short=False)
+
+
+def _mean(sums: Floats) -> Floats:
+    return np.asarray(sums[..., 0] / sums[..., 1])
+
+
+def categories(n: int) -> Study:
+    """Three arms, five categories from 2 % to 50 %."""
+
+    def figures(rng: Generator, runs: int) -> Iterator[Figure]:
+        counts = rng.multinomial(n, [0.5, 0.3, 0.1, 0.08, 0.02], (runs, 3))
+        yield figure("chi-squared", "rejection", homogeneity(counts).p_value <= ALPHA, ALPHA)
+
+    return Study(COUNTS, "five categories, three arms", f"{n:,}", figures)
+
+
+def sample_ratios(weights: tuple[float, ...], a_day: int) -> Study:
+    """Both sample ratio tests of the health checks on clean assignment."""
+
+    def figures(rng: Generator, runs: int) -> Iterator[Figure]:
+        share = np.asarray(weights)
+        counts = np.cumsum(rng.multinomial(a_day, share, (runs, 28)), axis=1)
+        prior = proportional_prior(share, 10_000)
+        p = anytime_p_value(log_bayes_factor(counts, share, prior))[:, -1]
+        yield figure("sequential multinomial, .001", "alarm at any look", p < 0.001, 0.001, Kind.AT_MOST)
+        once = chi_squared(counts[:, -1], share).p_value < 0.0005
+        yield figure("chi-squared, .0005", "alarm at the end", once, 0.0005)
+
+    split = "/".join(f"{weight:.0%}" for weight in weights)
+    return Study(COUNTS, f"sample ratio {split}", f"{a_day:,} a day, 28 looks", figures)
+
+
+STUDIES = (
+    unit_quantiles(200),
+    unit_quantiles(1_000),
+    unit_quantiles(5_000),
+    event_quantiles(200),
+    event_quantiles(1_000),
+    bootstrapped(LOGNORMAL, 5),
+    bootstrapped(REVENUE, 20),
+    categories(1_000),
+    sample_ratios((0.5, 0.5), 1_000),
+    sample_ratios((0.8, 0.1, 0.1), 1_000),
+)
