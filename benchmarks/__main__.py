@@ -1,4 +1,4 @@
-"""The benchmarks' command line: `python -m benchmarks full|daily|wide|growth`.
+"""The benchmarks' command line: `python -m benchmarks full|daily|wide|growth|statistics`.
 
 Projects are made under `--folder` and kept for the next time; states are removed.
 """
@@ -14,12 +14,14 @@ from benchmarks.full_refresh import describe_full_refresh, run_full_refresh
 from benchmarks.growth import describe_growth, run_growth
 from benchmarks.process import ProcessRun
 from benchmarks.report import middle, rewrite, section, table
+from benchmarks.statistics import describe_statistics, run_statistics
 
 TITLES = {
     "full": "Full refresh: 10 M exposures of 8 M units, 50 M events, 15 metrics, 14 as-of dates",
     "daily": "Daily: 1 M events a day, 20 concurrent experiments, 20 metrics, 5 segments",
     "wide": "Wide: from moments to decisions",
     "growth": "Growth in rows",
+    "statistics": "Statistics: comparisons a second on one core",
 }
 
 
@@ -52,6 +54,8 @@ def _parts(options: argparse.Namespace) -> list[str]:
         return describe_daily(run_daily(folder / f"daily_{named}", scale, tuple(options.days), runs, limit))
     if options.benchmark == "growth":
         return describe_growth(run_growth(folder, scale, runs, limit))
+    if options.benchmark == "statistics":
+        return describe_statistics(run_statistics(runs))
     scored, checked = [], []
     for _ in range(runs):
         scored.append(run_wide())
