@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from configs.analysis_schema import METHOD_BLOCKS
 from configs.problems import did_you_mean
+from configs.quantile_checks import check_quantiles
 from configs.schema import Experiment, Metric
 from configs.supported import Finding
 from configs.yaml_document import Location
@@ -27,6 +28,7 @@ def check_analysis(experiment: Experiment, metrics: Mapping[str, Metric]) -> Ite
     yield from _check_method(experiment)
     yield from _check_alternative(experiment)
     yield from _check_equivalence(experiment)
+    yield from check_quantiles(experiment, metrics)
     if experiment.analysis.method == "group_sequential":
         yield from _check_looks(experiment, metrics)
         yield from _check_windows(experiment, metrics)

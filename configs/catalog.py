@@ -108,6 +108,8 @@ class _Columns:
             "history": None,
             "lookback_days": 0,
         }
+        if metric.quantile is not None:
+            definition["quantile"] = repr(metric.quantile)
         if metric.covariate is not None:
             days = metric.covariate.lookback_days
             definition |= {

@@ -137,8 +137,18 @@ class Metric(Entity):
                 raise ValueError(f"a {self.type} is 0 or 1: no `cap`")
         elif self.aggregate is not None:
             _check_measure(self.aggregate, self.measure)
+        if self.type == "quantile":
+            self._check_quantile()
         if self.type == "retention" and not self._has_full_window():
             raise ValueError("a retention needs `window` with both start_days and end_days")
+
+    def _check_quantile(self) -> None:
+        if self.aggregate is None:
+            raise ValueError("a quantile needs `aggregate`: sum, count or max")
+        if self.cap is not None:
+            raise ValueError("a quantile needs no `cap`: how large the largest values are makes no difference to it")
+        if self.covariate is not None:
+            raise ValueError("a quantile takes no `covariate`: adjustment is of means and ratios")
 
     def _has_full_window(self) -> bool:
         return self.window is not None and "start_days" in self.window.model_fields_set

@@ -21,6 +21,7 @@ from analysis.scorecard.families import adjust, families
 from analysis.scorecard.inference import Arrays, infer
 from analysis.scorecard.looks import with_looks
 from analysis.scorecard.plan import comparison_plan
+from analysis.scorecard.quantiles import infer_quantiles
 from analysis.scorecard.running import earlier_rows, projected_dates, run_on, run_on_adjusted
 from analysis.scorecard.statuses import NO_COVARIATE_MOMENTS, statuses, unusable_moments
 from configs.schema import Experiment, Metric
@@ -33,6 +34,7 @@ def scorecard(
     blocked: pd.DataFrame,
     as_of_dates: pd.DataFrame | None = None,
     history: pd.DataFrame | None = None,
+    values: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """A row per as-of date × experiment × metric × treatment × segment, with `SCORECARD_COLUMNS`, sorted.
 
@@ -41,7 +43,8 @@ def scorecard(
     or with status no_covariate only without adjustment. Every listed metric has a row at each as-of date
     found in `moments`, `blocked` or `as_of_dates` (`as_of_date, experiment_id`). `history` is the scorecard
     of earlier as-of dates: methods that hold at every look go on from it, and dates computed one by one are
-    those computed at once. Raises ValueError for missing columns and for a moment row that occurs twice.
+    those computed at once. `values` is fct_value_counts, which quantile metrics need.
+    Raises ValueError for missing columns and for a moment row that occurs twice.
     """
     moments = checked_moments(moments)
     requests = [blocked] if as_of_dates is None else [blocked, as_of_dates]
@@ -58,8 +61,11 @@ def scorecard(
     n = arms[0]["n_units"] + arms[1]["n_units"]
     rows, schedules = with_looks(rows, n, earlier)
     results, compared = infer(rows, *arms, schedules)
+    of_quantiles, quantiles = infer_quantiles(rows, values, metrics, (arms[0]["n_units"], arms[1]["n_units"]))
+    for name, numbers in of_quantiles.items():
+        results[name][quantiles.index] = numbers
     results = run_on(rows, results, earlier)
-    results |= adjust(rows, results, compared)
+    results |= adjust(rows, results, [*compared, quantiles])
     results = run_on_adjusted(rows, results, earlier)
     status, reason = statuses(rows, results, unusable)
     return typed_frame(

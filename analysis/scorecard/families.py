@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from analysis.scorecard.inference import Arrays, Compared
 from analysis.scorecard.plan import DUNNETT
+from analysis.scorecard.quantiles import ComparedQuantiles
 from analysis.statistics.alternative import Alternative
 from analysis.statistics.dunnett import dunnett, dunnett_interval_alpha
 from analysis.statistics.multiplicity import CORRECTIONS
@@ -23,7 +24,7 @@ def families(rows: pd.DataFrame) -> NDArray[np.int64]:
     return keys.groupby(list(keys), sort=False).ngroup().to_numpy(dtype=np.int64)
 
 
-def adjust(rows: pd.DataFrame, results: Arrays, compared: list[Compared]) -> Arrays:
+def adjust(rows: pd.DataFrame, results: Arrays, compared: list[Compared | ComparedQuantiles]) -> Arrays:
     """Adjusted p-values and intervals (`ADJUSTED`) over the families numbered in `rows["family"]`.
 
     A family lies within one experiment, so it has one correction, alternative and method. One-sided, the

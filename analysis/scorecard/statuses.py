@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from analysis.scorecard.columns import NO_COVARIATE
 from analysis.scorecard.inference import Arrays
+from analysis.scorecard.quantiles import quantile_reasons, relative_reasons
 from analysis.statistics.fieller import FIELLER_REASONS, FiellerShape
 from analysis.statistics.inference import INFERENCES
 from analysis.statistics.relative import WEAK_BASELINE
@@ -54,13 +55,14 @@ def statuses(rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArr
     forbidden = unusable[0] != ""
     failed = forbidden | (code != Status.OK)
     status = np.where(forbidden, unusable[0], _NAMES[code])
-    reason = np.where(forbidden, unusable[1], _REASONS[code])
+    reason = np.where(forbidden, unusable[1], quantile_reasons(rows, code, _REASONS[code]))
     undefined_relative = results["relative_status"] != Status.OK
     undefined_margin = results["non_inferiority_status"] != Status.OK
     relative_reason = np.where(
         undefined_relative, _REASONS[results["relative_status"]], _FIELLER_REASONS[results["relative_shape"]]
     )
     # From the mildest to the gravest: a later one takes the status, all stand in the reason.
+    relative_reason = relative_reasons(rows, results["relative_status"], relative_reason)
     warnings = [
         (_is_exploratory(rows), None, EXPLORATORY),
         (results["is_carried"] > 0, None, CARRIED),

@@ -136,5 +136,6 @@ ESTIMATOR_OF_TYPE: dict[str, dict[str, str]] = {
     "mean": _OF_MEANS,
     "proportion": _OF_MEANS,
     "retention": _OF_MEANS,
+    "quantile": {"none": "quantile"},
     "ratio": {"none": "delta_ratio", "cuped": "delta_ratio_cuped", "lin": "delta_ratio_lin"},
 }

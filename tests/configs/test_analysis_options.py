@@ -52,6 +52,44 @@ CASES = [
     ("  method: bayesian\n  bayesian:", "24: expected options, got nothing; leave the key out for their defaults"),
 ]  # fmt: skip
 
+VISITS, BADGES = "metrics/visits.yaml", "experiments/badges.yaml"
+MEDIAN = (VISITS, "  type: mean\n", "  type: quantile\n  quantile: 0.5\n")
+PRIMARY = "  primary: [load_time]\n"
+QUANTILE_CASES = [
+    ("method: always_valid", "method always_valid doesn't go with quantile metrics ('load_time'): their intervals hold "
+     "at one planned look; use method fixed, or other metrics"),
+    ("correction: dunnett", "correction dunnett doesn't go with quantile metrics ('load_time'); use holm"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("option", "expected"), QUANTILE_CASES)
+def test_quantiles_take_one_planned_look(write_config, option, expected):
+    with pytest.raises(ConfigError) as caught:
+        load_config(write_config(MEDIAN, (BADGES, PRIMARY, f"{PRIMARY}analysis:\n  minimum_days: 3\n  {option}\n")))
+
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("  direction: decrease\n", "  cap: {upper: 100}\n", "a quantile needs no `cap`"),
+        ("  direction: decrease\n", "  covariate: {lookback_days: 7}\n", "a quantile takes no `covariate`"),
+        ("  aggregate: max\n  measure: duration\n", "", "a quantile needs `aggregate`: sum, count or max"),
+    ],
+)
+def test_a_quantile_is_of_an_uncapped_aggregate(write_config, old, new, expected):
+    with pytest.raises(ConfigError, match=expected):
+        load_config(write_config(MEDIAN, (VISITS, old, new)))
+
+
+def test_the_level_of_a_quantile_is_part_of_the_hash(write_config):
+    minimum = (BADGES, PRIMARY, f"{PRIMARY}analysis: {{minimum_days: 3}}\n")
+    tenth = (VISITS, MEDIAN[1], "  type: quantile\n  quantile: 0.1\n")
+    configs = [load_config(write_config(level, minimum)) for level in (MEDIAN, tenth)]
+
+    assert len({config_hash(config, config.experiments["badges"]) for config in configs}) == 2
+
 
 @pytest.mark.parametrize(("new", "expected"), CASES, ids=[case[1] for case in CASES])
 def test_what_does_not_go_together_says_so(write_config, new, expected):

@@ -8,8 +8,6 @@ ORDERS, SOURCES = "metrics/orders.yaml", "sources.yaml"
 EXPERIMENT = "experiments/free_shipping.yaml"
 
 CASES = [
-    (ORDERS, "  type: mean\n", "  type: quantile\n  quantile: 0.95\n",
-     "8: metric 'revenue': isn't built yet: metric type 'quantile'"),
     (ORDERS, "  aggregate: sum\n  measure: amount\n", "  aggregate: count_distinct\n",
      "12: metric 'revenue': isn't built yet: aggregate 'count_distinct'"),
     (ORDERS, "denominator: {source: shop_events, event: purchase}",

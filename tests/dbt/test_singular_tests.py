@@ -60,6 +60,14 @@ CORRUPTIONS = {
         "update marts.fct_metric_moments set total = total + 0.01 where segment_value = 'DE' and metric_id = 'revenue'",
         "delete from marts.fct_metric_moments where segment_value = 'unknown' and variant_id = 'free'",
     ],
+    "assert_values_are_of_all_units": [
+        "update marts.fct_value_counts set n_units = n_units + 1 where metric_id = 'high_order' and as_of_date = $last",
+        """delete from marts.fct_value_counts
+        where metric_id = 'median_spend' and segment_value = 'FR' and as_of_date = $last""",
+    ],
+    "one_row_for_each_key_of_fct_value_counts": [
+        "insert into marts.fct_value_counts from marts.fct_value_counts where as_of_date = $last",
+    ],
     "one_row_for_each_key_of_int_first_exposures": [
         "insert into intermediate.int_first_exposures from intermediate.int_first_exposures where unit_id = 'u11'",
     ],

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
+from itertools import product
 from math import ceil
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -182,6 +183,25 @@ class Reference:
                             key = (as_of, experiment.id, variant, metric_id, segment, value)
                             moments[key] = self.moments(metric, mine, arm, caps[0])
         return moments
+
+    def value_counts(self, through: date) -> dict[Key, dict[str, Any]]:
+        """`(as_of_date, experiment_id, variant_id, metric_id, segment_name, segment_value, value)` to its units."""
+        counts: dict[Key, dict[str, Any]] = {}
+        for experiment in self.config.experiments.values():
+            dates = self.as_of_dates(experiment, through)
+            quantiles = [
+                metric for id_ in experiment.metrics.roles if (metric := self.config.metrics[id_]).type == "quantile"
+            ]
+            for as_of, metric in product(dates, quantiles):
+                one = 10 ** self.decimals(metric.components[0])
+                for value in self.values(metric, experiment, self.units(experiment, as_of), as_of):
+                    if _overflows(value):
+                        continue
+                    for segment, value_of in self.groups(experiment, as_of, dates[-1]):
+                        group = (value.unit.first.variant, metric.id, segment, value_of(value.unit))
+                        key = (as_of, experiment.id, *group, value.raw / one)
+                        counts[key] = {"n_units": counts.get(key, {"n_units": 0})["n_units"] + 1}
+        return counts
 
     def values(self, metric: Metric, experiment: Experiment, units: Iterable[Unit], as_of: date) -> list[Value]:
         """The metric's population: units not mixed whose window has ended by the end of the as-of date."""

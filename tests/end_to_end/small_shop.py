@@ -36,6 +36,10 @@ SPANS = {"checkout": (0, 3), "banner": (1, 2)}
 
 MARTS = {
     "fct_metric_moments": ["as_of_date", "experiment_id", "variant_id", "metric_id", "segment_name", "segment_value"],
+    "fct_value_counts": [
+        *("as_of_date", "experiment_id", "variant_id", "metric_id", "segment_name", "segment_value"),
+        "value",
+    ],
     "fct_exposure_counts": ["as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value"],
     "fct_epoch_counts": ["as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value", "epoch"],
 }
@@ -86,6 +90,9 @@ METRICS = """\
    denominator: {source: orders, event: purchase, aggregate: count}}
 - {id: back_on_day_2, type: retention, source: visits, event: visit, window: {start_days: 2, end_days: 3}}
 - {id: ever_visited, type: proportion, source: visits, event: visit, covariate: {lookback_days: 2}}
+- {id: median_spend, type: quantile, quantile: 0.5, source: orders, event: purchase, aggregate: sum, measure: amount,
+   window: {end_days: 2}}
+- {id: high_order, type: quantile, quantile: 0.9, source: orders, event: purchase, aggregate: max, measure: amount}
 """
 
 CHECKOUT = """\
@@ -104,7 +111,8 @@ allocation:
 segments: [country, device]
 metrics:
   primary: [conversion]
-  secondary: [revenue, web_orders, largest_order, order_value, seconds_per_order, back_on_day_2, ever_visited]
+  secondary: [revenue, web_orders, largest_order, order_value, seconds_per_order, back_on_day_2, ever_visited,
+              median_spend, high_order]
 analysis: {{minimum_days: 1}}
 """
 
@@ -119,7 +127,7 @@ variants:
   - {{id: 'on', weight: 0.5}}
 metrics:
   primary: [conversion]
-  secondary: [revenue, seconds_per_order, largest_order]
+  secondary: [revenue, seconds_per_order, largest_order, high_order]
 analysis: {{minimum_days: 1}}
 """
 

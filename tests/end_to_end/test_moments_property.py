@@ -82,6 +82,7 @@ def assert_follow_the_rules(marts: dict[str, pd.DataFrame], reference: Reference
         "fct_exposure_counts": reference.exposure_counts(through),
         "fct_epoch_counts": reference.epoch_counts(through),
         "fct_metric_moments": reference.metric_moments(through),
+        "fct_value_counts": reference.value_counts(through),
     }
     for name, keys in MARTS.items():
         actual = by_key(marts[name], keys)
