@@ -322,3 +322,7 @@ def main() -> None:
             raise
         typer.echo(f"{error.filename}: {error.strerror}; check --configs, --data and --state", err=True)
         sys.exit(1)
+
+
+# Commands with a module of their own register themselves; they need what stands above.
+from orchestration import cli_rehearse  # noqa: E402, F401

@@ -6,6 +6,7 @@ import dagster as dg
 
 from configs.load import load_config_tolerant, load_static
 from configs.render import render
+from orchestration.assets.calibration import calibration_asset
 from orchestration.assets.ingest import ingest_assets
 from orchestration.assets.inputs import inputs_asset
 from orchestration.assets.models import model_assets
@@ -13,7 +14,7 @@ from orchestration.assets.publish import publish_asset
 from orchestration.assets.results import result_assets
 from orchestration.dbt_models import manifest_path
 from orchestration.resources import WriterLock
-from orchestration.schedules import daily_job, daily_schedule
+from orchestration.schedules import calibration_job, daily_job, daily_schedule, weekly_calibration
 from orchestration.workspace import Workspace
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)  # backfill policies: what they are used for here is stable
@@ -31,7 +32,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
     if not (workspace.generated / "macros" / "metric_catalog.sql").exists():
         config, _, _ = load_config_tolerant(workspace.configs)
         render(config, workspace.generated)
-    job = daily_job(project)
+    job, calibration = daily_job(project), calibration_job()
     return dg.Definitions(
         assets=[
             *ingest_assets(workspace, project, sources),
@@ -39,9 +40,10 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
             model_assets(workspace, manifest_path(workspace)),
             *result_assets(workspace, project),
             publish_asset(workspace, project),
+            calibration_asset(workspace),
         ],
-        jobs=[job],
-        schedules=[daily_schedule(job)],
+        jobs=[job, calibration],
+        schedules=[daily_schedule(job), weekly_calibration(calibration, project)],
         resources={"writer_lock": WriterLock.of(workspace)},
         executor=dg.in_process_executor,
     )

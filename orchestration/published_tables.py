@@ -8,6 +8,7 @@ import duckdb
 import pandas as pd
 
 from configs.schema import Config
+from orchestration.calibration import calibration_query
 from orchestration.inputs import RunInputs
 from orchestration.lake import DayManifest, Lake
 from orchestration.partitions import days_between
@@ -48,6 +49,9 @@ def published_tables(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, l
         *(
             PublishedTable(name, _with_provenance(connection, relation), "as_of_date", f"as_of_date, {keys}")
             for name, (relation, keys) in AS_OF_TABLES.items()
+        ),
+        PublishedTable(
+            "calibration", calibration_query(connection), order="as_of_date, experiment_id, metric_id, variant_id"
         ),
         PublishedTable("row_ledger", days, "log_date", "log_date, source_id"),
         PublishedTable(

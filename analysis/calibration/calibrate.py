@@ -26,6 +26,7 @@ CALIBRATION_COLUMNS: dict[str, str] = {
     "metric_id": "str",
     "variant_id": "str",
     "method": "str",
+    "metric_hash": "str",
     "status": "str",
     "reason": "str",
     "n_units": "Int64",
@@ -49,6 +50,7 @@ def calibration(
     as_of: pd.Timestamp,
     n_buckets: int,
     seed: int,
+    metric_hashes: Mapping[str, str] | None = None,
     replicates: int = REPLICATES,
     error: float = ERROR,
 ) -> pd.DataFrame:
@@ -79,6 +81,7 @@ def calibration(
         {
             "as_of_date": as_of,
             "experiment_id": experiment.id,
+            "metric_hash": (metric_hashes or {}).get(key[0], ""),
             "n_buckets": n_buckets,
             "seed": seed,
             **_tested(key, rows_, shifted_rows[key], units, effects, n_buckets, level, experiment),

@@ -1,0 +1,61 @@
+"""Miscalibrated metrics say so on the rows that come after."""
+
+import pandas as pd
+
+from analysis.calibration.marks import marked
+
+SUNDAY = pd.Timestamp("2026-01-11")
+
+
+def scorecard(*rows):
+    frame = pd.DataFrame(rows, columns=["as_of_date", "metric_id", "variant_id", "status", "reason"])
+    return frame.assign(
+        as_of_date=pd.to_datetime(frame["as_of_date"]), experiment_id="e", metric_hash="h", method="welch"
+    )
+
+
+def calibrations(*rows):
+    frame = pd.DataFrame(rows, columns=["as_of_date", "metric_id", "variant_id", "status", "reason"])
+    return frame.assign(
+        as_of_date=pd.to_datetime(frame["as_of_date"]), experiment_id="e", metric_hash="h", method="welch"
+    )
+
+
+BROKEN = (SUNDAY, "revenue", "b", "miscalibrated", "miscalibrated: tests reject 9 %")
+FINE = (SUNDAY, "revenue", "c", "calibrated", "")
+
+
+def test_rows_after_the_calibration_are_marked_in_every_treatment():
+    rows = scorecard(
+        ("2026-01-11", "revenue", "b", "ok", ""),
+        ("2026-01-12", "revenue", "c", "ok", ""),
+        ("2026-01-12", "revenue", "b", "skewed", "skewed: a tail"),
+        ("2026-01-12", "visits", "b", "ok", ""),
+        ("2026-01-12", "revenue", "d", "incomplete", "no data"),
+    )
+    found = marked(rows, calibrations(BROKEN, FINE))
+    assert found["status"].tolist() == ["ok", "miscalibrated", "skewed", "ok", "incomplete"]
+    assert found["reason"].tolist() == [
+        "",
+        "miscalibrated: tests reject 9 %",
+        "skewed: a tail; miscalibrated: tests reject 9 %",
+        "",
+        "no data",
+    ]
+
+
+def test_a_later_calibration_that_passes_ends_it():
+    later = (SUNDAY + pd.Timedelta(days=7), "revenue", "b", "calibrated", "")
+    rows = scorecard(("2026-01-15", "revenue", "b", "ok", ""), ("2026-01-20", "revenue", "b", "ok", ""))
+    assert marked(rows, calibrations(BROKEN, later))["status"].tolist() == ["miscalibrated", "ok"]
+
+
+def test_another_definition_or_method_is_not_judged():
+    rows = scorecard(("2026-01-15", "revenue", "b", "ok", ""))
+    for changed in ({"metric_hash": "other"}, {"method": "welch_cuped"}):
+        assert marked(rows.assign(**changed), calibrations(BROKEN))["status"].tolist() == ["ok"]
+
+
+def test_nothing_changes_without_a_failure():
+    rows = scorecard(("2026-01-15", "revenue", "b", "ok", ""))
+    pd.testing.assert_frame_equal(marked(rows, calibrations(FINE)), rows)
