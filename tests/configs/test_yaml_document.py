@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from configs.yaml_document import read_document
@@ -131,6 +131,7 @@ def test_a_file_without_read_permission(tmp_path):
         max_leaves=8,
     )
 )
+@settings(deadline=None)
 def test_quoted_yaml_is_read_back(tmp_path_factory, value):
     folder = tmp_path_factory.mktemp("yaml")
     text = yaml.safe_dump({"root": _quoted(value)}, allow_unicode=True)
