@@ -18,14 +18,15 @@ from analysis.statistics.welch import welch
 from configs.schema import Experiment, Metric
 from tests.simulation.fixed_horizon import LOGNORMAL, NORMAL, RARE
 from tests.simulation.methods import ALPHA, Flags
-from tests.simulation.processes import Generator, Normal, Process, Share, joint_sums
+from tests.simulation.processes import Generator, Normal, Process, Share, WithHistory, joint_sums
 from tests.simulation.sequential import DAYS
 from tests.simulation.study import LIFT, Study
 from tests.simulation.table import Figure, Kind, figure
-from tests.simulation.variance_reduction import NORMAL as WITH_HISTORY
 
 Outcome = Callable[[Generator, int], Flags]
 TOPIC = "Power of planned experiments"
+# The plan knows the variance of history only, so the effect adds a constant.
+WITH_HISTORY = WithHistory("normal, history correlated .7", 2.0, lambda z, lift: 2 * (1 + lift) + 2 * z)
 TUNED_TO = 2_000
 OPTIONS: dict[str, dict[str, Any]] = {
     "fixed": {},

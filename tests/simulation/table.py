@@ -112,14 +112,16 @@ def verdict(figure: Figure, cells: int) -> str:
 
 def document(cells: Sequence[Cell], experiments: int) -> str:
     """The whole page: what was done, then a table for each topic."""
-    parts = [_INTRODUCTION.format(experiments=experiments, cells=len(cells))]
+    verdicts = [verdict(cell.figure, len(cells)) for cell in cells]
+    inside, warned = (sum(each == name for each in verdicts) for name in ("inside", "fails, warned"))
+    parts = [_INTRODUCTION.format(experiments=experiments, cells=len(cells), inside=inside, warned=warned)]
     for topic in dict.fromkeys(cell.topic for cell in cells):
         parts.append(_section(topic, [cell for cell in cells if cell.topic == topic], len(cells)))
     return "\n\n".join(parts) + "\n"
 
 
 def _section(topic: str, cells: Sequence[Cell], total: int) -> str:
-    head = ["data", "n per arm", "seed", "method", "figure", "rate", "bound", "warned", "verdict"]
+    head = ["data", "n per arm", "seed", "experiments", "method", "figure", "rate", "bound", "warned", "verdict"]
     rows = [head, ["---"] * len(head), *(_row(cell, total) for cell in cells)]
     return f"## {topic}\n\n" + "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
@@ -130,15 +132,17 @@ def _row(cell: Cell, total: int) -> list[str]:
     limits = {Kind.AT_MOST: f"≤ {high:.4f}", Kind.AT_LEAST: f"≥ {low:.4f}"}.get(figure.kind, f"{low:.4f}–{high:.4f}")
     warned = "" if np.isnan(figure.warned) else f"{figure.warned:.0%}"
     said = [figure.method, figure.question, f"{figure.rate:.4f}", limits, warned, verdict(figure, total)]
-    return [cell.process, cell.n, str(cell.seed), *said]
+    return [cell.process, cell.n, str(cell.seed), f"{figure.runs:,}", *said]
 
 
 _INTRODUCTION = """# Error rates by simulation
 
-`make simulations` simulates {experiments:,} experiments for each line of data below, puts every method to them and
-writes this page; `make test` runs a shorter form. Without effect: rejections and errors. With an effect of 10 % of the
-baseline mean: coverage, and tests of a margin that the effect lies exactly at. Levels are 5 %, intervals 95 %, unless
-said otherwise.
+`make simulations` simulates {experiments:,} experiments for each line of data below (fewer where one is expensive),
+puts every method to them and writes this page; `make test` runs a shorter form. Without effect: rejections and errors.
+With an effect of 10 % of the baseline mean: coverage, and tests of a margin that the effect lies exactly at. Levels are
+5 %, intervals 95 %, unless said otherwise.
+
+Of {cells} figures {inside} are inside their bound, and {warned} fail where the scorecard row carries a warning.
 
 - **rate**: the share of experiments in which what *figure* says happened.
 - **bound**: where the rate lies if the method keeps its level: binomial quantiles, two-sided, such that all {cells}

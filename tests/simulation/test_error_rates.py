@@ -1,5 +1,7 @@
 """The simulation in short form, seeded: every figure inside its bound, or failing where its rows say so."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,9 @@ from tests.simulation.study import Study
 from tests.simulation.table import OUTSIDE, Kind, bound, figure, is_inside, verdict
 
 EXPERIMENTS = 400
-"""Of each study. A rate of .05 is then bound to .0075-.1200 with 99.9 % for some 350 figures together."""
+"""Of each study. A rate of .05 then lies between .0075 and .11 with 99.9 % for some 600 figures together."""
 
+PAGE = Path(__file__).parents[2] / "docs" / "error_rates.md"
 SHORT = [study for study in STUDIES if study.is_short]
 
 
@@ -63,3 +66,10 @@ def test_an_unannounced_failure_is_outside() -> None:
     assert verdict(figure("m", "q", happened, 0.05, warned=~happened), 10) == "fails, warned"
     assert verdict(figure("m", "q", happened, 0.05, known="why"), 10) == "fails: why"
     assert verdict(figure("m", "q", happened, 0.1), 10) == "inside"
+
+
+def test_the_page_is_of_the_full_form_of_every_study_and_without_faults() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert "simulates 10,000 experiments" in page
+    assert OUTSIDE not in [row.split(" | ")[-1].removesuffix(" |") for row in page.splitlines()]
+    assert [study.process for study in STUDIES if f"| {study.process} | {study.n} | {study.seed} |" not in page] == []
