@@ -17,7 +17,7 @@ from analysis.statistics.status import Floats
 Integers = NDArray[np.int64]
 
 # Levels at which boundaries are computed beside those asked for; between them they are interpolated.
-_LEVELS = (0.8, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 1e-3, 1e-4, 1e-6)
+_LEVELS = (0.8, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 1e-3, 1e-4, 1e-6, 1e-8)
 # Boundaries are rounded up to this, far beyond what matters and far above the noise of their computation, so
 # that a look's boundary is the same to the last bit whichever schedules and later looks it is computed with.
 _STEP = 1e-4
@@ -66,7 +66,10 @@ class Schedules:
         return np.where(np.isinf(known[:, 1]), np.inf, np.where((schedule < 0) | (look < 0), np.nan, wanted))
 
     def two_sided_p(self, z: Floats, schedule: Integers, look: Integers) -> Floats:
-        """The level at which |z| is the critical value: repeated p-value; NaN without a look."""
+        """The level at which |z| is the critical value: repeated p-value; NaN without a look.
+
+        Exact at `levels`, within 3 % of the exact p-value from .5 to 1e-8, an extrapolation below.
+        """
         scores = np.broadcast_to(self._scores, (len(schedule), self._scores.size))
         known = self._knots(schedule, look)
         p = np.minimum(1.0, 2 * special.ndtr(-_on_line(np.abs(z), known, scores)))
