@@ -24,8 +24,6 @@ def unsupported_in_sources(sources: Sources) -> Iterator[Finding]:
 
 def unsupported_in_metric(metric: Metric) -> Iterator[Finding]:
     """Parts of a metric that the pipeline can't do yet."""
-    if metric.type == "ratio" and metric.covariate is not None:
-        yield ("covariate",), "isn't built yet: a covariate on a ratio"
     places: tuple[Location, ...] = (("numerator",), ("denominator",)) if metric.type == "ratio" else ((),)
     for place, component in zip(places, metric.components, strict=True):
         if component.aggregate == "count_distinct":

@@ -13,8 +13,6 @@ CASES = [
     (ORDERS, "denominator: {source: shop_events, event: purchase}",
      "denominator: {source: shop_events, event: purchase, aggregate: count_distinct}",
      "20: metric 'order_value': isn't built yet: aggregate 'count_distinct'"),
-    (ORDERS, "window: {end_days: 14}", "window: {end_days: 14}\n  covariate: {lookback_days: 7}",
-     "22: metric 'order_value': isn't built yet: a covariate on a ratio"),
     (SOURCES, "path: events/{date}.csv", "path: s3://logs/events/{date}.csv",
      "9: isn't built yet: paths in remote object stores"),
     (SOURCES, "path: exposures/{date}", "path: https://logs.example.com/{date}",

@@ -297,6 +297,11 @@ class Reference:
                 "no_history_covariance": _covariance(y, h),
                 "covariate_no_history_covariance": _covariance(x, h),
             }
+            if metric.type == "ratio":
+                result |= {
+                    "denominator_covariate_covariance": _covariance(d, x),
+                    "denominator_no_history_covariance": _covariance(d, h),
+                }
         return result | self._third(metric, usable)
 
     def _third(self, metric: Metric, usable: Sequence[Value]) -> dict[str, Any]:

@@ -82,9 +82,10 @@ METRICS = """\
 - {id: largest_order, type: mean, source: orders, event: purchase, aggregate: max, measure: amount,
    covariate: {lookback_days: 3}}
 - {id: order_value, type: ratio, window: {start_days: 1, end_days: 3}, cap: {upper_quantile: 0.75},
+   covariate: {lookback_days: 3},
    numerator: {source: orders, event: purchase, aggregate: sum, measure: amount},
    denominator: {source: orders, event: purchase, aggregate: count}}
-- {id: seconds_per_order, type: ratio, cap: {upper: 150},
+- {id: seconds_per_order, type: ratio, cap: {upper: 150}, covariate: {lookback_days: 2},
    numerator: {source: visits, event: visit, aggregate: sum, measure: seconds,
                where: [{property: channel, op: not in, value: [shop, app]}]},
    denominator: {source: orders, event: purchase, aggregate: count}}

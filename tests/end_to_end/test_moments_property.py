@@ -30,13 +30,16 @@ SEEDED = st.randoms(note_method_calls=False, use_true_random=True)
 NUMBERS = [
     "mean", "variance", "third_central_moment", "total", "denominator_mean", "denominator_variance",
     "denominator_covariance", "covariate_mean", "covariate_variance", "covariate_covariance", "no_history_share",
-    "no_history_covariance", "covariate_no_history_covariance", "cap_value",
+    "no_history_covariance", "covariate_no_history_covariance", "denominator_covariate_covariance",
+    "denominator_no_history_covariance", "cap_value",
 ]  # fmt: skip
 COVARIANCES = {
     "denominator_covariance": ("variance", "denominator_variance"),
     "covariate_covariance": ("variance", "covariate_variance"),
     "no_history_covariance": ("variance", None),
     "covariate_no_history_covariance": ("covariate_variance", None),
+    "denominator_covariate_covariance": ("denominator_variance", "covariate_variance"),
+    "denominator_no_history_covariance": ("denominator_variance", None),
 }
 
 

@@ -31,6 +31,7 @@
         ]) -%}
         {%- do pairs.extend([('y', 'x'), ('y', 'h'), ('x', 'h')]) -%}
         {%- if not metric.is_binary -%} {%- do pairs.append(('x', 'x')) -%} {%- endif -%}
+        {%- if metric.denominator is not none -%} {%- do pairs.extend([('d', 'x'), ('d', 'h')]) -%} {%- endif -%}
     {%- endif -%}
     {%- for left, right in pairs -%}
         {%- do sums.append({

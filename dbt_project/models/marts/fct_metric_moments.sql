@@ -96,6 +96,13 @@ select
     cast(null as double) as no_history_covariance,
     cast(null as double) as covariate_no_history_covariance,
     {%- endif %}
+    {%- if metric.denominator is not none and metric.covariate is not none %}
+    {{ sample_covariance('dx_' ~ h, 'd_' ~ h, 'x_' ~ h, 'n_' ~ h) }} / {{ denominator_one }} / {{ one }} as denominator_covariate_covariance,
+    {{ sample_covariance('dh_' ~ h, 'd_' ~ h, 'h_' ~ h, 'n_' ~ h) }} / {{ denominator_one }} as denominator_no_history_covariance,
+    {%- else %}
+    cast(null as double) as denominator_covariate_covariance,
+    cast(null as double) as denominator_no_history_covariance,
+    {%- endif %}
     {%- if metric.cap_quantile is not none %}
     cast(cap_{{ h }} as double) / {{ one }} as cap_value,
     {%- elif metric.cap_upper is not none %}
