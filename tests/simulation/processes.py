@@ -48,8 +48,13 @@ class Sums:
 class Process(Protocol):
     """One value per unit."""
 
-    name: str
-    mean: float
+    @property
+    def name(self) -> str:
+        """What the data are, for people."""
+
+    @property
+    def mean(self) -> float:
+        """Of a unit without lift."""
 
     def draw(self, rng: Generator, runs: int, n: NDArray, lift: float = 0.0) -> Sums:
         """An arm of `runs` experiments with `n` (looks,) new units at each look."""
@@ -160,10 +165,15 @@ Units = tuple[Floats, ...]
 
 
 class JointProcess(Protocol):
-    """Several values per unit, drawn unit by unit. `mean` is that of the metric: of the value, or the ratio."""
+    """Several values per unit, drawn unit by unit."""
 
-    name: str
-    mean: float
+    @property
+    def name(self) -> str:
+        """What the data are, for people."""
+
+    @property
+    def mean(self) -> float:
+        """Of the metric without lift: of the value, or the ratio."""
 
     def units(self, rng: Generator, shape: tuple[int, ...], lift: float = 0.0) -> Units:
         """Values of one shape each."""
