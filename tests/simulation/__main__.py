@@ -8,8 +8,8 @@ from tests.simulation.studies import STUDIES
 from tests.simulation.table import OUTSIDE, document, verdict
 
 
-def main() -> None:
-    """Parse the arguments, simulate, write."""
+def main() -> int:
+    """Parse the arguments, simulate, write; the number of faults found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--experiments", type=int, default=10_000)
     parser.add_argument("--output", type=Path)
@@ -28,7 +28,8 @@ def main() -> None:
         arguments.output.write_text(text, encoding="utf-8")
     outside = sum(verdict(cell.figure, len(cells)) == OUTSIDE for cell in cells)
     print(f"{len(cells)} figures, {outside} outside their bound without a warning or a known reason")
+    return outside
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(min(main(), 1))
