@@ -28,6 +28,7 @@ def check_analysis(experiment: Experiment, metrics: Mapping[str, Metric]) -> Ite
     yield from _check_method(experiment)
     yield from _check_alternative(experiment)
     yield from _check_equivalence(experiment)
+    yield from _check_goal_margins(experiment)
     yield from check_quantiles(experiment, metrics)
     if experiment.analysis.method == "group_sequential":
         yield from _check_looks(experiment, metrics)
@@ -46,6 +47,29 @@ def _check_power(experiment: Experiment) -> Iterator[Finding]:
             ("analysis", "power"),
             f"no sample size reaches power {power:g} with alpha {alpha:g}: the tests of deterioration alone may stop"
             f" a good treatment with probability alpha/2; choose a power below {1 - alpha / 2:g}",
+        )
+
+
+def _check_goal_margins(experiment: Experiment) -> Iterator[Finding]:
+    """`do_no_harm` holds every goal to a margin; no other rule does."""
+    rule, at = experiment.decision.rule, ("decision", "margins")
+    listed = [margin.metric for margin in experiment.decision.margins]
+    if rule != "do_no_harm":
+        if listed:
+            yield at, f"`margins` of goals belong to rule do_no_harm, not {rule}; drop them"
+        return
+    for index, metric_id in enumerate(listed):
+        if metric_id not in experiment.metrics.primary:
+            hint = did_you_mean(metric_id, experiment.metrics.primary, "primary metrics of this experiment")
+            yield (*at, index, "metric"), f"{metric_id!r} isn't a primary metric; a guardrail has its own margin{hint}"
+        elif metric_id in listed[:index]:
+            yield (*at, index, "metric"), f"{metric_id!r} has two margins; keep one"
+    missing = [metric_id for metric_id in experiment.metrics.primary if metric_id not in listed]
+    if missing:
+        yield (
+            ("decision", "margins") if listed else ("decision", "rule"),
+            f"rule do_no_harm proves that no goal is harmed, so each needs a margin; add {', '.join(missing)} to"
+            " `decision.margins`, for example {metric: " + missing[0] + ", non_inferiority_margin: 0.02}",
         )
 
 

@@ -215,10 +215,15 @@ def _check_predictions(experiment: Experiment) -> Iterator[Finding]:
 
 
 def _check_margins(experiment: Experiment, metrics: Mapping[str, Metric]) -> Iterator[Finding]:
-    for index, guardrail in enumerate(experiment.metrics.guardrail):
-        metric = metrics.get(guardrail.metric)
-        if metric is not None and metric.type in ("proportion", "retention"):
-            yield from _check_share_margin(guardrail, ("metrics", "guardrail", index))
+    places: tuple[tuple[Location, tuple[Guardrail, ...]], ...] = (
+        (("metrics", "guardrail"), experiment.metrics.guardrail),
+        (("decision", "margins"), experiment.decision.margins),
+    )
+    for at, held in places:
+        for index, margin in enumerate(held):
+            metric = metrics.get(margin.metric)
+            if metric is not None and metric.type in ("proportion", "retention"):
+                yield from _check_share_margin(margin, (*at, index))
 
 
 def _check_share_margin(guardrail: Guardrail, at: Location) -> Iterator[Finding]:

@@ -56,6 +56,8 @@ def _pinned_experiment(experiment: Experiment) -> dict[str, Any]:
         "secondary": sorted(experiment.metrics.secondary),
         "guardrail": sorted(pinned["metrics"].get("guardrail", []), key=lambda entry: entry["metric"]),
     }
+    if experiment.decision.margins:
+        pinned["decision"]["margins"] = sorted(pinned["decision"]["margins"], key=lambda entry: entry["metric"])
     pinned["segments"] = sorted(experiment.segments)
     if experiment.preregistered_segments:
         pinned["preregistered_segments"] = sorted(experiment.preregistered_segments)

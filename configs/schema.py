@@ -229,6 +229,7 @@ class Decision(Entity):
     """How results become a recommendation."""
 
     rule: Literal["risk_aware", "clear_signals", "do_no_harm"] = "risk_aware"
+    margins: tuple[Guardrail, ...] = Field((), description="Of do_no_harm: the margin of each primary metric.")
 
 
 class Experiment(Entity):
@@ -286,6 +287,11 @@ class Experiment(Entity):
     def baseline(self) -> Variant:
         """The variant that the others are compared with."""
         return next(variant for variant in self.variants if variant.baseline)
+
+    @property
+    def margins(self) -> dict[str, Guardrail]:
+        """Metric id to the margin it is held to: of guardrails, and of the goals of do_no_harm."""
+        return {margin.metric: margin for margin in (*self.metrics.guardrail, *self.decision.margins)}
 
     @property
     def treatments(self) -> tuple[Variant, ...]:

@@ -51,6 +51,11 @@ def published_tables(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, l
             for name, (relation, keys) in AS_OF_TABLES.items()
         ),
         PublishedTable(
+            "rollback_monitor",
+            _with_provenance(connection, "results.rollback_monitor"),
+            order="as_of_date, experiment_id, metric_id, variant_id",
+        ),
+        PublishedTable(
             "calibration", calibration_query(connection), order="as_of_date, experiment_id, metric_id, variant_id"
         ),
         PublishedTable("row_ledger", days, "log_date", "log_date, source_id"),

@@ -17,7 +17,7 @@ from orchestration.inputs import RunInputs, prepare_run, read_inputs
 from orchestration.lake import DayManifest, Lake, LakeError
 from orchestration.lock import LockHeldError, writer_lock
 from orchestration.published_tables import AS_OF_TABLES, published_tables
-from orchestration.result_tables import decision_rows, health_rows, provenance_rows, scorecard_rows
+from orchestration.result_tables import decision_rows, health_rows, monitor_rows, provenance_rows, scorecard_rows
 from orchestration.row_differences import TableComparison, TableRows, compare
 from orchestration.warehouse import open_warehouse
 from orchestration.workspace import Workspace
@@ -27,6 +27,7 @@ LINK_ATTEMPTS = 5
 RESULTS: dict[str, Computation] = {
     "scorecard": scorecard_rows,
     "health_checks": health_rows,
+    "rollback_monitor": monitor_rows,
     "decisions": decision_rows,
     "provenance": lambda _, inputs, plans: provenance_rows(inputs, plans),
 }

@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.completeness import blocked_metrics
 from analysis.decisions import decisions
+from analysis.decisions.monitor import rollback_monitor
 from analysis.health import health_checks
 from analysis.scorecard import scorecard
 from configs.schema import Experiment, Metric
@@ -157,6 +158,18 @@ def decision_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plan
             for kind, day, experiment_id, reason in _faults(inputs, plans, failures)
         ],
     )
+
+
+def monitor_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:
+    """What the rollback monitor sees at each planned as-of date; of a computation that fails, `decisions` says why."""
+    scorecards = connection.execute(
+        "select results.* from results.scorecard as results inner join runs.plan using (experiment_id)"
+    ).df()
+    frame, _ = _isolated(
+        _planned_experiments(inputs, plans),
+        lambda experiments: rollback_monitor(scorecards, experiments, inputs.config.metrics),
+    )
+    return _only_planned(frame, plans)
 
 
 def provenance_rows(inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:

@@ -46,8 +46,7 @@ def power_of_every_goal(experiment: Experiment) -> float:
 
 def margins(experiment: Experiment) -> dict[str, Guardrail]:
     """Metric id to its margin, of guardrails and of goals that are held to one."""
-    goals: tuple[Guardrail, ...] = getattr(experiment.decision, "margins", ())
-    return {margin.metric: margin for margin in (*experiment.metrics.guardrail, *goals)}
+    return experiment.margins
 
 
 def _power(experiment: Experiment, n_decisive: int) -> float:

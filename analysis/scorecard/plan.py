@@ -176,8 +176,8 @@ def _bayesian(analysis: Analysis) -> dict[str, Any]:
 
 
 def _margin(experiment: Experiment, metric_id: str) -> tuple[float, str]:
-    """The guardrail's margin as configured and its kind; NaN and "" for other metrics."""
-    guardrail = next((g for g in experiment.metrics.guardrail if g.metric == metric_id), None)
+    """The margin that the metric is held to and its kind; NaN and "" for a metric without one."""
+    guardrail = experiment.margins.get(metric_id)
     if guardrail is None:
         return float("nan"), ""
     return _guardrail_margin(guardrail)

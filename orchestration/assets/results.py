@@ -11,7 +11,7 @@ from configs.schema import Project
 from orchestration.inputs import RunInputs, read_inputs
 from orchestration.partitions import SINGLE_RUN, log_dates
 from orchestration.planning import PlannedBuild
-from orchestration.result_tables import decision_rows, health_rows, provenance_rows, scorecard_rows
+from orchestration.result_tables import decision_rows, health_rows, monitor_rows, provenance_rows, scorecard_rows
 from orchestration.warehouse import open_warehouse, planned_builds, replace_planned
 from orchestration.workspace import Workspace
 
@@ -71,6 +71,7 @@ def result_assets(workspace: Workspace, project: Project) -> list[dg.AssetsDefin
     @step(DECISIONS_KEY, [SCORECARD_KEY, HEALTH_KEY])
     def decisions() -> dg.MaterializeResult:
         """A row per as-of date and experiment: the recommendation, and a reason for every rule that fired."""
+        compute_table(workspace, "rollback_monitor", monitor_rows)
         frame = compute_table(workspace, "decisions", decision_rows)
         compute_table(workspace, "provenance", lambda _, inputs, plans: provenance_rows(inputs, plans))
         latest = frame.sort_values("as_of_date").groupby("experiment_id", as_index=False).last()

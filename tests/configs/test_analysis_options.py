@@ -36,6 +36,13 @@ CASES = [
      "25: the look at 2026-10-08 doesn't come after the one at 2026-10-08"),
     (SEQUENTIAL + "{planned_units: 9000, looks: [2026-11-12]}",
      "25: the look at 2026-11-12 is outside 2026-10-01 to 2026-11-11, when the last window has passed"),
+    (OLD + "\ndecision: {rule: do_no_harm}",
+     "24: rule do_no_harm proves that no goal is harmed, so each needs a margin; add conversion to "
+     "`decision.margins`, for example {metric: conversion, non_inferiority_margin: 0.02}"),
+    (OLD + "\ndecision: {margins: [{metric: conversion, non_inferiority_margin: 0.02}]}",
+     "24: `margins` of goals belong to rule do_no_harm, not risk_aware; drop them"),
+    (OLD + "\ndecision: {rule: do_no_harm, margins: [{metric: conversion, absolute_margin: 2}]}",
+     "24: absolute_margin 2 can't be: 'conversion' is a share between 0 and 1"),
     ("  equivalence: [{metric: load_time, relative_margin: 0.05}]",
      "23: the equivalence test is about 'load_time', not a metric of this experiment; "
      "known metrics of this experiment: conversion, order_value, retention, revenue"),

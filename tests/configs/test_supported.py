@@ -33,8 +33,6 @@ units:
     (EXPERIMENT, "{from: 2026-10-05, weights: {control: 0.5, free: 0.5}}",
      "{from: 2026-10-05, weights: {control: 0.9, free: 0.1}}",
      "15: isn't built yet: weights that change during an experiment; start a new experiment instead"),
-    (EXPERIMENT, "analysis:\n  minimum_days: 14", "decision: {rule: do_no_harm}",
-     "22: isn't built yet: decision.rule 'do_no_harm'; use one of risk_aware, clear_signals"),
 ]  # fmt: skip
 
 
