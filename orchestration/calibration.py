@@ -18,6 +18,8 @@ from orchestration.history import NoHistoryError
 from orchestration.lock import writer_lock
 from orchestration.planning import exposure_source_of
 from orchestration.progress import with_progress
+from orchestration.publish import current_run
+from orchestration.published import open_results
 from orchestration.warehouse import has_table, open_warehouse
 from orchestration.workspace import Workspace
 
@@ -62,16 +64,14 @@ def with_calibrations(connection: duckdb.DuckDBPyConnection, scorecard: pd.DataF
 
 
 def copy_calibrations(source: Workspace, target: Workspace) -> None:
-    """Give a folder, in which results are computed again, the calibrations that they were computed with.
-
-    The caller holds the source's writer lock.
-    """
-    if not source.warehouse.exists():
+    """Give a folder, in which results are computed again, the published calibrations that they were computed with."""
+    run = current_run(source.state)
+    if run is None:
         return
-    with duckdb.connect(str(source.warehouse), read_only=True) as connection:
-        if not has_table(connection, *TABLE.split(".")):
+    with open_results(run) as connection:
+        if not has_table(connection, "main", "calibration"):
             return
-        frame = connection.execute(f"from {TABLE}").df()
+        frame = connection.execute("from calibration").df()
     with open_warehouse(target.warehouse) as connection:
         connection.register("calibrated_rows", frame)
         connection.execute("create schema if not exists results")

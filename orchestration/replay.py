@@ -11,6 +11,7 @@ from analysis.periods import analysis_end
 from configs.load import ConfigError, load_config_tolerant
 from configs.pinned_files import PinnedConfig, agreeing, read_pinned
 from configs.pinning import config_hash
+from orchestration.calibration import copy_calibrations
 from orchestration.inputs import RunInputs
 from orchestration.old_decisions import OldDecision, old_decisions, quoted
 from orchestration.planning import first_log_date
@@ -65,6 +66,7 @@ def replay(
 def _recomputed(workspace: Workspace, folder: Path, group: Sequence[PinnedConfig], as_of: date) -> Recomputation:
     recomputed = Recomputation(scratch_workspace(workspace, folder), tuple(group), as_of)
     link_lake(workspace, recomputed.workspace.lake, recomputed.source_ids, as_of)
+    copy_calibrations(workspace, recomputed.workspace)
     recomputed.build()
     return recomputed
 

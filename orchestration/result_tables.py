@@ -13,6 +13,7 @@ from analysis.decisions.monitor import rollback_monitor
 from analysis.health import health_checks
 from analysis.scorecard import scorecard
 from configs.schema import Experiment, Metric
+from orchestration.calibration import with_calibrations
 from orchestration.inputs import RunInputs
 from orchestration.partitions import days_between
 from orchestration.planning import PlannedBuild, first_log_date
@@ -47,7 +48,7 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
         ).astype({"as_of_date": "datetime64[us]"})
         failed = scorecard(moments.iloc[:0], {experiment_id: experiment}, metrics, blocked)
         frame = pd.concat([frame, failed], ignore_index=True)
-    return _only_planned(frame, plans)
+    return with_calibrations(connection, _only_planned(frame, plans))
 
 
 def _earlier_scorecard(

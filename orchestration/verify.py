@@ -11,6 +11,7 @@ import duckdb
 
 from analysis.periods import analysis_end
 from configs.pinned_files import PinnedConfig, agreeing, read_pinned, write_configuration
+from orchestration.calibration import copy_calibrations
 from orchestration.lock import writer_lock
 from orchestration.old_decisions import quoted
 from orchestration.planning import BuiltExperiment
@@ -76,6 +77,7 @@ def verify(workspace: Workspace, experiment_id: str | None = None, wait_seconds:
             ]
             for recomputed in recomputations:
                 link_lake(workspace, recomputed.workspace.lake, recomputed.source_ids, recomputed.through)
+                copy_calibrations(workspace, recomputed.workspace)
         shown = with_progress(recomputations, "verify") if len(recomputations) > 1 else recomputations
         compared = [_compared(live, recomputed) for recomputed in shown]
         return Verification(

@@ -14,7 +14,6 @@ def marked(scorecard: pd.DataFrame, calibration: pd.DataFrame) -> pd.DataFrame:
     A row is judged by its experiment's latest calibration before its as-of date, so that later ones change no row of
     an earlier date, and only by one of the same definition and method. One treatment's failure marks the metric
     in all treatments and segments.
-    The status becomes `miscalibrated` where it was `ok`; graver ones and failures stay.
     """
     failed = _judgements(calibration)
     if failed.empty or scorecard.empty:
@@ -28,10 +27,8 @@ def marked(scorecard: pd.DataFrame, calibration: pd.DataFrame) -> pd.DataFrame:
     estimated = scorecard["status"].isin(ESTIMATED_STATUSES).to_numpy()
     marks = estimated & (text != "")
     reason = scorecard["reason"].fillna("").to_numpy(dtype=object).copy()
-    status = scorecard["status"].to_numpy(dtype=object).copy()
     reason[marks] = [f"{old}; {new}" if old else new for old, new in zip(reason[marks], text[marks], strict=True)]
-    status[marks & (status == "ok")] = MISCALIBRATED
-    return scorecard.assign(status=status, reason=reason).astype({"status": "str", "reason": "str"})
+    return scorecard.assign(reason=reason).astype({"reason": "str"})
 
 
 def _judgements(calibration: pd.DataFrame) -> pd.DataFrame:

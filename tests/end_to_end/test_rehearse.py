@@ -7,10 +7,14 @@ import pandas as pd
 import pytest
 
 from configs.load import load_config
+from orchestration.assets.calibration import CALIBRATION_KEY
 from orchestration.bucket_sums import bucket_sums, latest_snapshots
 from orchestration.calibration import calibrate_project, calibration_query
+from orchestration.definitions import build_defs
+from orchestration.verify import verify
 from orchestration.warehouse import open_warehouse
-from tests.end_to_end.pipeline import copy_of, table
+from tests.end_to_end.pipeline import copy_of, environment_kept, run, table
+from tests.end_to_end.two_experiments.days import LAST_DAY
 
 pytestmark = pytest.mark.xdist_group("two_experiments")
 
@@ -107,3 +111,37 @@ def test_calibration_of_every_experiment_once(ran):
     assert calibrate_project(ran, config).empty
     with open_warehouse(ran.warehouse) as connection:
         assert len(connection.execute(calibration_query(connection)).df()) == len(frame)
+
+
+def test_a_miscalibrated_metric_says_so_on_later_rows_and_verification_agrees(ran, tmp_path):
+    """Rows after the date of the units carry the reason, other metrics do not, and a rebuild says the same."""
+    workspace = copy_of(ran, tmp_path, "configs", "state")
+    (workspace.configs / "experiments" / "next.yaml").unlink()
+    calibrate_project(workspace, load_config(workspace.configs))
+    reason = "miscalibrated on its own re-randomised units: an example"
+    with open_warehouse(workspace.warehouse) as connection:
+        connection.execute(
+            "update results.calibration set status = case when metric_id = 'revenue' then 'miscalibrated' "
+            "else 'calibrated' end, reason = case when metric_id = 'revenue' then $reason else '' end, "
+            "as_of_date = as_of_date - interval 2 day",
+            {"reason": reason},
+        )
+    run(workspace, LAST_DAY - pd.Timedelta(days=3), LAST_DAY)
+    rows = table(workspace.state, "scorecard", segment_name="all")
+    says_so = rows["reason"].str.contains(reason, regex=False)
+    assert set(rows.loc[says_so, "metric_id"]) == {"revenue"}
+    assert len(table(workspace.state, "calibration")) > 0
+    with environment_kept():
+        assert verify(workspace).is_identical
+
+
+def test_the_weekly_job_calibrates_and_the_daily_one_does_not(ran, tmp_path):
+    workspace = copy_of(ran, tmp_path, "state")
+    with environment_kept():
+        defs = build_defs(workspace)
+        daily = defs.resolve_job_def("daily_analysis")
+        ended = defs.resolve_job_def("weekly_calibration").execute_in_process()
+    assert CALIBRATION_KEY not in daily.asset_layer.executable_asset_keys
+    assert ended.success
+    (check,) = ended.get_asset_check_evaluations()
+    assert check.check_name == "calibrated"

@@ -34,7 +34,6 @@ def test_rows_after_the_calibration_are_marked_in_every_treatment():
         ("2026-01-12", "revenue", "d", "incomplete", "no data"),
     )
     found = marked(rows, calibrations(BROKEN, FINE))
-    assert found["status"].tolist() == ["ok", "miscalibrated", "skewed", "ok", "incomplete"]
     assert found["reason"].tolist() == [
         "",
         "miscalibrated: tests reject 9 %",
@@ -47,13 +46,13 @@ def test_rows_after_the_calibration_are_marked_in_every_treatment():
 def test_a_later_calibration_that_passes_ends_it():
     later = (SUNDAY + pd.Timedelta(days=7), "revenue", "b", "calibrated", "")
     rows = scorecard(("2026-01-15", "revenue", "b", "ok", ""), ("2026-01-20", "revenue", "b", "ok", ""))
-    assert marked(rows, calibrations(BROKEN, later))["status"].tolist() == ["miscalibrated", "ok"]
+    assert marked(rows, calibrations(BROKEN, later))["reason"].tolist() == [BROKEN[-1], ""]
 
 
 def test_another_definition_or_method_is_not_judged():
     rows = scorecard(("2026-01-15", "revenue", "b", "ok", ""))
     for changed in ({"metric_hash": "other"}, {"method": "welch_cuped"}):
-        assert marked(rows.assign(**changed), calibrations(BROKEN))["status"].tolist() == ["ok"]
+        assert marked(rows.assign(**changed), calibrations(BROKEN))["reason"].tolist() == [""]
 
 
 def test_nothing_changes_without_a_failure():
