@@ -56,8 +56,7 @@ def scenarios(experiment: Experiment, metrics: Mapping[str, Metric], effect: flo
     """What is rehearsed: no effect, the planned one in every primary metric, and each guardrail at its margin then.
 
     `effect` is relative and of improvement; without one there is no scenario with it. Under `do_no_harm` it is the
-    absence of an effect that ships, and a primary at its margin that must not. Absolute margins and levels
-    are not rehearsed.
+    absence of an effect that ships. Absolute margins and levels, and a primary at its margin, are not rehearsed.
     """
     is_harmless = experiment.decision.rule == "do_no_harm"
     found = [Scenario("no_effect", "no metric changes", {}, POWER if is_harmless else FALSE_SHIP)]
