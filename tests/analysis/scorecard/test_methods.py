@@ -155,7 +155,7 @@ SEQUENTIAL = [
 
 
 @pytest.mark.parametrize("analysis", SEQUENTIAL)
-@pytest.mark.parametrize("lift", [0.03, 0.0])
+@pytest.mark.parametrize("lift", [0.03, pytest.param(0.0, marks=pytest.mark.slow)])
 def test_day_by_day_is_all_at_once_to_the_last_bit(
     configured: Callable, not_blocked: pd.DataFrame, analysis: str, lift: float
 ) -> None:
