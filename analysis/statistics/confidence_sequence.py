@@ -146,7 +146,11 @@ def running_intersection(ends: Interval, group: NDArray[np.int64], order: NDArra
 
 
 def burn_in_reached(
-    baseline: Arm, treatment: Arm, is_share: ArrayLike, minimum_events: float = 100, minimum_units: float = 1_000
+    baseline: Arm,
+    treatment: Arm,
+    is_share: ArrayLike,
+    minimum_events: Floats | float = 100.0,
+    minimum_units: Floats | float = 1_000.0,
 ) -> Flags:
     """Whether both arms are large enough for the sequence to start; before that it says nothing.
 

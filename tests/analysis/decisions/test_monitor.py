@@ -65,9 +65,9 @@ def test_harm_once_found_stays_found() -> None:
     assert frame["p_value"].is_monotonic_decreasing
 
 
-def test_the_sequence_starts_with_a_hundred_units_and_events_in_each_arm() -> None:
-    assert monitored(history({START: Result(-9, n=99)}))["status"].tolist() == ["burn_in"]
-    assert monitored(history({START: Result(-9, n=100)}))["status"].tolist() == ["ok"]
+def test_the_sequence_starts_with_a_thousand_units_or_a_hundred_events_in_each_arm() -> None:
+    assert monitored(history({START: Result(-9, n=999)}))["status"].tolist() == ["burn_in"]
+    assert monitored(history({START: Result(-9, n=1_000)}))["status"].tolist() == ["ok"]
     rows = history({START: Result(-0.009, se=0.001, n=5_000)}, "conversion")[0].scorecard()
     subject = make_experiment()
     for share, status in ((0.0198, "burn_in"), (0.02, "ok")):
@@ -75,6 +75,14 @@ def test_the_sequence_starts_with_a_hundred_units_and_events_in_each_arm() -> No
         frame = rollback_monitor(one, {"banner": subject}, METRICS)
         assert frame["status"].tolist() == [status]
         assert frame["p_value"].isna().tolist() == [status == "burn_in"]
+
+
+def test_while_a_row_is_skewed_the_monitor_waits() -> None:
+    rows = history({START: Result(-9)})[0].scorecard()
+    skewed = rows.assign(status="weak_baseline", reason="weak baseline: …; skewed: a tail may be off")
+    for scorecard, expected in ((rows, ("ok", True)), (skewed, ("skewed", False))):
+        (row,) = rollback_monitor(scorecard, {"banner": make_experiment(primary=["revenue"])}, METRICS).itertuples()
+        assert (row.status, row.is_harmful) == expected
 
 
 def test_what_has_no_estimate_keeps_its_reason_and_raises_no_alarm() -> None:
