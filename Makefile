@@ -31,10 +31,10 @@ demo: setup  ## Simulate a month of logs, run the whole pipeline, print each dec
 	$(BIN)/equipoise demo
 
 test: setup  ## The whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-long: setup  ## The suite with its long forms
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-chaos: setup  ## 50 runs killed at random moments, while somebody reads the results
 	$(BIN)/python -m tests.chaos.trials --trials 50

@@ -96,8 +96,8 @@ def test_a_partition_is_materialised_from_the_web_ui(server, shop):
     server.wait_until_up(180)
     (location,) = server.query(LOCATIONS)["workspaceOrError"]["locationEntries"]
     assert location["locationOrLoadError"]["__typename"] == "RepositoryLocation", location
-    (schedule,) = server.query(SCHEDULES, location=location["name"])["schedulesOrError"]["results"]
-    assert schedule["scheduleState"]["status"] == "RUNNING"
+    schedules = server.query(SCHEDULES, location=location["name"])["schedulesOrError"]["results"]
+    assert [schedule["scheduleState"]["status"] for schedule in schedules] == ["RUNNING", "RUNNING"]
 
     published_before = (server.state / "results").resolve()
     tags = [{"key": "dagster/partition", "value": LAST_DAY.isoformat()}]
