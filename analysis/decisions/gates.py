@@ -25,6 +25,19 @@ def unmet_gates(evidence: Evidence, variant_id: str, rule: Rule) -> list[Reason]
     ]
 
 
+def untrusted_look(evidence: Evidence, variant_id: str) -> list[Reason]:
+    """A reason for each goal and guardrail that is skewed at a look before the end.
+
+    Heavy tails in unequal arms: a group sequential test of money at 90/10 rejects in .085 to .154 instead of .05.
+    """
+    return [
+        Reason("skewed_look", "continue", f"{row.label} is skewed: no early stop", row.metric_id, variant_id)
+        for role in ("primary", "guardrail")
+        for row in evidence.of_role(role, variant_id)
+        if "skewed: " in row.reason
+    ]
+
+
 def unmet_power(evidence: Evidence, variant_id: str, rule: Rule) -> list[Reason]:
     """A reason for each goal whose standard error does not give the planned power at its planning effect.
 

@@ -19,7 +19,7 @@ from analysis.decisions.findings import (
     harm_reason,
     unknown_harm_reasons,
 )
-from analysis.decisions.gates import unmet_gates, unmet_power
+from analysis.decisions.gates import unmet_gates, unmet_power, untrusted_look
 from analysis.decisions.reasons import Reason, Verdict
 from analysis.decisions.rule import Rule
 
@@ -50,7 +50,7 @@ class Assessment:
 
 def decide(evidence: Evidence, rule: Rule, due: date) -> Verdict:
     """Decide an experiment; `due` is the date on which nothing is waited for any more."""
-    assessments = [_assess(evidence, rule, variant.id) for variant in evidence.experiment.treatments]
+    assessments = [_assess(evidence, rule, variant.id, due) for variant in evidence.experiment.treatments]
     harmed = _harmed(evidence)
     reasons = _reasons(evidence, rule, assessments)
     best = _best(evidence, rule, assessments, {row.variant_id for row, _ in harmed})
@@ -82,13 +82,15 @@ def monitored(evidence: Evidence) -> Verdict | None:
     return Verdict("rollback", worst.variant_id, reasons, summary)
 
 
-def _assess(evidence: Evidence, rule: Rule, variant_id: str) -> Assessment:
+def _assess(evidence: Evidence, rule: Rule, variant_id: str, due: date) -> Assessment:
     experiment = evidence.experiment
     primaries = evidence.of_role("primary", variant_id)
     achieved = tuple(row for row in primaries if rule.achieves(row, experiment))
     quorum = len(primaries) if rule.needs_every_goal else 1
     gates, power = unmet_gates(evidence, variant_id, rule), unmet_power(evidence, variant_id, rule)
     # Crossing a sequential bound is a planned outcome at any size; only its absence asks for the planned power.
+    if evidence.as_of < due:
+        gates = [*gates, *untrusted_look(evidence, variant_id)]
     blocks_ship = gates if experiment.analysis.is_sequential else [*gates, *power]
     n_futile = sum(row.is_futile == 1 for row in primaries)
     return Assessment(

@@ -71,6 +71,7 @@ class Result:
     status: str = "ok"
     margin: float = 0.5
     is_futile: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,8 @@ class Case:
             "n_baseline": result.n,
             "n_treatment": result.n,
             "status": result.status,
-            "reason": ""
-            if result.status == "ok"
+            "reason": result.reason
+            if result.reason or result.status == "ok"
             else "logs of s (2026-09-03) are missing: s 2026-09-03 (failed: /logs/s.csv: no header)",
         }
         if result.status not in ESTIMATED_STATUSES:

@@ -57,6 +57,15 @@ def test_a_win_ships_before_the_end_once_the_gates_are_met_and_stays(method: str
 
 
 @pytest.mark.parametrize("method", SEQUENTIAL)
+def test_a_skewed_win_waits_for_the_end(method: str) -> None:
+    skewed = Result(0.3, status="skewed", reason="skewed: a tail's probability may be off")
+    found = timeline({7: skewed, 8: skewed, (DUE - START).days + 1: skewed}, method=method)
+    assert found["recommendation"].tolist() == ["continue", "continue", "ship"]
+    rules = [{reason["rule"] for reason in json.loads(reasons)} for reasons in found["reasons"]]
+    assert ["skewed_look" in one for one in rules] == [True, True, False]
+
+
+@pytest.mark.parametrize("method", SEQUENTIAL)
 def test_too_few_matured_units_hold_an_early_win_back(method: str) -> None:
     found = timeline({8: Result(0.3, n=900), 9: Result(0.3, n=1_000)}, method=method)
     assert found["recommendation"].tolist() == ["continue", "ship"]
