@@ -13,6 +13,7 @@ from configs.render import render
 from orchestration.workspace import DBT_PROJECT_DIR, Workspace
 
 FAILED_STATUSES = frozenset({"error", "fail", "runtime error", "skipped"})
+OUT_OF_MEMORY = "Out of Memory Error"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class NodeResult:
         return self.unique_id.startswith("test.")
 
     @property
+    def model(self) -> str:
+        """The name that selects the node."""
+        return self.unique_id.split(".")[2]
+
+    @property
     def passed(self) -> bool:
         """Whether the node did what it should; a warning has not."""
         return self.status in ("success", "pass")
@@ -38,6 +44,14 @@ class NodeResult:
 
 class DbtError(RuntimeError):
     """A dbt model could not be built, or dbt could not start."""
+
+
+class MemoryLimitError(DbtError):
+    """Models did not fit into the memory limit: `models`; `built` is what was done before and beside them."""
+
+    def __init__(self, message: str, models: Sequence[str], built: Sequence[NodeResult]) -> None:
+        super().__init__(message)
+        self.models, self.built = models, built
 
 
 def invoke_dbt(arguments: Sequence[str]) -> list[NodeResult]:
@@ -69,17 +83,24 @@ def invoke_dbt(arguments: Sequence[str]) -> list[NodeResult]:
     ]
 
 
-def build_models() -> list[NodeResult]:
-    """Build and test every model over the span in `inputs.build_plan`.
+def build_models(only: Sequence[str] = ()) -> list[NodeResult]:
+    """Build and test every model over the span in `inputs.build_plan`, or only these and what depends on them.
 
-    Raises DbtError, naming each, when a model (not a test) fails.
+    Raises DbtError, naming each, when a model (not a test) fails; MemoryLimitError when memory alone was what lacked.
     """
-    results = invoke_dbt(["build", "--exclude-resource-type", "unit_test", "--no-write-json"])
-    broken = [result for result in results if not result.is_test and result.status in FAILED_STATUSES]
-    if broken:
-        lines = "\n".join(f"  {result.unique_id}: {result.message}" for result in broken if result.message)
-        raise DbtError(f"dbt could not build {len(broken)} of {len(results)} nodes:\n{lines}")
-    return results
+    selected = ["--select", " ".join(f"{name}+" for name in only)] if only else []
+    results = invoke_dbt(["build", "--exclude-resource-type", "unit_test", "--no-write-json", *selected])
+    failed = [result for result in results if result.status in FAILED_STATUSES]
+    broken = [result for result in failed if not result.is_test or OUT_OF_MEMORY in result.message]
+    if not broken:
+        return results
+    lines = "\n".join(f"  {result.unique_id}: {result.message}" for result in broken if result.message)
+    message = f"dbt could not build {len(broken)} of {len(results)} nodes:\n{lines}"
+    culprits = [result for result in broken if result.status != "skipped"]
+    if all(OUT_OF_MEMORY in result.message for result in culprits):
+        built = [result for result in results if result.status != "skipped" and result not in culprits]
+        raise MemoryLimitError(message, [result.model for result in culprits], built)
+    raise DbtError(message)
 
 
 def manifest_path(workspace: Workspace) -> Path:

@@ -81,6 +81,13 @@ def _published(found: re.Match[str], _: Workspace) -> str:
     return f"The published database {found['file']} is damaged. Run the last day again, which publishes it anew."
 
 
+def _memory(_: re.Match[str], __: Workspace) -> str:
+    return (
+        "DuckDB's memory limit was not enough, in small slices of the units either: set EQUIPOISE_MEMORY_LIMIT higher, "
+        f"for example to 2GB (700MB unless set), and run the same days again; {UNCHANGED}."
+    )
+
+
 def _run_history(_: re.Match[str], workspace: Workspace) -> str:
     home = workspace.dagster_home
     return (
@@ -96,6 +103,7 @@ _DAMAGED = (
 )
 _ADVICE: tuple[tuple[str, Callable[[re.Match[str], Workspace], str]], ...] = (
     (_DISK_FULL, _disk_full),
+    (r"out of memory error", _memory),
     (r"read-only file system|readonly database", _read_only),
     (r"(?P<source>[^/\"']+)/log_date=(?P<date>\d{4}-\d\d-\d\d)/(rows|quarantine)-\w+\.parquet", _lake_file),
     (r"(?P<file>[^\"']+/results\.duckdb)", _published),

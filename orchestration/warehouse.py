@@ -23,7 +23,7 @@ INPUT_TABLES = {
     "experiment_metrics": "experiment_id varchar, metric_id varchar, role varchar",
     "experiment_segments": "experiment_id varchar, segment_name varchar",
 }
-MODELS_FORMAT = 2
+MODELS_FORMAT = 3
 """Of the tables in `intermediate`: a higher one than the warehouse's has them built anew."""
 
 SPAN = "inputs.build_plan"

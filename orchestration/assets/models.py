@@ -1,6 +1,6 @@
 """The dbt models, and their tests as asset checks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
 from orchestration.assets.inputs import INPUTS_KEY
-from orchestration.dbt_models import NodeResult, build_models
+from orchestration.dbt_models import MemoryLimitError, NodeResult, build_models
 from orchestration.inputs import needed_log_dates, read_inputs
 from orchestration.lake import Lake
 from orchestration.planning import chunked, with_base_dates, with_changes_through
@@ -33,6 +33,9 @@ ROWS_PER_SLICE = 12_000_000
 
 ROWS_TESTED = 1_000_000
 """About how many of the joined rows tests of single units look at."""
+
+FINEST_CUT = 16
+"""Of models that did not fit into memory: into how many times as many slices they are cut at last."""
 
 UNIQUE_ID = "dagster_dbt/unique_id"
 
@@ -66,13 +69,28 @@ def build_planned(workspace: Workspace) -> list[list[NodeResult]]:
         with open_warehouse(workspace.warehouse) as connection:
             based = with_base_dates(chunk, snapshots(connection))
             load_plan(connection, with_changes_through(based, inputs.with_segments))
-            rows = inputs.joined_rows(dates)
-            load_slices(connection, 1 + rows // ROWS_PER_SLICE, 1 + rows // ROWS_TESTED)
             register_lake(connection, inputs.config, inputs.lake_files(lake, dates))
-        results.append(build_models())
+        results.append(_build_within_memory(workspace, inputs.joined_rows(dates)))
         with open_warehouse(workspace.warehouse) as connection:
             record_build(connection, chunk, inputs.config_hashes, inputs.partition_hashes)
     return results
+
+
+def _build_within_memory(
+    workspace: Workspace, rows: int, *, cut: int = 1, models: Sequence[str] = ()
+) -> list[NodeResult]:
+    """Build the span in as many slices as its joined rows ask for, times `cut`; what does not fit gets twice as many.
+
+    How much DuckDB holds at once depends on how its threads fall, so that no estimate of ours is always enough.
+    """
+    with open_warehouse(workspace.warehouse) as connection:
+        load_slices(connection, (1 + rows // ROWS_PER_SLICE) * cut, (1 + rows // ROWS_TESTED) * cut)
+    try:
+        return build_models(models)
+    except MemoryLimitError as error:
+        if cut >= FINEST_CUT:
+            raise
+        return [*error.built, *_build_within_memory(workspace, rows, cut=2 * cut, models=error.models)]
 
 
 def model_assets(workspace: Workspace, manifest: Path) -> dg.AssetsDefinition:

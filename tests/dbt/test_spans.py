@@ -6,8 +6,10 @@ from datetime import date, timedelta
 import duckdb
 import pytest
 
+from orchestration import dbt_models
 from orchestration.assets import models
 from orchestration.dbt_models import DbtError, NodeResult
+from orchestration.faults import StateError, faults_explained
 from tests.end_to_end.small_shop import HISTORY_DAYS, LAST_DAY, LATE_ARRIVAL_DAYS, SmallShop, assert_same_marts
 
 pytestmark = [pytest.mark.xdist_group("dbt"), pytest.mark.usefixtures("warehouse")]
@@ -70,11 +72,11 @@ def test_a_build_that_died_goes_on_with_the_span_it_died_in(
     monkeypatch.setattr(models, "DAYS_PER_BUILD", 4)
     build, spans = models.build_models, []
 
-    def dies_in_the_second_span() -> list[NodeResult]:
+    def dies_in_the_second_span(only: Sequence[str]) -> list[NodeResult]:
         spans.append(dates_of(built_shop, "select min(from_date) from inputs.build_plan")[0])
         if len(spans) == 2:
             raise DbtError("killed")
-        return build()
+        return build(only)
 
     monkeypatch.setattr(models, "build_models", dies_in_the_second_span)
     with pytest.raises(DbtError):
@@ -82,6 +84,45 @@ def test_a_build_that_died_goes_on_with_the_span_it_died_in(
     built_shop.build(built_shop.day(-HISTORY_DAYS), built_shop.day(LAST_DAY))
     assert spans == [built_shop.day(0), built_shop.day(4), built_shop.day(4)]
     assert_same_marts(built_shop.marts(), marts)
+
+
+def test_models_that_do_not_fit_into_memory_are_built_in_more_slices(
+    built_shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marts, invoke, commands = built_shop.marts(), dbt_models.invoke_dbt, []
+    built_shop.forget_results()
+
+    def short_of_memory(arguments: Sequence[str]) -> list[NodeResult]:
+        commands.append(arguments)
+        if len(commands) > 1:
+            return invoke(arguments)
+        return [
+            *invoke([*arguments, "--exclude", "int_exposed_units+"]),
+            NodeResult("model.equipoise.int_exposed_units", "error", "Out of Memory Error: 700.0 MiB used", 0, 1.0),
+            NodeResult("model.equipoise.fct_metric_moments", "skipped", "", 0, 0.0),
+        ]
+
+    monkeypatch.setattr(dbt_models, "invoke_dbt", short_of_memory)
+    built_shop.build(built_shop.day(-HISTORY_DAYS), built_shop.day(LAST_DAY))
+    assert [command[-2:] for command in commands[1:]] == [["--select", "int_exposed_units+"]]
+    with duckdb.connect(str(built_shop.workspace.warehouse), read_only=True) as connection:
+        assert connection.execute("select slices from inputs.build_slices").fetchone() == (2,)
+    assert_same_marts(built_shop.marts(), marts)
+
+
+def test_memory_that_is_never_enough_ends_with_what_to_do(
+    built_shop: SmallShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built_shop.forget_results()
+    too_large = NodeResult("model.equipoise.int_exposed_units", "error", "Out of Memory Error: 1.0 MiB used", 0, 1.0)
+    monkeypatch.setattr(dbt_models, "invoke_dbt", lambda _: [too_large])
+    with (
+        pytest.raises(StateError, match=r"int_exposed_units: Out of Memory Error.*\n.*EQUIPOISE_MEMORY_LIMIT"),
+        faults_explained(built_shop.workspace),
+    ):
+        built_shop.build(built_shop.day(-HISTORY_DAYS), built_shop.day(LAST_DAY))
+    with duckdb.connect(str(built_shop.workspace.warehouse), read_only=True) as connection:
+        assert connection.execute("select slices from inputs.build_slices").fetchone() == (models.FINEST_CUT,)
 
 
 def test_what_an_earlier_version_of_the_models_built_is_built_anew(built_shop: SmallShop) -> None:

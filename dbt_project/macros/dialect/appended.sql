@@ -44,7 +44,10 @@
 {%- endmacro %}
 
 {#- A condition that holds for the units of the slice being built; for all of them in the compiled model. -#}
-{% macro in_slice(unit_id) -%} true /* slice of {{ unit_id }} */ {%- endmacro %}
+{% macro in_slice(unit_id) -%} {{ in_slice_by(unit_hash(unit_id)) }} {%- endmacro %}
+
+{#- The same of a table that has its units' hash as a column. What was written slice by slice, DuckDB then skips. -#}
+{% macro in_slice_by(hash) -%} true /* slice by {{ hash }} */ {%- endmacro %}
 
 {#- A condition that may leave out rows with a date up to every plan's base snapshot: as a literal in the SQL that runs,
     with which DuckDB skips what lies before without reading it; true in the compiled model. -#}
@@ -68,24 +71,25 @@
     {{ return(modules.re.sub('true /\\* after base: (\\S+) \\*/', condition, sql)) }}
 {%- endmacro %}
 
-{#- The model's SQL, cut down to a slice. -#}
+{#- The model's SQL, cut down to a slice: a range of hashes. -#}
 {% macro of_slice(sql, slice, slices) -%}
     {%- if slices == 1 -%} {{ return(sql) }}
     {%- else -%}
-        {%- set condition = unit_hash('\\1') ~ ' % ' ~ slices ~ ' = ' ~ slice -%}
-        {{ return(modules.re.sub('true /\\* slice of (\\S+) \\*/', condition, sql)) }}
+        {%- set first, next = slice * 2147483647 // slices, (slice + 1) * 2147483647 // slices -%}
+        {%- set condition = '\\1 between ' ~ first ~ ' and ' ~ (next - 1) -%}
+        {{ return(modules.re.sub('true /\\* slice by (.+?) \\*/', condition, sql)) }}
     {%- endif -%}
 {%- endmacro %}
 
-{#- Slices of the model: what `orchestration` counted for the run, where the model is cut at all; fewer for a model that
-    says it holds a smaller share (`share_in_memory`) of the joined rows at once. -#}
+{#- Slices of the model: what `orchestration` counted for the run, where the model is cut at all; fewer or more for a model
+    that says how much it holds at once (`share_in_memory`), in shares of the joined rows. -#}
 {% macro number_of_slices(sql) -%}
-    {%- if '/* slice of ' not in sql -%} {{ return(1) }} {%- endif -%}
+    {%- if '/* slice by ' not in sql -%} {{ return(1) }} {%- endif -%}
     {%- set slices = run_query('select slices from ' ~ source('inputs', 'build_slices')).columns[0].values()[0] | int -%}
     {{ return((slices * config.get('share_in_memory', 1.0)) | round(0, 'ceil') | int) }}
 {%- endmacro %}
 
-{#- A whole number above 0, the same for the same unit and evenly spread. -#}
+{#- A whole number from 0 to 2147483646, the same for the same unit and evenly spread. -#}
 {% macro unit_hash(unit_id) -%}
     {{ return(adapter.dispatch('unit_hash', 'equipoise')(unit_id)) }}
 {%- endmacro %}

@@ -20,7 +20,7 @@
         unit_id
     from {{ ref('int_counted_exposures') }}
     where
-        {{ in_slice('unit_id') }}
+        {{ in_slice_by('unit_hash') }}
         and left_from is not null
 
     union
@@ -33,7 +33,7 @@
         on unit_days.experiment_id = span.experiment_id
     {{- join_maturity('unit_days', group) }}
     where
-        {{ in_slice('unit_days.unit_id') }}
+        {{ in_slice_by('unit_days.unit_hash') }}
         {#- No window matures earlier than that: most rows need no closer look. #}
         and unit_days.known_from {{ '>' if group.end_days is none else '>=' }} {{ date_plus('unit_days.exposed_date', group.end_days or 0) }}
         and unit_days.known_from > {{ counts_from('unit_days', group) }}
@@ -97,7 +97,7 @@
             snapshots.experiment_id = span.experiment_id
             and snapshots.as_of_date = span.base_date
     {{- join_exceptions(name, 'snapshots', 'inner') }}
-    where {{ in_slice('snapshots.unit_id') }}
+    where {{ in_slice_by('snapshots.unit_hash') }}
 
     union all
 
@@ -128,7 +128,7 @@
             )
     {{- join_exceptions(name, 'unit_days', 'inner') }}
     where
-        {{ in_slice('unit_days.unit_id') }}
+        {{ in_slice_by('unit_days.unit_hash') }}
         and {{ is_something(unit_values) }}
 
 ),
@@ -248,7 +248,7 @@
     {{- join_maturity('snapshots', group) }}
     {{- join_exceptions(name, 'snapshots', 'left') }}
     where
-        {{ in_slice('snapshots.unit_id') }}
+        {{ in_slice_by('snapshots.unit_hash') }}
         and exceptions.unit_id is null
         and span.changes_through >= {{ counts_from('snapshots', group) }}
 

@@ -23,6 +23,7 @@ departures as (
 select
     first_exposures.experiment_id,
     first_exposures.unit_id,
+    first_exposures.unit_hash,
     first_exposures.exposed_at,
     first_exposures.exposed_date,
     first_exposures.variant_id,

@@ -32,7 +32,7 @@ planned_exposures as (
     where
         exposures.entered_from <= build_plan.to_date
         and (exposures.left_from is null or exposures.left_from > build_plan.from_date)
-        and {{ in_slice('exposures.unit_id') }}
+        and {{ in_slice_by('exposures.unit_hash') }}
 
 ),
 
@@ -92,6 +92,7 @@ exposed_events as (
 select
     experiment_id,
     unit_id,
+    {{ unit_hash('unit_id') }} as unit_hash,
     exposed_at,
     min(exposed_date) as exposed_date,
     min(entered_from) as exposure_known_from,

@@ -1,6 +1,7 @@
 {{
     config(
         materialized='appended',
+        share_in_memory=2,
         pre_hook=[
             {"sql": "{{ follow_attributes(this) }}", "transaction": false},
             {"sql": "{{ follow_unit_values(this) }}", "transaction": false},
@@ -29,7 +30,7 @@ first_exposures as (
         on
             first_exposures.experiment_id = build_plan.experiment_id
             and first_exposures.known_from <= build_plan.to_date
-    where {{ in_slice('first_exposures.unit_id') }}
+    where {{ in_slice_by('first_exposures.unit_hash') }}
 
 ),
 
@@ -94,7 +95,7 @@ new_totals as (
                 or unit_days.known_from > build_plan.base_date
                 or unit_days.exposure_known_from > build_plan.base_date
             )
-    where {{ in_slice('unit_days.unit_id') }}
+    where {{ in_slice_by('unit_days.unit_hash') }}
     group by unit_days.experiment_id, unit_days.unit_id, unit_days.exposed_at
 
 ),
@@ -116,7 +117,7 @@ base_snapshots as (
         on
             snapshots.experiment_id = build_plan.experiment_id
             and snapshots.as_of_date = build_plan.base_date
-    where {{ in_slice('snapshots.unit_id') }}
+    where {{ in_slice_by('snapshots.unit_hash') }}
 
 ),
 {%- endif %}
@@ -128,6 +129,7 @@ final as (
         exposed_units.to_date as as_of_date,
         exposed_units.experiment_id,
         exposed_units.unit_id,
+        exposed_units.unit_hash,
         exposed_units.variant_id,
         exposed_units.arm,
         exposed_units.exposed_at,

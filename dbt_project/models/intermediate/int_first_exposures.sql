@@ -228,6 +228,7 @@ changes as (
 select
     exposures.experiment_id,
     exposures.unit_id,
+    {{ unit_hash('exposures.unit_id') }} as unit_hash,
     exposures.known_from,
     exposures.variant_id,
     exposures.arm,
@@ -251,6 +252,7 @@ union all
 select
     changes.experiment_id,
     changes.unit_id,
+    {{ unit_hash('changes.unit_id') }} as unit_hash,
     changes.known_from,
     first_exposure.variant_id,
     first_exposure.arm,
