@@ -6,7 +6,7 @@ from {{ model }} as tested
 where
     {{ was_written('tested', written_from) }}
     {%- if 'unit_id' in columns %}
-    and {{ is_in_test_sample('tested.unit_id') }}
+    and {{ is_in_test_sample('tested.unit_hash') }}
     {%- endif %}
 group by {{ columns | join(', ') }}
 having count(*) > 1
@@ -43,8 +43,8 @@ where
 
 {#- Tests of single units look at a share of them when there are many: all rows of a unit, or none. A fault of the models,
     or of a run, meets most units. -#}
-{% macro is_in_test_sample(unit_id) -%}
-    {{ unit_hash(unit_id) }} % (select every_nth_tested from {{ source('inputs', 'build_slices') }}) = 0
+{% macro is_in_test_sample(unit_hash) -%}
+    {{ unit_hash }} % (select every_nth_tested from {{ source('inputs', 'build_slices') }}) = 0
 {%- endmacro %}
 
 {#- Rows of the last planned as-of date of each experiment, where there is a unit snapshot. -#}

@@ -19,6 +19,6 @@ left join experiment_variants
     on
         exposed_units.experiment_id = experiment_variants.experiment_id
         and exposed_units.variant_id = experiment_variants.variant_id
-where {{ is_in_test_sample('exposed_units.unit_id') }}
+where {{ is_in_test_sample('exposed_units.unit_hash') }}
 group by exposed_units.as_of_date, exposed_units.experiment_id, exposed_units.unit_id
 having count(distinct exposed_units.variant_id) <> 1 or count(*) <> count(experiment_variants.variant_id)

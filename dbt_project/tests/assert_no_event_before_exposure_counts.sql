@@ -22,7 +22,7 @@ unit_days as (
                 unit_days.known_from >= build_plan.from_date
                 or unit_days.exposure_known_from >= build_plan.from_date
             )
-    where {{ is_in_test_sample('unit_days.unit_id') }}
+    where {{ is_in_test_sample('unit_days.unit_hash') }}
 
 ),
 
@@ -34,7 +34,7 @@ exposures as (
         exposed_at,
         exposed_date
     from {{ ref('int_first_exposures') }} as first_exposures
-    where {{ is_in_test_sample('first_exposures.unit_id') }}
+    where {{ is_in_test_sample('first_exposures.unit_hash') }}
 
 )
 

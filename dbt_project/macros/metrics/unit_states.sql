@@ -1,8 +1,8 @@
 {#-
     How units' values went from as-of date to as-of date of a span, as CTEs for a group of metrics that mature together:
 
-    - `<name>_exceptions`: units whose values changed after they had begun to count (for the window, matured). Only these
-      go through the next three steps: all others have had the value that is in the last snapshot;
+    - `<name>_exceptions`: units whose values changed after they had begun to count (for the window, matured), and those
+      that left. Only these go through the next three steps: all others have had the value that is in the last snapshot;
     - `<name>_contributions`: what changed something for a unit: its base snapshot, its exposure, a day's rows, its leaving;
     - `<name>_changes`: these added up by the first as-of date at which they count;
     - `<name>_states`: a row for each change, with the values after it (`v_`), before it (`before_v_`), and whether the unit
@@ -26,18 +26,10 @@
     union
 
     select
-        unit_days.experiment_id,
-        unit_days.unit_id
-    from {{ ref('int_exposed_unit_days') }} as unit_days
-    inner join span
-        on unit_days.experiment_id = span.experiment_id
-    {{- join_maturity('unit_days', group) }}
-    where
-        {{ in_slice_by('unit_days.unit_hash') }}
-        {#- No window matures earlier than that: most rows need no closer look. #}
-        and unit_days.known_from {{ '>' if group.end_days is none else '>=' }} {{ date_plus('unit_days.exposed_date', group.end_days or 0) }}
-        and unit_days.known_from > {{ counts_from('unit_days', group) }}
-        and {{ is_something(unit_values) }}
+        experiment_id,
+        unit_id
+    from late_changes
+    where is_late_for_{{ name }} = 1
 
 ),
 
@@ -256,21 +248,21 @@
 {%- endmacro %}
 
 {#- The first as-of date of the span at which a unit counts: known by then, and mature for the group. -#}
-{% macro counts_from(relation, group) -%}
+{% macro counts_from(relation, group, calendar='calendar') -%}
     greatest(
             {{ relation }}.exposure_known_from,
-            {{ relation if relation == 'contributions' else 'span' }}.from_date
+            {{ 'span' if relation == 'snapshots' else relation }}.from_date
             {%- if group.end_days is not none %},
-            {{ maturity_date(relation ~ '.exposed_at', group.end_days) }}
+            {{ maturity_date(relation ~ '.exposed_at', group.end_days, calendar) }}
             {%- endif %}
         )
 {%- endmacro %}
 
 {#- The calendar day on which a unit's window ends in UTC, for `maturity_date`. -#}
-{% macro join_maturity(relation, group) -%}
+{% macro join_maturity(relation, group, calendar='calendar', kind='inner') -%}
     {%- if group.end_days is not none %}
-    inner join {{ source('inputs', 'calendar') }} as calendar
-        on calendar.as_of_date = cast({{ instant_plus_days(relation ~ '.exposed_at', group.end_days) }} as date)
+    {{ kind }} join {{ source('inputs', 'calendar') }} as {{ calendar }}
+        on {{ calendar }}.as_of_date = cast({{ instant_plus_days(relation ~ '.exposed_at', group.end_days) }} as date)
     {%- endif %}
 {%- endmacro %}
 
@@ -291,21 +283,79 @@
             and {{ relation }}.unit_id = exceptions.unit_id
 {%- endmacro %}
 
-{#- What the CTEs of `unit_states` read, whatever the group. -#}
-{% macro unit_state_inputs() -%}
+{#- What the CTEs of `unit_states` read, whatever the group: the span, and in one scan for all groups the units for whom
+    something came to count after they did themselves. -#}
+{% macro unit_state_inputs(groups) -%}
 span as (
 
     select * from {{ source('inputs', 'build_plan') }}
     where from_date <= changes_through
 
 )
+{%- if groups %},
+
+late_rows as (
+
+    select
+        unit_days.experiment_id,
+        unit_days.unit_id,
+        unit_days.exposed_at,
+        unit_days.exposure_known_from,
+        unit_days.known_from,
+        span.from_date
+        {%- for group in groups %},
+        {{ may_be_late(group) }} as may_be_late_for_{{ group.name }}
+        {%- endfor %}
+    from {{ ref('int_exposed_unit_days') }} as unit_days
+    inner join span
+        on unit_days.experiment_id = span.experiment_id
+    where
+        {{ in_slice_by('unit_days.unit_hash') }}
+        and (
+            {%- for group in groups %}
+            {{ 'or ' if not loop.first }}{{ may_be_late(group) }}
+            {%- endfor %}
+        )
+
+),
+
+late_changes as (
+
+    select
+        late_rows.experiment_id,
+        late_rows.unit_id
+        {%- for group in groups %},
+        max(case
+            when late_rows.may_be_late_for_{{ group.name }} and late_rows.known_from > {{ counts_from('late_rows', group, 'calendar_' ~ group.name) }}
+                then 1
+            else 0
+        end) as is_late_for_{{ group.name }}
+        {%- endfor %}
+    from late_rows
+    {#- The calendar need not reach to the end of windows that none of the experiments has. #}
+    {%- for group in groups %}
+    {{- join_maturity('late_rows', group, 'calendar_' ~ group.name, 'left') }}
+    {%- endfor %}
+    group by late_rows.experiment_id, late_rows.unit_id
+
+)
+{%- endif %}
+{%- endmacro %}
+
+{#- Whether a day's row may have come to count after its unit did: no window matures earlier than that, and most rows
+    need no closer look. -#}
+{% macro may_be_late(group) -%}
+    (
+            unit_days.known_from {{ '>' if group.end_days is none else '>=' }} {{ date_plus('unit_days.exposed_date', group.end_days or 0) }}
+            and {{ is_something(group.unit_values) }}
+        )
 {%- endmacro %}
 
 {#- The first as-of date by whose end some 24-hour days have passed since an instant; `calendar` is joined on its UTC date. -#}
-{% macro maturity_date(exposed_at, end_days) -%}
+{% macro maturity_date(exposed_at, end_days, calendar='calendar') -%}
     case
-        when {{ instant_plus_days(exposed_at, end_days) }} <= calendar.starts_at then {{ date_plus('calendar.as_of_date', -1) }}
-        when {{ instant_plus_days(exposed_at, end_days) }} <= calendar.ends_at then calendar.as_of_date
-        else {{ date_plus('calendar.as_of_date', 1) }}
+        when {{ instant_plus_days(exposed_at, end_days) }} <= {{ calendar }}.starts_at then {{ date_plus(calendar ~ '.as_of_date', -1) }}
+        when {{ instant_plus_days(exposed_at, end_days) }} <= {{ calendar }}.ends_at then {{ calendar }}.as_of_date
+        else {{ date_plus(calendar ~ '.as_of_date', 1) }}
     end
 {%- endmacro %}

@@ -7,7 +7,7 @@
 {%- set groups = maturity_groups(metrics) %}
 with
 
-{{ unit_state_inputs() }}
+{{ unit_state_inputs(groups) }}
 
 {%- for group in groups %},
 

@@ -16,7 +16,7 @@ signs as (
 
 ),
 
-{{ unit_state_inputs() }}
+{{ unit_state_inputs(groups) }}
 
 {%- for group in groups %},
 
