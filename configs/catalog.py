@@ -110,6 +110,8 @@ class _Columns:
         }
         if metric.quantile is not None:
             definition["quantile"] = repr(metric.quantile)
+        if metric.bootstrap is not None:
+            definition["is_bootstrapped"] = True
         if metric.covariate is not None:
             days = metric.covariate.lookback_days
             definition |= {

@@ -83,6 +83,14 @@ class Covariate(Entity):
     lookback_days: int = Field(ge=1, le=90)
 
 
+class Bootstrap(Entity):
+    """Tests and intervals from resampled buckets of units in place of a formula; one planned look."""
+
+    replicates: int = Field(1999, ge=999, le=99_999)
+    interval: Literal["bca", "percentile"] = "bca"
+    seed: int | None = Field(None, ge=0, lt=2**63, description="Default: from the experiment's and the metric's id.")
+
+
 class Metric(Entity):
     """An entry of `metrics/*.yaml`."""
 
@@ -101,6 +109,7 @@ class Metric(Entity):
     window: Window | None = None
     cap: Cap | None = None
     covariate: Covariate | None = None
+    bootstrap: Bootstrap | None = None
     direction: Literal["increase", "decrease"] = "increase"
 
     @model_validator(mode="after")
@@ -111,6 +120,8 @@ class Metric(Entity):
             self._check_ratio()
         else:
             self._check_single_component()
+        if "bootstrap" in self.model_fields_set:
+            self._check_bootstrap()
         return self
 
     def _check_ratio(self) -> None:
@@ -149,6 +160,14 @@ class Metric(Entity):
             raise ValueError("a quantile needs no `cap`: how large the largest values are makes no difference to it")
         if self.covariate is not None:
             raise ValueError("a quantile takes no `covariate`: adjustment is of means and ratios")
+
+    def _check_bootstrap(self) -> None:
+        if self.bootstrap is None:
+            raise ValueError("`bootstrap` got nothing; write `bootstrap: {}` for its defaults, or leave the key out")
+        if self.type == "quantile":
+            raise ValueError("a quantile takes no `bootstrap`: it is no function of sums, and has exact intervals")
+        if self.covariate is not None:
+            raise ValueError("`bootstrap` is of unadjusted values: drop `covariate`, or make it a metric of its own")
 
     def _has_full_window(self) -> bool:
         return self.window is not None and "start_days" in self.window.model_fields_set

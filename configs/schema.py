@@ -12,7 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from configs.analysis_schema import AlwaysValid, Analysis, Bayesian, Correction, Equivalence, GroupSequential, Spending
 from configs.entity import ColumnName, Entity, Identifier, Probability, VariantId
-from configs.metric_schema import Aggregate, Cap, Component, Condition, Covariate, Metric, Scalar, Window
+from configs.metric_schema import Aggregate, Bootstrap, Cap, Component, Condition, Covariate, Metric, Scalar, Window
 
 __all__ = [
     "ANALYSED_STATUSES",
@@ -20,6 +20,7 @@ __all__ = [
     "AlwaysValid",
     "Analysis",
     "Bayesian",
+    "Bootstrap",
     "Cap",
     "ColumnName",
     "Component",

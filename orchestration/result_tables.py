@@ -27,13 +27,17 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
     """The scorecard of the planned as-of dates; an experiment that fails gets rows with status `failed`."""
     metrics, dates = inputs.config.metrics, _dates(plans)
     moments = _mart(connection, "fct_metric_moments", "mart.as_of_date between plan.from_date and plan.to_date")
-    values = _mart(connection, "fct_value_counts", "mart.as_of_date between plan.from_date and plan.to_date")
+    values, buckets = (
+        _mart(connection, name, "mart.as_of_date between plan.from_date and plan.to_date")
+        for name in ("fct_value_counts", "fct_bucket_sums")
+    )
     requested, history = _planned_dates(plans), _earlier_scorecard(connection, inputs, plans)
 
     def compute(experiments: Experiments) -> pd.DataFrame:
         blocked = _blocked(inputs, experiments, dates)
         wanted = requested[requested["experiment_id"].isin(list(experiments))]
-        return scorecard(moments, experiments, metrics, _only_planned(blocked, plans), wanted, history, values)
+        blocked = _only_planned(blocked, plans)
+        return scorecard(moments, experiments, metrics, blocked, wanted, history, values, buckets)
 
     frame, failures = _isolated(_planned_experiments(inputs, plans), compute)
     for experiment_id, reason in failures.items():

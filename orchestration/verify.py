@@ -33,6 +33,7 @@ MARTS = {
         *("as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "segment_value"),
         "value",
     ),
+    "fct_bucket_sums": ("as_of_date", "experiment_id", "metric_id", "variant_id", "bucket"),
 }
 """dbt's tables of the live warehouse that are compared, with their keys."""
 

@@ -108,6 +108,8 @@ def _tested(
         "method": null["method"].mode().iloc[0],
         "confidence_level": 1 - experiment.analysis.alpha,
     }
+    if row["method"] == "bootstrap":
+        return row | {"status": NOT_TESTED, "reason": "each of its tests resamples buckets, which replicates are made of"}
     sums = units.metrics.get(metric_id)
     computed = null[null["status"].isin(ESTIMATED_STATUSES)]
     if sums is None or len(computed) < 0.99 * len(null):

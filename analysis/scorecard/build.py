@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.scorecard.best import probability_best
+from analysis.scorecard.bootstraps import BOOTSTRAP, infer_bootstraps
 from analysis.scorecard.columns import NO_COVARIATE, typed_frame
 from analysis.scorecard.comparisons import (
     COVARIATE_MOMENTS,
@@ -35,6 +36,7 @@ def scorecard(
     as_of_dates: pd.DataFrame | None = None,
     history: pd.DataFrame | None = None,
     values: pd.DataFrame | None = None,
+    bucket_sums: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """A row per as-of date × experiment × metric × treatment × segment, with `SCORECARD_COLUMNS`, sorted.
 
@@ -43,7 +45,8 @@ def scorecard(
     or with status no_covariate only without adjustment. Every listed metric has a row at each as-of date
     found in `moments`, `blocked` or `as_of_dates` (`as_of_date, experiment_id`). `history` is the scorecard
     of earlier as-of dates: methods that hold at every look go on from it, and dates computed one by one are
-    those computed at once. `values` is fct_value_counts, which quantile metrics need.
+    those computed at once. `values` is fct_value_counts, which quantile metrics need,
+    `bucket_sums` is fct_bucket_sums, which bootstrapped ones do.
     Raises ValueError for missing columns and for a moment row that occurs twice.
     """
     moments = checked_moments(moments)
@@ -64,8 +67,13 @@ def scorecard(
     of_quantiles, quantiles = infer_quantiles(rows, values, metrics, (arms[0]["n_units"], arms[1]["n_units"]))
     for name, numbers in of_quantiles.items():
         results[name][quantiles.index] = numbers
+    bootstraps = []
+    for one, of_bootstrap in infer_bootstraps(rows, bucket_sums, metrics, arms):
+        for name, numbers in of_bootstrap.items():
+            results[name][one.index] = numbers
+        bootstraps.append(one)
     results = run_on(rows, results, earlier)
-    results |= adjust(rows, results, [*compared, quantiles])
+    results |= adjust(rows, results, [*compared, quantiles, *bootstraps])
     results = run_on_adjusted(rows, results, earlier)
     status, reason = statuses(rows, results, unusable)
     return typed_frame(
@@ -78,7 +86,7 @@ def scorecard(
             "is_futile": pd.arrays.BooleanArray(results["is_futile"] > 0, np.isnan(results["is_futile"])),
             "probability_best": probability_best(rows, results),
             "method": method_names(rows),
-            "relative_method": np.where(results["is_fieller"] > 0, "fieller", "delta"),
+            "relative_method": _relative_methods(rows, results),
             "projected_date": projected_dates(rows, results, n),
             "status": status,
             "reason": reason,
@@ -92,6 +100,11 @@ def method_names(rows: pd.DataFrame) -> pd.Series:
     """The estimator; behind it how it is judged, unless that is Student's t at the planned end."""
     plain = rows["inference"] == "fixed"
     return rows["estimator"].where(plain, rows["estimator"] + " " + rows["inference"])
+
+
+def _relative_methods(rows: pd.DataFrame, results: Arrays) -> NDArray:
+    is_bootstrapped = (rows["estimator"] == BOOTSTRAP).to_numpy()
+    return np.select([is_bootstrapped, results["is_fieller"] > 0], [BOOTSTRAP, "fieller"], "delta")
 
 
 def _corrections(rows: pd.DataFrame) -> pd.Series:
@@ -114,7 +127,10 @@ def _with_blocks(rows: pd.DataFrame, blocked: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_estimator(rows: pd.DataFrame, baseline: Arrays, treatment: Arrays) -> pd.DataFrame:
-    """The rows with the estimator chosen: adjusted where asked for and the covariate is there."""
+    """The rows with the estimator chosen: adjusted where asked for and the covariate is there.
+
+    Of bootstrapped metrics the whole population is bootstrapped; segments keep the closed form.
+    """
     wanted = rows["is_adjusted"].to_numpy()
     has_units = np.minimum(baseline["n_units"], treatment["n_units"]) >= 2
     arms = (baseline, treatment)
@@ -124,12 +140,14 @@ def _with_estimator(rows: pd.DataFrame, baseline: Arrays, treatment: Arrays) -> 
     lacking &= has_units
     reason = rows["covariate_reason"].mask(rows["covariate_reason"].isna() & lacking, NO_COVARIATE_MOMENTS)
     adjusted = wanted & reason.isna().to_numpy()
+    is_bootstrapped = (rows["replicates"].notna() & (rows["segment_name"] == "all")).to_numpy()
+    estimator = rows["adjusted_estimator"].where(adjusted, rows["estimator"])
     return rows.assign(
         covariate_reason=reason.where(wanted),
         is_adjusted=adjusted,
-        estimator=rows["adjusted_estimator"].where(adjusted, rows["estimator"]),
+        estimator=estimator.mask(is_bootstrapped, BOOTSTRAP),
         # A score interval is of shares as they are.
-        inference=rows["inference"].mask(rows["is_score"] & ~adjusted, "newcombe"),
+        inference=rows["inference"].mask(rows["is_score"] & ~adjusted & ~is_bootstrapped, "newcombe"),
     )
 
 

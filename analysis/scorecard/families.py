@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.scorecard.bootstraps import ComparedBootstraps
 from analysis.scorecard.inference import Arrays, Compared
 from analysis.scorecard.plan import DUNNETT
 from analysis.scorecard.quantiles import ComparedQuantiles
@@ -24,7 +25,9 @@ def families(rows: pd.DataFrame) -> NDArray[np.int64]:
     return keys.groupby(list(keys), sort=False).ngroup().to_numpy(dtype=np.int64)
 
 
-def adjust(rows: pd.DataFrame, results: Arrays, compared: list[Compared | ComparedQuantiles]) -> Arrays:
+def adjust(
+    rows: pd.DataFrame, results: Arrays, compared: list[Compared | ComparedQuantiles | ComparedBootstraps]
+) -> Arrays:
     """Adjusted p-values and intervals (`ADJUSTED`) over the families numbered in `rows["family"]`.
 
     A family lies within one experiment, so it has one correction, alternative and method. One-sided, the

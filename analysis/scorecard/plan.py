@@ -26,6 +26,7 @@ PLAN_COLUMNS: dict[str, str] = {
     "estimator": "str",
     "adjusted_estimator": "str",
     "is_adjusted": "bool",
+    "replicates": "float64",
     "is_share": "bool",
     "is_open_ended": "bool",
     "sign": "float64",
@@ -63,9 +64,9 @@ FALSE_DISCOVERY_RATE = frozenset({"benjamini_hochberg", "benjamini_yekutieli"})
 def comparison_plan(experiments: Mapping[str, Experiment], metrics: Mapping[str, Metric]) -> pd.DataFrame:
     """A row per experiment × metric × treatment, sorted, with `PLAN_COLUMNS`.
 
-    `sign` is 1 where an increase is better, else -1; `planned_n` and `burn_in` count units of both arms and
-    of each; the prior and `rope` are in the scale that `is_relative_scale` says; `problem` says why a
-    comparison cannot be made.
+    `sign` is 1 where an increase is better, else -1; `replicates` are a bootstrap's, NaN without one; `planned_n`
+    and `burn_in` count units of both arms and of each; the prior and `rope` are in the scale that
+    `is_relative_scale` says; `problem` says why a comparison cannot be made.
     """
     rows = [
         {**common, **_treatment_plan(experiment, treatment)}
@@ -99,6 +100,7 @@ def _metric_plan(experiment: Experiment, metric_id: str, role: str, metric: Metr
         "estimator": plain,
         "adjusted_estimator": adjusted,
         "is_adjusted": analysis.covariate_adjustment and metric is not None and metric.covariate is not None,
+        "replicates": metric.bootstrap.replicates if metric and metric.bootstrap else np.nan,
         "is_share": is_share,
         "sign": -1.0 if metric and metric.direction == "decrease" else 1.0,
         "margin": margin,
@@ -209,6 +211,8 @@ def _problem(experiment: Experiment, metric_id: str, metric: Metric | None) -> s
         return f"metric type {metric.type} has no estimator; known are {', '.join(ESTIMATOR_OF_TYPE)}"
     if metric.type == "quantile" and experiment.analysis.method != "fixed":
         return f"a quantile has no {experiment.analysis.method} analysis; use method fixed, or another metric"
+    if metric.bootstrap is not None and experiment.analysis.method != "fixed":
+        return f"a bootstrap has no {experiment.analysis.method} analysis; use method fixed, or drop `bootstrap`"
     if experiment.analysis.method not in INFERENCES:
         return f"analysis method {experiment.analysis.method} is unknown; known are {', '.join(INFERENCES)}"
     if experiment.analysis.correction not in (*CORRECTIONS, DUNNETT):

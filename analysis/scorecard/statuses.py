@@ -4,6 +4,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.scorecard.bootstraps import (
+    CLOSED_FORM,
+    bootstrap_reasons,
+    missing_ends,
+    relative_bootstrap_reasons,
+)
 from analysis.scorecard.columns import NO_COVARIATE
 from analysis.scorecard.inference import Arrays
 from analysis.scorecard.quantiles import quantile_reasons, relative_reasons
@@ -55,7 +61,8 @@ def statuses(rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArr
     forbidden = unusable[0] != ""
     failed = forbidden | (code != Status.OK)
     status = np.where(forbidden, unusable[0], _NAMES[code])
-    reason = np.where(forbidden, unusable[1], quantile_reasons(rows, code, _REASONS[code]))
+    in_words = bootstrap_reasons(rows, code, quantile_reasons(rows, code, _REASONS[code]))
+    reason = np.where(forbidden, unusable[1], in_words)
     undefined_relative = results["relative_status"] != Status.OK
     undefined_margin = results["non_inferiority_status"] != Status.OK
     relative_reason = np.where(
@@ -63,8 +70,11 @@ def statuses(rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArr
     )
     # From the mildest to the gravest: a later one takes the status, all stand in the reason.
     relative_reason = relative_reasons(rows, results["relative_status"], relative_reason)
+    relative_reason = relative_bootstrap_reasons(rows, results["relative_status"], relative_reason)
+    too_few_replicates = missing_ends(rows, results)
     warnings = [
         (_is_exploratory(rows), None, EXPLORATORY),
+        (_is_closed_form(rows), None, CLOSED_FORM),
         (results["is_carried"] > 0, None, CARRIED),
         (
             rows["covariate_reason"].notna().to_numpy(),
@@ -80,6 +90,7 @@ def statuses(rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArr
         (_is_growing(rows), "open_ended", OPEN_ENDED),
         (results["is_drifting"] > 0, "drifting", DRIFTING),
         (undefined_margin, None, "no non-inferiority test: " + _REASONS[results["non_inferiority_status"]]),
+        (too_few_replicates != "", None, too_few_replicates),
         (relative_reason != "", None, "no relative interval: " + relative_reason),
         (results["relative_status"] == Status.ZERO_BASELINE, "zero_baseline", None),
     ]
@@ -103,6 +114,11 @@ def _is_exploratory(rows: pd.DataFrame) -> NDArray[np.bool_]:
     is_segment = (rows["segment_name"] != "all").to_numpy()
     named = pd.MultiIndex.from_frame(rows[["experiment_id", "segment_name"]]).isin(planned)
     return is_segment & ~named
+
+
+def _is_closed_form(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Segments of bootstrapped metrics."""
+    return (rows["replicates"].notna() & (rows["segment_name"] != "all")).to_numpy(dtype=bool)
 
 
 def _is_growing(rows: pd.DataFrame) -> NDArray[np.bool_]:

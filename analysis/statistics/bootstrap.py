@@ -1,10 +1,11 @@
 """Bootstrap over unit-hash buckets, for statistics of sums that have no closed form."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from analysis.statistics.status import Codes, Floats, Status, first_status
@@ -103,6 +104,69 @@ class Bootstrap:
         return np.where(self.status == Status.OK, values, np.nan)
 
 
+@dataclass(frozen=True)
+class ArmDraws:
+    """A statistic of one arm: of all buckets (..., 1), in every replicate (..., replicates), without each bucket."""
+
+    point: Floats
+    replicates: Floats
+    without_each: Floats
+    is_missing: NDArray[np.bool_]
+
+    def take(self, index: NDArray[np.intp]) -> "ArmDraws":
+        """The draws of some comparisons along the first axis."""
+        return ArmDraws(*(getattr(self, field.name)[index] for field in fields(self)))
+
+
+def draw_arm(
+    sums: Floats, statistic: Statistic, seed: np.random.SeedSequence | int | list[int], replicates: int
+) -> ArmDraws:
+    """Resample an arm's sums (..., buckets, components) over at least 1,000 buckets; empty buckets hold 0.
+
+    Buckets draw Poisson(1) weights, all elements the same, so one seed always gives one answer. Of whole numbers
+    whose totals stay below 2^53 replicates are exact. Raises ValueError below 1,000 buckets.
+    Reference: Chamandy, Muralidharan, Najmi, Naidu 2012.
+    """
+    if sums.shape[-2] < FEWEST_BUCKETS:
+        raise ValueError(f"a bootstrap over buckets needs at least {FEWEST_BUCKETS} of them")
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        return ArmDraws(
+            statistic(sums.sum(axis=-2, keepdims=True)),
+            _replicated(sums, statistic, seed, replicates),
+            _without_each(sums, statistic),
+            np.isnan(sums.sum(axis=(-1, -2))),
+        )
+
+
+def compare_arms(
+    baseline: ArmDraws, treatment: ArmDraws, comparison: Comparison = np.subtract, *, corrected: bool = True
+) -> Bootstrap:
+    """The bootstrap of comparison(treatment, baseline), the arms drawn independently of each other.
+
+    `comparison` takes and gives (..., k), whatever k. `corrected` gives BCa intervals, else percentile ones. Of
+    status ZERO_DENOMINATOR is a comparison that is undefined in a replicate. Reference: Efron 1987, JASA 82.
+    """
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        effect = comparison(treatment.point, baseline.point)[..., 0]
+        drawn = np.sort(comparison(treatment.replicates, baseline.replicates), axis=-1)
+        deviation = _deviation(drawn)
+        missing = baseline.is_missing | treatment.is_missing
+        status = first_status(
+            (missing, Status.NOT_COMPUTED),
+            (~missing & ~np.isfinite(effect + deviation), Status.ZERO_DENOMINATOR),
+            (deviation <= 1e-12 * np.abs(effect), Status.ZERO_VARIANCE),
+        )
+        ok = status == Status.OK
+        bias = acceleration = np.zeros(effect.shape)
+        if corrected:
+            of_treatment = _influence(comparison(treatment.without_each, baseline.point))
+            of_baseline = _influence(comparison(treatment.point, baseline.without_each))
+            skewness = _skewness(np.concatenate([of_treatment, of_baseline], axis=-1))
+            bias, acceleration = np.where(ok, _bias(drawn, effect), 0.0), np.where(ok, skewness / 6, 0.0)
+    known = ok | (status == Status.ZERO_VARIANCE)
+    return Bootstrap(np.where(known, effect, np.nan), drawn, bias, acceleration, status)
+
+
 def bootstrap(
     baseline: Floats,
     treatment: Floats,
@@ -113,46 +177,19 @@ def bootstrap(
     comparison: Comparison = np.subtract,
     corrected: bool = True,
 ) -> Bootstrap:
-    """Bootstrap the difference (or another `comparison`) of a statistic of sums, over hash buckets of units.
-
-    Sums of each arm have shape (..., buckets, components), over at least 1,000 buckets; empty buckets hold 0.
-    Buckets draw Poisson(1) weights, the arms independently, all comparisons the same, so one seed always gives
-    one answer. `corrected` gives BCa intervals, else percentile ones. Raises ValueError below 1,000 buckets.
-    Of status ZERO_DENOMINATOR is a comparison whose statistic is undefined in a replicate.
-    References: Chamandy, Muralidharan, Najmi, Naidu 2012; Efron 1987, JASA 82.
-    """
-    if min(baseline.shape[-2], treatment.shape[-2]) < FEWEST_BUCKETS:
-        raise ValueError(f"a bootstrap over buckets needs at least {FEWEST_BUCKETS} of them")
+    """Bootstrap the difference (or another `comparison`) of a statistic of sums: `draw_arm` and `compare_arms`."""
     seed_baseline, seed_treatment = np.random.SeedSequence(seed).spawn(2)
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        point_b, point_t = statistic(baseline.sum(axis=-2)), statistic(treatment.sum(axis=-2))
-        effect = comparison(point_t, point_b)
-        drawn = np.sort(
-            comparison(
-                _replicated(treatment, statistic, seed_treatment, replicates),
-                _replicated(baseline, statistic, seed_baseline, replicates),
-            ),
-            axis=-1,
-        )
-        deviation = _deviation(drawn)
-        missing = np.isnan(baseline.sum(axis=(-1, -2)) + treatment.sum(axis=(-1, -2)))
-        status = first_status(
-            (missing, Status.NOT_COMPUTED),
-            (~missing & ~np.isfinite(effect + deviation), Status.ZERO_DENOMINATOR),
-            (deviation <= 1e-12 * np.abs(effect), Status.ZERO_VARIANCE),
-        )
-        ok = status == Status.OK
-        bias = acceleration = np.zeros(effect.shape)
-        if corrected:
-            of_treatment = _influence(comparison(_without_each(treatment, statistic), point_b[..., None]))
-            of_baseline = _influence(comparison(point_t[..., None], _without_each(baseline, statistic)))
-            skewness = _skewness(np.concatenate([of_treatment, of_baseline], axis=-1))
-            bias, acceleration = np.where(ok, _bias(drawn, effect), 0.0), np.where(ok, skewness / 6, 0.0)
-    known = ok | (status == Status.ZERO_VARIANCE)
-    return Bootstrap(np.where(known, effect, np.nan), drawn, bias, acceleration, status)
+    return compare_arms(
+        draw_arm(baseline, statistic, seed_baseline, replicates),
+        draw_arm(treatment, statistic, seed_treatment, replicates),
+        comparison,
+        corrected=corrected,
+    )
 
 
-def _replicated(sums: Floats, statistic: Statistic, seed: np.random.SeedSequence, replicates: int) -> Floats:
+def _replicated(
+    sums: Floats, statistic: Statistic, seed: np.random.SeedSequence | int | list[int], replicates: int
+) -> Floats:
     """The statistic of each replicate, shape (..., replicates): weights (replicates, buckets) times sums."""
     rng = np.random.default_rng(seed)
     by_bucket = np.moveaxis(sums, -2, 0)

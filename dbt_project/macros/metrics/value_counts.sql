@@ -3,10 +3,12 @@
     {{ return(metric_catalog()['metrics'] | selectattr('type', 'defined') | selectattr('type', 'equalto', 'quantile') | list) }}
 {%- endmacro %}
 
-{#- The metrics whose values int_capped_states keeps: under a quantile cap, and quantiles. Neither adds up over dates. -#}
+{#- The metrics whose values int_capped_states keeps: under a quantile cap, quantiles, and bootstrapped ones. The first two
+    do not add up over dates; the sums of the last are by bucket, and other metrics need none of these. -#}
 {% macro metrics_with_states() -%}
     {%- set metrics = metric_catalog()['metrics'] | rejectattr('cap_quantile', 'none') | list -%}
-    {{ return(metrics + quantile_metrics()) }}
+    {%- set uncapped = bootstrapped_metrics() | selectattr('cap_quantile', 'none') | list -%}
+    {{ return(metrics + quantile_metrics() + uncapped) }}
 {%- endmacro %}
 
 {#-
