@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.calibration.replicates import NO_BLOCKS, Units, copies, replicated_moments
+from analysis.calibration.replicates import NO_BLOCKS, Units, copies, replicated_moments, with_closed_forms
 from analysis.calibration.tail_rates import RateBound, rate_bound
 from analysis.scorecard import ESTIMATED_STATUSES, scorecard
+from analysis.scorecard.bootstraps import BOOTSTRAP
 from analysis.statistics.registry import SHARE_TYPES
 from configs.schema import Experiment, Metric
 
@@ -70,7 +71,10 @@ def calibration(
     experiments = copies(experiment, replicates)
     null, shifted = (
         scorecard(
-            replicated_moments(units, experiment, metrics, rng, replicates, injected), experiments, metrics, NO_BLOCKS
+            replicated_moments(units, experiment, metrics, rng, replicates, injected),
+            experiments,
+            with_closed_forms(metrics),
+            NO_BLOCKS,
         )
         for injected in ({}, effects)
     )
@@ -84,11 +88,27 @@ def calibration(
             "metric_hash": (metric_hashes or {}).get(key[0], ""),
             "n_buckets": n_buckets,
             "seed": seed,
-            **_tested(key, rows_, shifted_rows[key], units, effects, n_buckets, level, experiment),
+            **(
+                _tested(key, rows_, shifted_rows[key], units, effects, n_buckets, level, experiment)
+                if metrics[key[0]].bootstrap is None
+                else _bootstrapped(key, experiment)
+            ),
         }
         for key, rows_ in null.groupby(keys)
     ]
     return pd.DataFrame(rows, columns=list(CALIBRATION_COLUMNS)).astype(CALIBRATION_COLUMNS)
+
+
+def _bootstrapped(key: Any, experiment: Experiment) -> dict[str, Any]:
+    """The row of a metric whose tests resample buckets, which replicates consist of whole."""
+    return {
+        "metric_id": key[0],
+        "variant_id": key[1],
+        "method": BOOTSTRAP,
+        "confidence_level": 1 - experiment.analysis.alpha,
+        "status": NOT_TESTED,
+        "reason": "a bootstrap resamples the buckets that are re-randomised here; docs/error_rates.md has its rates",
+    }
 
 
 def _tested(
@@ -108,8 +128,6 @@ def _tested(
         "method": null["method"].mode().iloc[0],
         "confidence_level": 1 - experiment.analysis.alpha,
     }
-    if row["method"] == "bootstrap":
-        return row | {"status": NOT_TESTED, "reason": "each of its tests resamples buckets, which replicates are made of"}
     sums = units.metrics.get(metric_id)
     computed = null[null["status"].isin(ESTIMATED_STATUSES)]
     if sums is None or len(computed) < 0.99 * len(null):

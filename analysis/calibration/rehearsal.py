@@ -16,6 +16,7 @@ from analysis.calibration.replicates import (
     epochs_at,
     replicate_ids,
     replicated_moments,
+    with_closed_forms,
 )
 from analysis.decisions import decisions
 from analysis.scorecard import scorecard
@@ -114,7 +115,7 @@ def _decided(
     """The last decision of each replicate, and the day that it was first taken."""
     moments = replicated_moments(units, experiment, metrics, rng, replicates, effects, daily=True)
     experiments = copies(experiment, replicates)
-    rows = scorecard(moments, experiments, metrics, NO_BLOCKS)
+    rows = scorecard(moments, experiments, with_closed_forms(metrics), NO_BLOCKS)
     days = sorted(pd.Timestamp(day).date() for day in rows["as_of_date"].unique())
     taken = decisions(rows, _passing(days, replicate_ids(experiment, replicates)), experiments, metrics, days)
     ordered = taken.sort_values(["experiment_id", "as_of_date"])

@@ -58,6 +58,11 @@ def copies(experiment: Experiment, replicates: int) -> dict[str, Experiment]:
     return {id_: experiment.model_copy(update={"id": id_, "status": "running", "segments": ()}) for id_ in ids}
 
 
+def with_closed_forms(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
+    """The metrics without their bootstraps: whole buckets go to arms, so there is nothing below them to resample."""
+    return {id_: metric.model_copy(update={"bootstrap": None}) for id_, metric in metrics.items()}
+
+
 def arrival_days(experiment: Experiment, n_cells: int) -> NDArray[np.intp]:
     """The day of exposure of each cell, from 0: alike many cells a day, in their order, which the hash made random."""
     days = (experiment.end - experiment.start).days + 1

@@ -65,6 +65,16 @@ CORRUPTIONS = {
         """delete from marts.fct_value_counts
         where metric_id = 'median_spend' and segment_value = 'FR' and as_of_date = $last""",
     ],
+    "assert_buckets_add_up_to_everyone": [
+        """update marts.fct_bucket_sums set value_sum = value_sum + 1
+        where metric_id = 'order_size' and as_of_date = $last""",
+        "update marts.fct_bucket_sums set denominator_sum = 0 where metric_id = 'order_size' and as_of_date = $last",
+        "update marts.fct_bucket_sums set n_units = 2 where metric_id = 'seconds' and as_of_date = $last",
+        "delete from marts.fct_bucket_sums where metric_id = 'back_on_day_2' and as_of_date = $last",
+    ],
+    "one_row_for_each_key_of_fct_bucket_sums": [
+        "insert into marts.fct_bucket_sums from marts.fct_bucket_sums where as_of_date = $last",
+    ],
     "one_row_for_each_key_of_fct_value_counts": [
         "insert into marts.fct_value_counts from marts.fct_value_counts where as_of_date = $last",
     ],

@@ -175,7 +175,7 @@ class Reference:
                     metric = self.config.metrics[metric_id]
                     values = self.values(metric, experiment, units, as_of)
                     caps = self.caps(metric, values)
-                    values = [_capped(value, caps) for value in values]
+                    values = [capped(value, caps) for value in values]
                     for segment, value_of in self.groups(experiment, as_of, dates[-1]):
                         for variant, value in {(v.unit.first.variant, value_of(v.unit)) for v in values}:
                             mine = [v for v in values if (v.unit.first.variant, value_of(v.unit)) == (variant, value)]
@@ -195,7 +195,7 @@ class Reference:
             for as_of, metric in product(dates, quantiles):
                 one = 10 ** self.decimals(metric.components[0])
                 for value in self.values(metric, experiment, self.units(experiment, as_of), as_of):
-                    if _overflows(value):
+                    if overflows(value):
                         continue
                     for segment, value_of in self.groups(experiment, as_of, dates[-1]):
                         group = (value.unit.first.variant, metric.id, segment, value_of(value.unit))
@@ -266,7 +266,7 @@ class Reference:
     def moments(self, metric: Metric, mine: Sequence[Value], arm: Sequence[Value], cap: int | None) -> dict[str, Any]:
         """Moments of one group, in the metric's unit; `arm` is all of its variant, without regard to segments."""
         one = 10 ** self.decimals(metric.components[0])
-        usable = [value for value in mine if not _overflows(value)]
+        usable = [value for value in mine if not overflows(value)]
         y = [Fraction(value.numerator, one) for value in usable]
         result: dict[str, Any] = {
             "n_units": len(usable),
@@ -354,11 +354,11 @@ def _holds(condition: Condition, event: Row) -> bool:
     return is_listed if condition.op in ("=", "in") else not is_listed
 
 
-def _overflows(value: Value) -> bool:
+def overflows(value: Value) -> bool:
     return any(abs(part) >= OVERFLOW for part in (value.raw, value.raw_denominator, value.covariate))
 
 
-def _capped(value: Value, caps: Sequence[int | None]) -> Value:
+def capped(value: Value, caps: Sequence[int | None]) -> Value:
     numerator, denominator = (
         part if cap is None else min(part, cap)
         for part, cap in zip((value.numerator, value.denominator), caps, strict=True)

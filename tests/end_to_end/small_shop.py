@@ -40,6 +40,7 @@ MARTS = {
         *("as_of_date", "experiment_id", "variant_id", "metric_id", "segment_name", "segment_value"),
         "value",
     ],
+    "fct_bucket_sums": ["as_of_date", "experiment_id", "variant_id", "metric_id", "bucket"],
     "fct_exposure_counts": ["as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value"],
     "fct_epoch_counts": ["as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value", "epoch"],
 }
@@ -89,10 +90,16 @@ METRICS = """\
    numerator: {source: visits, event: visit, aggregate: sum, measure: seconds,
                where: [{property: channel, op: not in, value: [shop, app]}]},
    denominator: {source: orders, event: purchase, aggregate: count}}
-- {id: back_on_day_2, type: retention, source: visits, event: visit, window: {start_days: 2, end_days: 3}}
+- {id: back_on_day_2, type: retention, source: visits, event: visit, window: {start_days: 2, end_days: 3},
+   bootstrap: {replicates: 9999}}
 - {id: ever_visited, type: proportion, source: visits, event: visit, covariate: {lookback_days: 2}}
 - {id: median_spend, type: quantile, quantile: 0.5, source: orders, event: purchase, aggregate: sum, measure: amount,
    window: {end_days: 2}}
+- {id: order_size, type: ratio, window: {end_days: 2}, cap: {upper_quantile: 0.75}, bootstrap: {replicates: 9999},
+   numerator: {source: orders, event: purchase, aggregate: sum, measure: amount},
+   denominator: {source: orders, event: purchase, aggregate: count}}
+- {id: seconds, type: mean, source: visits, event: visit, aggregate: sum, measure: seconds, cap: {upper: 150},
+   bootstrap: {replicates: 9999}}
 - {id: high_order, type: quantile, quantile: 0.9, source: orders, event: purchase, aggregate: max, measure: amount}
 """
 
@@ -113,7 +120,7 @@ segments: [country, device]
 metrics:
   primary: [conversion]
   secondary: [revenue, web_orders, largest_order, order_value, seconds_per_order, back_on_day_2, ever_visited,
-              median_spend, high_order]
+              median_spend, high_order, order_size, seconds]
 analysis: {{minimum_days: 1}}
 """
 
@@ -128,7 +135,7 @@ variants:
   - {{id: 'on', weight: 0.5}}
 metrics:
   primary: [conversion]
-  secondary: [revenue, seconds_per_order, largest_order, high_order]
+  secondary: [revenue, seconds_per_order, largest_order, high_order, order_size]
 analysis: {{minimum_days: 1}}
 """
 
