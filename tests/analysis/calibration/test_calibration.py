@@ -7,6 +7,7 @@ from scipy import stats
 
 from analysis.calibration import CALIBRATION_COLUMNS, calibration
 from analysis.calibration.tail_rates import rate_bound
+from configs.schema import Metric
 
 AS_OF = pd.Timestamp("2026-01-12")
 
@@ -44,6 +45,15 @@ def test_a_heavy_tail_on_an_uneven_split_fails_and_says_in_which_tail(experiment
     assert row["status"] == "miscalibrated"
     assert row["lower_tail_025"] > 0.06
     assert "downwards they reject" in row["reason"]
+
+
+def test_a_bootstrapped_metric_is_not_tested_and_says_why(experiment, metrics, in_buckets):
+    rng = np.random.default_rng(4)
+    units = in_buckets(BUCKETS, conversion={"y": (rng.random(4_000) < 0.1).astype(float)})
+    resampled = Metric.model_validate({**metrics["conversion"].model_dump(exclude_none=True), "bootstrap": {}})
+    row = calibrated(units, experiment("conversion"), metrics | {"conversion": resampled}, replicates=10)
+    assert (row["method"], row["status"]) == ("bootstrap", "not_tested")
+    assert row["reason"].startswith("a bootstrap resamples the buckets that are re-randomised here")
 
 
 def test_a_share_and_a_ratio_pass(experiment, metrics, in_buckets):
