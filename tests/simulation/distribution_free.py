@@ -1,11 +1,10 @@
-"""Quantiles, the bootstrap, categories, and the sample ratio."""
+"""Quantiles, categories, and the sample ratio."""
 
 from collections.abc import Iterator
 
 import numpy as np
 from scipy.special import ndtri
 
-from analysis.statistics.bootstrap import bootstrap
 from analysis.statistics.categorical import homogeneity
 from analysis.statistics.quantile import (
     ClusterSums,
@@ -17,15 +16,13 @@ from analysis.statistics.quantile import (
     unit_quantile,
 )
 from analysis.statistics.srm import anytime_p_value, chi_squared, log_bayes_factor, proportional_prior
-from tests.simulation.fixed_horizon import LOGNORMAL, REVENUE
 from tests.simulation.methods import ALPHA, holds
-from tests.simulation.processes import Floats, Generator, Revenue, batches
+from tests.simulation.processes import Floats, Generator, batches
 from tests.simulation.study import LIFT, Study, sizes
 from tests.simulation.table import Figure, Kind, figure
 
-QUANTILES, BOOTSTRAP, COUNTS = "Quantiles", "Bootstrap", "Counts"
+QUANTILES, COUNTS = "Quantiles", "Counts"
 LEVEL, SIGMA = 0.95, 1.0
-BUCKETS = 1_000
 LOADS = 5
 
 
@@ -103,36 +100,6 @@ def _quantile_figures(method: str, outcomes: list[list[Floats]]) -> Iterator[Fig
     yield figure(method, "coverage of relative effect, where there is one", relative, 1 - ALPHA, Kind.AT_LEAST)
 
 
-def bootstrapped(process: Revenue, per_bucket: int, known: str = "") -> Study:
-    """Difference of means from 1,000 buckets; one experiment in twenty, fifty to a set of weights."""
-    new = np.full(BUCKETS, per_bucket)
-
-    def buckets(rng: Generator, runs: int, lift: float) -> Floats:
-        sums = process.draw(rng, runs, new, lift)
-        return np.stack([sums.first, np.broadcast_to(new.astype(float), sums.first.shape)], axis=-1)
-
-    def figures(rng: Generator, runs: int) -> Iterator[Figure]:
-        parts: dict[str, list[list[Floats]]] = {"percentile": [], "BCa": []}
-        for start in range(0, runs, 50):
-            size = min(50, runs - start)
-            base, same, lifted = (buckets(rng, size, lift) for lift in (0.0, 0.0, LIFT))
-            for name, outcomes in parts.items():
-                options = {"seed": int(rng.integers(2**31)), "corrected": name == "BCa"}
-                null, effect = (bootstrap(base, arm, _mean, **options).interval(ALPHA) for arm in (same, lifted))
-                outcomes.append([~holds(null, 0.0), holds(effect, LIFT * process.mean)])
-        for name, outcomes in parts.items():
-            rejected, covered = (np.concatenate(each) for each in zip(*outcomes, strict=True))
-            yield figure(f"bootstrap, {name}", "rejection", rejected, ALPHA, known=known)
-            yield figure(f"bootstrap, {name}", "coverage of effect", covered, 1 - ALPHA, known=known)
-
-    n = per_bucket * BUCKETS
-    return Study(BOOTSTRAP, process.name, sizes(n, n), figures, share=0.05, is_short=False)
-
-
-def _mean(sums: Floats) -> Floats:
-    return np.asarray(sums[..., 0] / sums[..., 1])
-
-
 def categories(n: int) -> Study:
     """Three arms, five categories from 2 % to 50 %."""
 
@@ -165,8 +132,6 @@ STUDIES = (
     unit_quantiles(5_000),
     event_quantiles(200),
     event_quantiles(1_000),
-    bootstrapped(LOGNORMAL, 5),
-    bootstrapped(REVENUE, 20),
     categories(1_000),
     sample_ratios((0.5, 0.5), 1_000),
     sample_ratios((0.8, 0.1, 0.1), 1_000),
