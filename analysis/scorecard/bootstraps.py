@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.scorecard.bucket_sums import ArmSums, BucketTable
+from analysis.scorecard.bucket_table import ArmSums, BucketTable
 from analysis.scorecard.inference import Arrays
 from analysis.scorecard.resampled import Resampled, finite
 from analysis.statistics.bootstrap import Bootstrap, compare_arms, draw_arm

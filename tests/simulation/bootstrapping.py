@@ -1,18 +1,19 @@
 """The bootstrap as the scorecard makes it: units in hash buckets, both kinds of interval, every kind of test."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.scorecard.resampled import Resampled
 from analysis.statistics.bootstrap import ArmDraws, compare_arms, draw_arm
-from analysis.statistics.estimate import Arm, Estimate
-from analysis.statistics.status import Floats, Status
-from analysis.statistics.student_t import Interval
-from tests.simulation import processes
-from tests.simulation.fixed_horizon import LOGNORMAL, RARE, REVENUE
-from tests.simulation.methods import ALPHA, holds
-from tests.simulation.processes import Generator, JointProcess, Process
+from analysis.statistics.estimate import Arm, compare
+from analysis.statistics.relative import is_weak
+from analysis.statistics.status import Floats
+from tests.simulation.fixed_horizon import LOGNORMAL, RARE, RATIO, REVENUE
+from tests.simulation.methods import ALPHA, Flags, holds, warns
+from tests.simulation.processes import Generator, JointProcess, Process, Sums
 from tests.simulation.study import LIFT, Study, sizes
 from tests.simulation.table import Figure, figure
 
@@ -21,17 +22,29 @@ BUCKETS, REPLICATES = 1_000, 1_999
 # Experiments that share one draw of weights.
 TOGETHER = 50
 
-# Numerators and denominators (experiments, buckets, 2) of an arm with so many units.
-Draw = Callable[[Generator, int, int, float], Floats]
+
+@dataclass(frozen=True)
+class Bucketed:
+    """Numerators and denominators (experiments, buckets, 2) of an arm, and its moments over units."""
+
+    parts: Floats
+    arm: Arm
+
+
+Draw = Callable[[Generator, int, int, float], Bucketed]
 
 
 def of_means(process: Process) -> Draw:
     """Values over units."""
 
-    def draw(rng: Generator, runs: int, n: int, lift: float) -> Floats:
-        units = _bucketed(rng, n)
-        values = process.draw(rng, runs, units, lift).first
-        return np.stack([values, np.broadcast_to(units.astype(float), values.shape)], axis=-1)
+    def draw(rng: Generator, runs: int, n: int, lift: float) -> Bucketed:
+        units = _in_buckets(rng, n)
+        sums = process.draw(rng, runs, units, lift)
+        first, second, third = (power.sum(axis=1) for power in (sums.first, sums.second, sums.third))
+        moments = Sums(np.asarray(float(n)), 0.0, first, second, third).moments()
+        parts = np.stack([sums.first, np.broadcast_to(units.astype(float), sums.first.shape)], axis=-1)
+        third = moments.third_central_moment
+        return Bucketed(parts, Arm(moments.n, moments.mean, moments.variance / n, third_central_moment=third))
 
     return draw
 
@@ -39,23 +52,28 @@ def of_means(process: Process) -> Draw:
 def of_ratios(process: JointProcess) -> Draw:
     """The first value over the second."""
 
-    def draw(rng: Generator, runs: int, n: int, lift: float) -> Floats:
-        edges = np.concatenate([[0], np.cumsum(_bucketed(rng, n))])
-        both = process.units(rng, (runs, n), lift)[:2]
-        return np.stack([np.diff(np.insert(np.cumsum(v, axis=1), 0, 0, axis=1)[:, edges]) for v in both], axis=-1)
+    def draw(rng: Generator, runs: int, n: int, lift: float) -> Bucketed:
+        edges = np.concatenate([[0], np.cumsum(_in_buckets(rng, n))])
+        y, x = process.units(rng, (runs, n), lift)[:2]
+        parts = np.stack([np.diff(np.insert(np.cumsum(v, axis=1), 0, 0, axis=1)[:, edges]) for v in (y, x)], axis=-1)
+        ratio, below = y.sum(axis=1) / x.sum(axis=1), x.mean(axis=1)
+        linear = (y - ratio[:, None] * x) / below[:, None]
+        size = np.full(runs, float(n))
+        third = np.mean(linear**3, axis=1)
+        return Bucketed(parts, Arm(size, ratio, linear.var(axis=1, ddof=1) / n, third_central_moment=third))
 
     return draw
 
 
-def _bucketed(rng: Generator, n: int) -> np.ndarray:
+def _in_buckets(rng: Generator, n: int) -> NDArray[np.int64]:
     return rng.multinomial(n, np.full(BUCKETS, 1 / BUCKETS))
 
 
-def study(process: Process | JointProcess, draw: Draw, n_b: int, n_t: int, *, known: str = "") -> Study:
-    """One experiment in ten, fifty to a set of weights; both intervals of the same replicates."""
+def study(process: Process | JointProcess, draw: Draw, n_b: int, n_t: int, *, share: float = 0.1) -> Study:
+    """Fifty experiments to a set of weights; both intervals of the same replicates."""
 
     def figures(rng: Generator, runs: int) -> Iterator[Figure]:
-        found: dict[tuple[str, str], list[Floats]] = {}
+        found: dict[tuple[str, str], list[tuple[Flags, Flags]]] = {}
         for start in range(0, runs, TOGETHER):
             size = min(TOGETHER, runs - start)
             base, same, lifted = (
@@ -63,48 +81,50 @@ def study(process: Process | JointProcess, draw: Draw, n_b: int, n_t: int, *, kn
             )
             for name, is_bca in (("percentile", False), ("BCa", True)):
                 null, effect = (_resampled(base, arm, is_bca) for arm in (same, lifted))
-                for question, happened in _outcomes(null, effect, process.mean):
-                    found.setdefault((name, question), []).append(happened)
+                for question, happened, warned in _outcomes(null, effect, process.mean):
+                    found.setdefault((name, question), []).append((happened, warned))
         for (name, question), outcomes in found.items():
+            happened, warned = (np.concatenate(each) for each in zip(*outcomes, strict=True))
             nominal = 1 - ALPHA if question.startswith("coverage") else ALPHA
-            yield figure(f"bootstrap, {name}", question, np.concatenate(outcomes), nominal, known=known)
+            yield figure(f"bootstrap, {name}", question, happened, nominal, warned=warned)
 
-    return Study(TOPIC, process.name, sizes(n_b, n_t), figures, share=0.1, is_short=False)
-
-
-def _drawn(rng: Generator, sums: Floats) -> ArmDraws:
-    return draw_arm(sums, lambda parts: parts[..., 0] / parts[..., 1], int(rng.integers(2**31)), REPLICATES)
+    return Study(TOPIC, process.name, sizes(n_b, n_t), figures, share=share, is_short=share == 1)
 
 
-def _resampled(baseline: ArmDraws, treatment: ArmDraws, is_bca: bool) -> Resampled:
-    base, moved = (arm.point[..., 0] for arm in (baseline, treatment))
-    unknown = np.full(base.shape, np.nan)
-    ok = np.zeros(base.shape, dtype=np.int8)
-    estimate = Estimate(Arm(unknown, base, unknown), Arm(unknown, moved, unknown), moved - base, ok)
-    return Resampled(estimate, baseline, treatment, ok, is_bca)
+def _drawn(rng: Generator, bucketed: Bucketed) -> tuple[Arm, ArmDraws]:
+    seed = int(rng.integers(2**31))
+    return bucketed.arm, draw_arm(bucketed.parts, lambda parts: parts[..., 0] / parts[..., 1], seed, REPLICATES)
 
 
-def _outcomes(null: Resampled, lifted: Resampled, mean: float) -> Iterator[tuple[str, Floats]]:
-    without = compare_arms(null.baseline, null.treatment, corrected=null.is_corrected)
-    yield "rejection", without.two_sided_p() <= ALPHA
-    yield "one-sided rejection (greater)", without.upper_tail_p() <= ALPHA
-    yield "one-sided rejection (less)", without.lower_tail_p() <= ALPHA
-    covering = compare_arms(lifted.baseline, lifted.treatment, corrected=lifted.is_corrected).interval(ALPHA)
-    yield "coverage of effect", holds(covering, LIFT * mean)
-    relative, status = lifted.relative(np.full(lifted.status.shape, ALPHA))
-    defined = status == Status.OK
-    yield "coverage of relative effect", holds(Interval(relative.low[defined], relative.high[defined]), LIFT)
+def _resampled(baseline: tuple[Arm, ArmDraws], treatment: tuple[Arm, ArmDraws], is_bca: bool) -> Resampled:
+    estimate = compare(baseline[0], treatment[0])
+    status = compare_arms(baseline[1], treatment[1]).status
+    return Resampled(estimate, baseline[1], treatment[1], status, is_bca)
+
+
+def _outcomes(null: Resampled, lifted: Resampled, mean: float) -> Iterator[tuple[str, Flags, Flags]]:
+    """Question, what happened in each experiment, and whether its row would warn."""
+    skewed, weak = warns(null.estimate), is_weak(lifted.estimate)
+    without = null.compare(np.subtract)
+    yield "rejection", without.two_sided_p() <= ALPHA, skewed
+    yield "one-sided rejection (greater)", without.upper_tail_p() <= ALPHA, skewed
+    yield "one-sided rejection (less)", without.lower_tail_p() <= ALPHA, skewed
+    skewed = warns(lifted.estimate)
+    yield "coverage of effect", holds(lifted.compare(np.subtract).interval(ALPHA), LIFT * mean), skewed
+    level = np.full(skewed.shape, ALPHA)
+    yield "coverage of relative effect", holds(lifted.relative(level)[0], LIFT), skewed | weak
     # A metric where a decrease is better, its true effect exactly at the margin.
-    worse = np.full(defined.shape, -1.0)
-    p = lifted.margin_p(worse, np.full(defined.shape, LIFT), np.full(defined.shape, "relative"))
-    yield "non-inferior at the relative margin", p <= ALPHA
+    margin, kind = np.full(skewed.shape, LIFT), np.full(skewed.shape, "relative")
+    yield "non-inferior at the relative margin", lifted.margin_p(-np.ones(skewed.shape), margin, kind) <= ALPHA, skewed
 
 
 STUDIES = (
     study(RARE, of_means(RARE), 5_000, 5_000),
     study(LOGNORMAL, of_means(LOGNORMAL), 5_000, 5_000),
+    study(LOGNORMAL, of_means(LOGNORMAL), 9_000, 1_000),
     study(REVENUE, of_means(REVENUE), 20_000, 20_000),
     study(REVENUE, of_means(REVENUE), 45_000, 5_000),
-    study(processes.Sessions(), of_ratios(processes.Sessions()), 1_000, 1_000),
-    study(processes.Sessions(), of_ratios(processes.Sessions()), 9_000, 1_000),
+    study(RATIO, of_ratios(RATIO), 200, 200, share=1),
+    study(RATIO, of_ratios(RATIO), 900, 100),
+    study(RATIO, of_ratios(RATIO), 9_000, 1_000),
 )

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.statistics.bootstrap import Bootstrap, bootstrap
+from analysis.statistics.bootstrap import Bootstrap, bootstrap, compare_arms, draw_arm
 from analysis.statistics.moments import JointMoments, MeanMoments
 from analysis.statistics.ratio import delta_ratio
 from analysis.statistics.status import Status
@@ -135,6 +135,35 @@ def test_a_relative_effect_is_another_comparison() -> None:
     result = bootstrap(*(in_buckets(rng, v) for v in values), mean, seed=5, comparison=lambda t, b: t / b - 1)
     assert result.effect == pytest.approx(values[1].mean() / values[0].mean() - 1)
     assert result.interval(0.05).low < result.effect < result.interval(0.05).high
+
+
+def test_replicates_of_whole_numbers_are_exact_and_follow_from_the_arm_s_own_seed() -> None:
+    """Weighted sums near 2^50 to the last unit, whatever order they are added in and whatever else is drawn."""
+    rng = np.random.default_rng(71)
+    sums = rng.integers(0, 2**40, (2, BUCKETS, 2)).astype(float)
+    of_both = draw_arm(sums, lambda parts: parts[..., 0] - parts[..., 1], [9, 3], 19)
+    alone = draw_arm(sums[1:], lambda parts: parts[..., 0] - parts[..., 1], [9, 3], 19)
+    weights = np.random.default_rng([9, 3]).poisson(1.0, (19, BUCKETS))
+    for element in range(2):
+        difference = [int(a) - int(b) for a, b in sums[element]]
+        expected = [sum(int(w) * d for w, d in zip(row, difference, strict=True)) for row in weights]
+        assert of_both.replicates[element].tolist() == expected
+        assert of_both.point[element].tolist() == [sum(difference)]
+        assert of_both.without_each[element, 7] == sum(difference) - difference[7]
+    assert np.array_equal(of_both.take(np.array([1])).replicates, alone.replicates)
+
+
+def test_a_comparison_may_leave_an_arm_out() -> None:
+    """Against a level of 2.1 only the treatment's buckets count, and their skewness is the whole acceleration."""
+    rng = np.random.default_rng(72)
+    values = rng.gamma(1, 2, 1000)
+    sums = [np.column_stack([np.ones(1000), v]) for v in (rng.normal(0, 1, 1000), values)]
+    arms = [draw_arm(each, mean, seed, 999) for seed, each in enumerate(sums)]
+    result = compare_arms(*arms, lambda t, b: t - 0 * b - 2.1)
+    assert result.effect == pytest.approx(values.mean() - 2.1)
+    assert result.se == pytest.approx(values.std() / np.sqrt(1000), rel=0.1)
+    apart = values - values.mean()
+    assert result.acceleration == pytest.approx(np.sum(apart**3) / np.sum(apart**2) ** 1.5 / 6, rel=1e-6)
 
 
 def test_undefined_bootstraps_say_why() -> None:
