@@ -73,6 +73,12 @@ def test_an_experiment_that_a_bootstrap_does_not_serve_is_refused(write_config, 
     assert message == f"{EXPERIMENT}:{line}: {expected}"
 
 
+def test_stratified_experiments_take_none(write_config):
+    message = errors(write_config(BASKET, (EXPERIMENT, ANALYSIS, "  adjustment: post_stratification")))
+
+    assert "adjustment post_stratification doesn't go with bootstrapped metrics ('order_value')" in message
+
+
 def test_replicates_needed_are_those_of_the_smallest_level(write_config):
     config = load_config(write_config(BASKET))
     free_shipping, badges = config.experiments["free_shipping"], config.experiments["badges"]
