@@ -30,8 +30,8 @@ def check_bootstraps(experiment: Experiment, metrics: Mapping[str, Metric]) -> I
     if analysis.adjustment == "post_stratification":
         yield (
             ("analysis", "adjustment"),
-            f"adjustment post_stratification doesn't go with bootstrapped metrics ({names}): they are never adjusted; use"
-            " another adjustment, or the metrics without `bootstrap`",
+            f"adjustment post_stratification doesn't go with bootstrapped metrics ({names}): they are never adjusted;"
+            " use another adjustment, or the metrics without `bootstrap`",
         )
     for id_, options in bootstrapped.items():
         needed = replicates_needed(experiment, id_)
