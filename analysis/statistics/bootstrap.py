@@ -15,6 +15,8 @@ from analysis.statistics.student_t import Interval
 FEWEST_BUCKETS = 1000
 # Replicates weighted at a time, to bound memory.
 _BLOCK = 256
+# The distribution function of Poisson(1): beyond 17 lies less than a double's spacing at 1.
+_UP_TO = special.pdtr(np.arange(18), 1.0)
 
 # From sums of components (..., components) to a number each (...), unchanged by doubling all sums.
 Statistic = Callable[[Floats], Floats]
@@ -196,9 +198,17 @@ def _replicated(
     flat = by_bucket.reshape(by_bucket.shape[0], -1)
     blocks = []
     for start in range(0, replicates, _BLOCK):
-        weights = rng.poisson(1.0, (min(_BLOCK, replicates - start), sums.shape[-2])).astype(float)
+        weights = _poisson(rng.random((min(_BLOCK, replicates - start), sums.shape[-2])))
         blocks.append(statistic((weights @ flat).reshape(-1, *by_bucket.shape[1:])))
     return np.moveaxis(np.concatenate(blocks), 0, -1)
+
+
+def _poisson(uniform: Floats) -> Floats:
+    """Poisson(1) numbers by inversion: several times as fast as drawing them one by one."""
+    numbers = np.zeros(uniform.shape, dtype=np.int8)
+    for bound in _UP_TO:
+        numbers += uniform >= bound
+    return numbers.astype(float)
 
 
 def _without_each(sums: Floats, statistic: Statistic) -> Floats:

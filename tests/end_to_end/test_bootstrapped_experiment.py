@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from orchestration.simulated_project import simulate_project
 from orchestration.verify import verify
@@ -68,8 +69,7 @@ def replicated_means(units: pd.DataFrame, variant: str) -> np.ndarray:
     own = units[units["variant"] == variant]
     bucket = [int(hashlib.md5(f"bucket {unit}".encode()).hexdigest()[:8], 16) % 1000 for unit in own.index]
     rng = np.random.default_rng([digest("checkout spend"), digest(variant)])
-    blocks = [rng.poisson(1.0, (min(256, 1999 - start), 1000)) for start in range(0, 1999, 256)]
-    weights = np.concatenate(blocks)[:, bucket]
+    weights = stats.poisson.ppf(rng.random((1999, 1000)), 1)[:, bucket]
     return weights @ own["cents"].to_numpy() / weights.sum(axis=1) / 100
 
 

@@ -99,7 +99,10 @@ def test_tests_agree_with_intervals(seed: int, alpha: float, bias: float, accele
 
 
 def test_bca_interval_agrees_with_scipy() -> None:
-    """One unit a bucket, where both methods resample units; ends within 3 % of the width, the replicates' noise."""
+    """One unit a bucket, where both methods resample units.
+
+    The upper end's difference has a standard deviation of 4 % of the width, by other seeds; within 10 %.
+    """
     rng = np.random.default_rng(64)
     treatment, baseline = rng.lognormal(0, 1.5, 1000), rng.exponential(1, 1000)
     sums = [np.column_stack([np.ones(1000), values]) for values in (baseline, treatment)]
@@ -112,7 +115,7 @@ def test_bca_interval_agrees_with_scipy() -> None:
         batch=500,
     )
     ci, width = ours.interval(0.05), np.diff(theirs.confidence_interval)[0]
-    np.testing.assert_allclose([ci.low, ci.high], theirs.confidence_interval, atol=0.03 * width)
+    np.testing.assert_allclose([ci.low, ci.high], theirs.confidence_interval, atol=0.1 * width)
     plain = bootstrap(*sums, mean, seed=3, replicates=9999, corrected=False).interval(0.05)
     assert ci.high - plain.high > 0.03 * width
 
@@ -143,7 +146,7 @@ def test_replicates_of_whole_numbers_are_exact_and_follow_from_the_arm_s_own_see
     sums = rng.integers(0, 2**40, (2, BUCKETS, 2)).astype(float)
     of_both = draw_arm(sums, lambda parts: parts[..., 0] - parts[..., 1], [9, 3], 19)
     alone = draw_arm(sums[1:], lambda parts: parts[..., 0] - parts[..., 1], [9, 3], 19)
-    weights = np.random.default_rng([9, 3]).poisson(1.0, (19, BUCKETS))
+    weights = stats.poisson.ppf(np.random.default_rng([9, 3]).random((19, BUCKETS)), 1)
     for element in range(2):
         difference = [int(a) - int(b) for a, b in sums[element]]
         expected = [sum(int(w) * d for w, d in zip(row, difference, strict=True)) for row in weights]
