@@ -11,7 +11,7 @@ from orchestration.dbt_models import invoke_dbt
 from orchestration.workspace import Workspace
 
 SAMPLE_METRICS = ("revenue_per_user", "revenue_per_order")
-"""A mean with a quantile cap and a covariate, and a ratio; with a quantile, every branch of the macros."""
+"""A mean with a quantile cap and a covariate, and a ratio; bootstrapped too, and with a quantile, every macro's branches."""
 
 
 def main() -> int:
@@ -25,6 +25,11 @@ def main() -> int:
         mean = metrics[SAMPLE_METRICS[0]]
         median = {"id": "median", "type": "quantile", "quantile": 0.5, "cap": None, "covariate": None}
         metrics["median"] = type(mean).model_validate(mean.model_dump() | median)
+        for metric_id in SAMPLE_METRICS:
+            resampled = {"id": f"resampled_{metric_id}", "covariate": None, "bootstrap": {}}
+            metrics[resampled["id"]] = type(mean).model_validate(
+                metrics[metric_id].model_dump(exclude_none=True) | resampled
+            )
         render(config.model_copy(update={"metrics": metrics, "experiments": {}}), workspace.generated)
         invoke_dbt(["compile", "--select", "resource_type:model", "test_type:singular"])
         compiled = workspace.dbt_target / "compiled"

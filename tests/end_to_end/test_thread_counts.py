@@ -46,6 +46,8 @@ events:
 - {id: capped, type: mean, source: orders, event: order, aggregate: sum, measure: amount, cap: {upper_quantile: 0.9}}
 - {id: value, type: ratio, numerator: {source: orders, event: order, aggregate: sum, measure: amount},
    denominator: {source: orders, event: order}}
+- {id: resampled, type: mean, source: orders, event: order, aggregate: sum, measure: amount, cap: {upper_quantile: 0.9},
+   bootstrap: {}}
 """,
     "experiments/shipping.yaml": f"""\
 id: shipping
@@ -53,7 +55,7 @@ start: {LAST}
 end: {LAST}
 variants: [{{id: paid, weight: 0.5, baseline: true}}, {{id: free, weight: 0.5}}]
 segments: [country]
-metrics: {{primary: [revenue], secondary: [capped, value]}}
+metrics: {{primary: [revenue], secondary: [capped, value, resampled]}}
 analysis: {{minimum_days: 1}}
 """,
 }
@@ -128,6 +130,7 @@ def test_the_moments_do_not_depend_on_threads_row_order_or_files(tmp_path, monke
 
     contents, marts = found[0]
     assert marts["fct_metric_moments"]["n_units"].max() > UNITS / 3
+    assert len(marts["fct_bucket_sums"]) == 2 * 1000
     for other_contents, other_marts in found[1:]:
         assert other_contents == contents
         for name, frame in marts.items():
