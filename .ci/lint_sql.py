@@ -11,7 +11,7 @@ from orchestration.dbt_models import invoke_dbt
 from orchestration.workspace import Workspace
 
 SAMPLE_METRICS = ("revenue_per_user", "revenue_per_order")
-"""A mean with a quantile cap and a covariate, and a ratio; bootstrapped too, and with a quantile, every macro's branches."""
+"""A mean with a quantile cap and a covariate, and a ratio; bootstrapped too, and with a quantile: all branches."""
 
 
 def main() -> int:

@@ -27,9 +27,9 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
     """The scorecard of the planned as-of dates; an experiment that fails gets rows with status `failed`."""
     metrics, dates = inputs.config.metrics, _dates(plans)
     moments = _mart(connection, "fct_metric_moments", "mart.as_of_date between plan.from_date and plan.to_date")
-    values, buckets = (
+    values, buckets, tails = (
         _mart(connection, name, "mart.as_of_date between plan.from_date and plan.to_date")
-        for name in ("fct_value_counts", "fct_bucket_sums")
+        for name in ("fct_value_counts", "fct_bucket_sums", "fct_cap_tails")
     )
     requested, history = _planned_dates(plans), _earlier_scorecard(connection, inputs, plans)
 
@@ -37,7 +37,7 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
         blocked = _blocked(inputs, experiments, dates)
         wanted = requested[requested["experiment_id"].isin(list(experiments))]
         blocked = _only_planned(blocked, plans)
-        return scorecard(moments, experiments, metrics, blocked, wanted, history, values, buckets)
+        return scorecard(moments, experiments, metrics, blocked, wanted, history, values, buckets, tails)
 
     frame, failures = _isolated(_planned_experiments(inputs, plans), compute)
     for experiment_id, reason in failures.items():

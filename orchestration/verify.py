@@ -34,6 +34,7 @@ MARTS = {
         "value",
     ),
     "fct_bucket_sums": ("as_of_date", "experiment_id", "metric_id", "variant_id", "bucket"),
+    "fct_cap_tails": ("as_of_date", "experiment_id", "metric_id", "variant_id", "part", "bucket", "value"),
 }
 """dbt's tables of the live warehouse that are compared, with their keys."""
 

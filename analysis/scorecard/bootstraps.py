@@ -9,9 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.scorecard.bucket_table import ArmSums, BucketTable
+from analysis.scorecard.cap_tails import CapTails, recapped
 from analysis.scorecard.inference import Arrays
 from analysis.scorecard.resampled import Resampled, finite
-from analysis.statistics.bootstrap import Bootstrap, compare_arms, draw_arm
+from analysis.statistics.bootstrap import ArmDraws, Bootstrap, compare_arms, draw_arm
 from analysis.statistics.registry import ESTIMATOR_OF_TYPE, ESTIMATORS, Columns
 from analysis.statistics.relative import is_weak, relative_point
 from analysis.statistics.skewness import is_skewed, tail_shift
@@ -48,34 +49,30 @@ class ComparedBootstraps:
 
 
 def infer_bootstraps(
-    rows: pd.DataFrame, sums: pd.DataFrame | None, metrics: Mapping[str, Metric], arms: tuple[Columns, Columns]
+    rows: pd.DataFrame,
+    table: BucketTable,
+    tails: CapTails,
+    metrics: Mapping[str, Metric],
+    arms: tuple[Columns, Columns],
 ) -> Iterator[tuple[ComparedBootstraps, Arrays]]:
     """Comparisons with numbers and status codes as `inference.infer` names them, for rows of estimator `bootstrap`.
 
-    `sums` is fct_bucket_sums; `arms` are the baselines' and treatments' moments over all rows, NaN where nothing may
-    be computed: means, effect and pooled standard error are theirs. Buckets whose units do not add up to them are
-    FAILED.
+    `arms` are the baselines' and treatments' moments over all rows, NaN where nothing may be computed: means, effect
+    and pooled standard error are theirs. Buckets whose units do not add up to them are FAILED.
     """
     own = rows[rows["estimator"] == BOOTSTRAP]
-    if own.empty:
-        return
-    table = BucketTable(sums)
-    for (experiment_id, metric_id, baseline_id), of_metric in own.groupby(
-        ["experiment_id", "metric_id", "baseline_id"]
-    ):
+    for keys, of_metric in own.groupby(["experiment_id", "metric_id", "baseline_id"]):
+        experiment_id, metric_id, baseline_id = keys
         metric = metrics[metric_id]
-        options = metric.bootstrap or Options()
-        seed = seed_of(options, experiment_id, metric_id)
         dates = pd.DatetimeIndex(of_metric["as_of_date"].unique())
-        arm = {
-            variant_id: _Arm(table.arm(experiment_id, metric_id, variant_id, dates), options, seed, variant_id)
-            for variant_id in [baseline_id, *of_metric["variant_id"].unique()]
-        }
+        variants = [baseline_id, *of_metric["variant_id"].unique()]
+        sums = {variant: table.arm(experiment_id, metric_id, variant, dates) for variant in variants}
+        drawn = _drawn(metric, experiment_id, dates, sums, tails.of_metric(experiment_id, metric_id))
         for variant_id, some in of_metric.groupby("variant_id"):
             moments: list[Columns] = [{name: values[some.index] for name, values in one.items()} for one in arms]
             at = dates.get_indexer(pd.DatetimeIndex(some["as_of_date"]))
             with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-                yield _compared(some, moments, metric.type, options, (arm[baseline_id], arm[variant_id]), at)
+                yield _compared(some, moments, metric, (drawn[baseline_id], drawn[variant_id]), at)
 
 
 def seed_of(options: Options, experiment_id: str, metric_id: str) -> int:
@@ -112,26 +109,45 @@ def missing_ends(rows: pd.DataFrame, results: Arrays) -> NDArray:
     return found
 
 
+@dataclass(frozen=True)
 class _Arm:
-    """An arm's draws at every date, with weights that follow from the seed and the variant alone."""
+    """An arm at every date: its units, how many buckets they fall into, and its draws."""
 
-    def __init__(self, sums: ArmSums, options: Options, seed: int, variant_id: str) -> None:
-        self.n_units = sums.n_units.sum(axis=-1)
-        self.n_occupied = np.count_nonzero(sums.n_units, axis=-1)
+    n_units: Floats
+    n_occupied: NDArray[np.intp]
+    draws: ArmDraws
 
-        def statistic(parts: Floats) -> Floats:
-            return np.asarray(parts[..., 0] / parts[..., 1] * sums.scale)
 
-        self.draws = draw_arm(sums.parts, statistic, [seed, _digest(variant_id)], options.replicates)
+def _drawn(
+    metric: Metric, experiment_id: str, dates: pd.DatetimeIndex, sums: Mapping[str, ArmSums], tails: pd.DataFrame
+) -> dict[str, _Arm]:
+    """Every arm, with weights that follow from seed and variant alone; a quantile cap is that of each replicate."""
+    options = metric.bootstrap or Options()
+    seed = seed_of(options, experiment_id, metric.id)
+    seeds = {variant_id: [seed, _digest(variant_id)] for variant_id in sums}
+    scale = max(sums.values(), key=lambda arm: float(arm.n_units.sum())).scale
+
+    def statistic(parts: Floats) -> Floats:
+        return np.asarray(parts[..., 0] / parts[..., 1] * scale)
+
+    draws = {id_: draw_arm(arm.parts, statistic, seeds[id_], options.replicates) for id_, arm in sums.items()}
+    if not tails.empty and metric.cap is not None and metric.cap.upper_quantile is not None:
+        parts = recapped(tails, dates, sums, float(metric.cap.upper_quantile), seeds, options.replicates)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            draws = {id_: replace(one, replicates=statistic(parts[id_])) for id_, one in draws.items()}
+    return {
+        id_: _Arm(arm.n_units.sum(axis=-1), np.count_nonzero(arm.n_units, axis=-1), draws[id_])
+        for id_, arm in sums.items()
+    }
 
 
 def _compared(
-    rows: pd.DataFrame, moments: list[Columns], metric_type: str, options: Options, arms: tuple[_Arm, _Arm], at: Dates
+    rows: pd.DataFrame, moments: list[Columns], metric: Metric, arms: tuple[_Arm, _Arm], at: Dates
 ) -> tuple[ComparedBootstraps, Arrays]:
     """The comparisons of one treatment; `at` are their dates among the arms'."""
-    estimate = ESTIMATORS[ESTIMATOR_OF_TYPE[metric_type]["none"]](*moments)
+    estimate = ESTIMATORS[ESTIMATOR_OF_TYPE[metric.type]["none"]](*moments)
     baseline, treatment = (arm.draws.take(at) for arm in arms)
-    is_bca = options.interval == "bca"
+    is_bca = (metric.bootstrap or Options()).interval == "bca"
     effect = compare_arms(baseline, treatment, corrected=is_bca)
     n = [column["n_units"] for column in moments]
     mismatch = np.logical_or.reduce([arm.n_units[at] != units for arm, units in zip(arms, n, strict=True)])

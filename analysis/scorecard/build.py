@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from analysis.scorecard.best import probability_best
 from analysis.scorecard.bootstraps import BOOTSTRAP, infer_bootstraps
+from analysis.scorecard.bucket_table import BucketTable
+from analysis.scorecard.cap_tails import CapTails
 from analysis.scorecard.columns import NO_COVARIATE, typed_frame
 from analysis.scorecard.comparisons import (
     COVARIATE_MOMENTS,
@@ -37,6 +39,7 @@ def scorecard(
     history: pd.DataFrame | None = None,
     values: pd.DataFrame | None = None,
     bucket_sums: pd.DataFrame | None = None,
+    cap_tails: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """A row per as-of date × experiment × metric × treatment × segment, with `SCORECARD_COLUMNS`, sorted.
 
@@ -46,7 +49,7 @@ def scorecard(
     found in `moments`, `blocked` or `as_of_dates` (`as_of_date, experiment_id`). `history` is the scorecard
     of earlier as-of dates: methods that hold at every look go on from it, and dates computed one by one are
     those computed at once. `values` is fct_value_counts, which quantile metrics need,
-    `bucket_sums` is fct_bucket_sums, which bootstrapped ones do.
+    `bucket_sums` and `cap_tails` are fct_bucket_sums and fct_cap_tails, which bootstrapped ones do.
     Raises ValueError for missing columns and for a moment row that occurs twice.
     """
     moments = checked_moments(moments)
@@ -68,7 +71,7 @@ def scorecard(
     for name, numbers in of_quantiles.items():
         results[name][quantiles.index] = numbers
     bootstraps = []
-    for one, of_bootstrap in infer_bootstraps(rows, bucket_sums, metrics, arms):
+    for one, of_bootstrap in infer_bootstraps(rows, BucketTable(bucket_sums), CapTails(cap_tails), metrics, arms):
         for name, numbers in of_bootstrap.items():
             results[name][one.index] = numbers
         bootstraps.append(one)

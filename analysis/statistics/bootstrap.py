@@ -1,6 +1,6 @@
 """Bootstrap over unit-hash buckets, for statistics of sums that have no closed form."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -22,6 +22,8 @@ _UP_TO = special.pdtr(np.arange(18), 1.0)
 Statistic = Callable[[Floats], Floats]
 # From the statistic of the treatment and that of the baseline to the effect.
 Comparison = Callable[[Floats, Floats], Floats]
+# Whatever numpy's default_rng takes.
+Seed = np.random.SeedSequence | int | list[int]
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,7 @@ class ArmDraws:
         return ArmDraws(*(getattr(self, field.name)[index] for field in fields(self)))
 
 
-def draw_arm(
-    sums: Floats, statistic: Statistic, seed: np.random.SeedSequence | int | list[int], replicates: int
-) -> ArmDraws:
+def draw_arm(sums: Floats, statistic: Statistic, seed: Seed, replicates: int) -> ArmDraws:
     """Resample an arm's sums (..., buckets, components) over at least 1,000 buckets; empty buckets hold 0.
 
     Buckets draw Poisson(1) weights, all elements the same, so one seed always gives one answer. Of whole numbers
@@ -189,17 +189,21 @@ def bootstrap(
     )
 
 
-def _replicated(
-    sums: Floats, statistic: Statistic, seed: np.random.SeedSequence | int | list[int], replicates: int
-) -> Floats:
-    """The statistic of each replicate, shape (..., replicates): weights (replicates, buckets) times sums."""
+def weight_blocks(seed: Seed, replicates: int, buckets: int) -> Iterator[Floats]:
+    """An arm's weights (replicates, buckets), some rows at a time."""
     rng = np.random.default_rng(seed)
+    for start in range(0, replicates, _BLOCK):
+        yield _poisson(rng.random((min(_BLOCK, replicates - start), buckets)))
+
+
+def _replicated(sums: Floats, statistic: Statistic, seed: Seed, replicates: int) -> Floats:
+    """The statistic of each replicate, shape (..., replicates): weights (replicates, buckets) times sums."""
     by_bucket = np.moveaxis(sums, -2, 0)
     flat = by_bucket.reshape(by_bucket.shape[0], -1)
-    blocks = []
-    for start in range(0, replicates, _BLOCK):
-        weights = _poisson(rng.random((min(_BLOCK, replicates - start), sums.shape[-2])))
-        blocks.append(statistic((weights @ flat).reshape(-1, *by_bucket.shape[1:])))
+    blocks = [
+        statistic((weights @ flat).reshape(-1, *by_bucket.shape[1:]))
+        for weights in weight_blocks(seed, replicates, sums.shape[-2])
+    ]
     return np.moveaxis(np.concatenate(blocks), 0, -1)
 
 

@@ -75,6 +75,9 @@ CORRUPTIONS = {
     "one_row_for_each_key_of_fct_bucket_sums": [
         "insert into marts.fct_bucket_sums from marts.fct_bucket_sums where as_of_date = $last",
     ],
+    "one_row_for_each_key_of_fct_cap_tails": [
+        "insert into marts.fct_cap_tails from marts.fct_cap_tails where as_of_date = $last",
+    ],
     "one_row_for_each_key_of_fct_value_counts": [
         "insert into marts.fct_value_counts from marts.fct_value_counts where as_of_date = $last",
     ],

@@ -41,6 +41,7 @@ MARTS = {
         "value",
     ],
     "fct_bucket_sums": ["as_of_date", "experiment_id", "variant_id", "metric_id", "bucket"],
+    "fct_cap_tails": ["as_of_date", "experiment_id", "variant_id", "metric_id", "part", "bucket", "value"],
     "fct_exposure_counts": ["as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value"],
     "fct_epoch_counts": ["as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value", "epoch"],
 }

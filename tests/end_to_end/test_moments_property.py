@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.end_to_end.random_logs import History, random_history
-from tests.end_to_end.reference_buckets import bucket_sums
+from tests.end_to_end.reference_buckets import bucket_sums, cap_tails
 from tests.end_to_end.reference_moments import Key, Reference
 from tests.end_to_end.small_shop import HISTORY_DAYS, LAST_DAY, MARTS, SmallShop, assert_same_marts
 
@@ -88,6 +88,7 @@ def assert_follow_the_rules(marts: dict[str, pd.DataFrame], reference: Reference
         "fct_metric_moments": reference.metric_moments(through),
         "fct_value_counts": reference.value_counts(through),
         "fct_bucket_sums": bucket_sums(reference, through),
+        "fct_cap_tails": cap_tails(reference, through),
     }
     for name, keys in MARTS.items():
         actual = by_key(marts[name], keys)

@@ -12,3 +12,10 @@
     {{ exact("coalesce(" ~ exact_total('d_' ~ h) ~ ", 0)") }} as d_{{ h }}
     {%- endif %}
 {%- endmacro %}
+
+{#- The quantile caps that a bootstrap estimates anew in each replicate. -#}
+{% macro resampled_caps() -%}
+    {%- set caps = [] -%}
+    {%- for cap in quantile_caps() if cap.metric.is_bootstrapped is defined -%} {%- do caps.append(cap) -%} {%- endfor -%}
+    {{ return(caps) }}
+{%- endmacro %}

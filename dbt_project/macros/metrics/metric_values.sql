@@ -1,6 +1,7 @@
 {#-
     What a metric sees of a unit, in three steps that models chain as CTEs. Prefixes: y_ and d_ numerator and
-    denominator; x_ the covariate; h_ whether there was no history; t_ the value before its cap.
+    denominator; x_ the covariate; h_ whether there was no history; t_ the value before its cap, s_ a
+    denominator before a cap that is resampled.
 -#}
 
 {#- The value that a metric sees of a unit: the maximum of nothing is 0, a binary metric is 0 or 1. -#}
@@ -71,6 +72,9 @@
     {{ is_usable }}cast({{ capped('y_' ~ h, metric.cap_upper, quantile_cap) }} as bigint) end as y_{{ h }}
     {%- if metric.denominator is not none %},
     {{ is_usable }}cast({{ capped('d_' ~ h, metric.denominator_cap_upper, denominator_cap) }} as bigint) end as d_{{ h }}
+    {%- if denominator_cap is not none and metric.is_bootstrapped is defined %},
+    {{ is_usable }}cast(d_{{ h }} as bigint) end as s_{{ h }}
+    {%- endif %}
     {%- endif %}
     {%- if metric.covariate is not none %},
     {{ is_usable }}cast(x_{{ h }} as bigint) end as x_{{ h }},

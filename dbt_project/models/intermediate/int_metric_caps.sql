@@ -132,6 +132,12 @@ select
     {%- for cap in caps %},
     min(case when ranked.cap = {{ sql_text(cap.column) }} and {{ exact('ranked.n_up_to_value') }} >= {{ cap.metric.cap_quantile }} * ranked.n_all then ranked.value end) as {{ cap.column }}
     {%- endfor %}
+    {#- Between which values the cap of any replicate lies. #}
+    {%- for cap in resampled_caps() %},
+    {%- set n, up_to, quantile = 'cast(ranked.n_all as double)', 'cast(ranked.n_up_to_value as double)', cap.metric.cap_quantile %}
+    min(case when ranked.cap = {{ sql_text(cap.column) }} and {{ up_to }} >= {{ quantile }} * {{ n }} - {{ kept_ranks(n, quantile) }} then ranked.value end) as least_{{ cap.column }},
+    min(case when ranked.cap = {{ sql_text(cap.column) }} and ({{ up_to }} >= {{ quantile }} * {{ n }} + {{ kept_ranks(n, quantile) }} or ranked.n_up_to_value = ranked.n_all) then ranked.value end) as greatest_{{ cap.column }}
+    {%- endfor %}
 from build_plan
 inner join {{ source('inputs', 'calendar') }} as calendar
     on calendar.as_of_date between build_plan.from_date and build_plan.to_date
