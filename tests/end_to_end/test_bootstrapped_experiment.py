@@ -69,7 +69,8 @@ def replicated_means(units: pd.DataFrame, variant: str) -> np.ndarray:
     own = units[units["variant"] == variant]
     bucket = [int(hashlib.md5(f"bucket {unit}".encode()).hexdigest()[:8], 16) % 1000 for unit in own.index]
     rng = np.random.default_rng([digest("checkout spend"), digest(variant)])
-    weights = stats.poisson.ppf(rng.random((1999, 1000)), 1)[:, bucket]
+    up_to = stats.poisson.cdf(np.arange(18), 1)
+    weights = np.searchsorted(up_to, rng.random((1999, 1000)), side="right")[:, bucket]
     return weights @ own["cents"].to_numpy() / weights.sum(axis=1) / 100
 
 
@@ -106,12 +107,12 @@ def test_a_guardrail_is_proven_by_replicates_and_the_decision_stands_on_it(whole
     row = at(scorecard, "revenue_per_order")
     (decision,) = table(whole.state, "decisions", as_of_date=DAYS[-1]).to_dict("records")
 
-    # Twice 1/2,000 is the least that 1,999 percentile replicates can say; BCa moves it.
     assert 0 < row["p_value_non_inferiority"] < 0.05
     assert row["margin_type"] == "relative"
     assert decision["recommendation"] == "ship", decision["summary"]
 
 
+@pytest.mark.slow
 def test_days_one_by_one_and_a_day_again_are_one_run(whole, tmp_path):
     daily = replace(whole, state=tmp_path / "state")
     for first, last in [(DAYS[0], DAYS[1]), (DAYS[2], DAYS[2]), (DAYS[1], DAYS[1]), (DAYS[3], DAYS[3])]:
@@ -125,7 +126,7 @@ def test_days_one_by_one_and_a_day_again_are_one_run(whole, tmp_path):
 
 def test_planning_and_rehearsal_take_the_closed_form(whole, equipoise):
     plan = equipoise(whole, "plan", "--experiment", "checkout")
-    rehearsed = equipoise(whole, "rehearse", "--experiment=checkout", "--replicates=5", "--format=json")
+    rehearsed = equipoise(whole, "rehearse", "--experiment=checkout", "--replicates=10", "--format=json")
 
     assert (plan.status, rehearsed.status) == (0, 0), (plan.err, rehearsed.err)
     assert "revenue_per_order" in plan.out
