@@ -87,7 +87,7 @@ class Bootstrap(Entity):
     """Tests and intervals from resampled buckets of units in place of a formula; one planned look."""
 
     replicates: int = Field(1999, ge=999, le=99_999)
-    interval: Literal["bca", "percentile"] = "bca"
+    interval: Literal["percentile", "bca"] = "percentile"
     seed: int | None = Field(None, ge=0, lt=2**63, description="Default: from the experiment's and the metric's id.")
 
 

@@ -23,7 +23,7 @@ def test_an_empty_mapping_gives_the_defaults(write_config):
     options = load_config(write_config(BASKET)).metrics["order_value"].bootstrap
 
     assert options is not None
-    assert (options.replicates, options.interval, options.seed) == (1999, "bca", None)
+    assert (options.replicates, options.interval, options.seed) == (1999, "percentile", None)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_an_empty_mapping_gives_the_defaults(write_config):
     [
         ("bootstrap:", "`bootstrap` got nothing; write `bootstrap: {}` for its defaults, or leave the key out"),
         ("bootstrap: {replicates: 500}", "bootstrap.replicates"),
-        ("bootstrap: {interval: basic}", "bootstrap.interval: expected one of bca, percentile, got 'basic'"),
+        ("bootstrap: {interval: basic}", "bootstrap.interval: expected one of percentile, bca, got 'basic'"),
         ("bootstrap: {seed: -1}", "bootstrap.seed"),
         ("bootstrap: {buckets: 10}", "unknown key 'buckets'"),
     ],
@@ -102,7 +102,7 @@ def test_it_makes_another_column_and_another_hash(write_config):
     }
     experiment = config.experiments["free_shipping"]
     pinned = pinned_config(config, experiment)["metrics"]["order_value"]["bootstrap"]
-    assert pinned == {"replicates": 1999, "interval": "bca"}
+    assert pinned == {"replicates": 1999, "interval": "percentile"}
     seeds = [PLAIN + f"  bootstrap: {{seed: {seed}}}\n" for seed in (1, 2)]
     hashes = {
         config_hash(loaded, loaded.experiments["free_shipping"])

@@ -25,7 +25,13 @@ def metrics() -> dict[str, Metric]:
     percentile = {"replicates": REPLICATES, "interval": "percentile"}
     definitions: list[dict[str, Any]] = [
         {"id": "spend", "type": "mean", **amount, "bootstrap": percentile},
-        {"id": "spend_bca", "type": "mean", **amount, "bootstrap": {"replicates": REPLICATES}, "direction": "decrease"},
+        {
+            "id": "spend_bca",
+            "type": "mean",
+            **amount,
+            "bootstrap": {**percentile, "interval": "bca"},
+            "direction": "decrease",
+        },
         {"id": "plain_spend", "type": "mean", **amount},
         {"id": "basket", "type": "ratio", "numerator": amount, "denominator": event, "bootstrap": percentile},
         {"id": "bought", "type": "proportion", **event, "bootstrap": percentile},
