@@ -7,6 +7,12 @@ from configs.schema import Experiment, Metric
 from configs.supported import Finding
 
 
+def check_bootstrap_is_given(metric: Metric) -> Iterator[Finding]:
+    """A key without options is no wish for none."""
+    if "bootstrap" in metric.model_fields_set and metric.bootstrap is None:
+        yield ("bootstrap",), "`bootstrap` got nothing; write `bootstrap: {}` for its defaults, or leave the key out"
+
+
 def check_bootstraps(experiment: Experiment, metrics: Mapping[str, Metric]) -> Iterator[Finding]:
     """Replicates serve one planned look, each comparison by itself, down to a level that their number sets."""
     bootstrapped = {

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 
 from configs.analysis_checks import check_analysis
+from configs.bootstrap_checks import check_bootstrap_is_given
 from configs.problems import did_you_mean
 from configs.schema import Component, EventSource, Experiment, Guardrail, Metric, Project, Sources
 from configs.supported import Finding
@@ -47,6 +48,7 @@ def _repeats(values: Sequence[str], at: Location, noun: str) -> Iterator[Finding
 
 def check_metric(metric: Metric, sources: Sources) -> Iterator[Finding]:
     """Sources, measures and properties exist; a cap is a whole number of the measure's units."""
+    yield from check_bootstrap_is_given(metric)
     places: Sequence[Location] = (("numerator",), ("denominator",)) if metric.type == "ratio" else ((),)
     events = {source.id: source for source in sources.events}
     for place, component in zip(places, metric.components, strict=True):

@@ -120,7 +120,7 @@ class Metric(Entity):
             self._check_ratio()
         else:
             self._check_single_component()
-        if "bootstrap" in self.model_fields_set:
+        if self.bootstrap is not None:
             self._check_bootstrap()
         return self
 
@@ -162,8 +162,6 @@ class Metric(Entity):
             raise ValueError("a quantile takes no `covariate`: adjustment is of means and ratios")
 
     def _check_bootstrap(self) -> None:
-        if self.bootstrap is None:
-            raise ValueError("`bootstrap` got nothing; write `bootstrap: {}` for its defaults, or leave the key out")
         if self.type == "quantile":
             raise ValueError("a quantile takes no `bootstrap`: it is no function of sums, and has exact intervals")
         if self.covariate is not None:
