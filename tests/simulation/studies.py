@@ -6,6 +6,7 @@ from tests.simulation import (
     distribution_free,
     fixed_horizon,
     many_comparisons,
+    moving_caps,
     planned_power,
     sequential,
     variance_reduction,
@@ -19,5 +20,6 @@ STUDIES = (
     *many_comparisons.STUDIES,
     *distribution_free.STUDIES,
     *bootstrapping.STUDIES,
+    *moving_caps.STUDIES,
     *planned_power.STUDIES,
 )
