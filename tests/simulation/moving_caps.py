@@ -20,7 +20,7 @@ SIGMA = 1.5
 
 
 def capped(n: int, quantile: float, lift: float) -> Study:
-    """Lognormal values, 1 + lift times as large in the treatment; the true effect is under the distribution's own cap."""
+    """Lognormal values, 1 + lift times as large in the treatment; the true effect is under the population's cap."""
     truth = _capped_mean(_true_cap(quantile, lift) / (1 + lift)) * (1 + lift) - _capped_mean(_true_cap(quantile, lift))
 
     def figures(rng: Generator, runs: int) -> Iterator[Figure]:
