@@ -95,7 +95,8 @@ class Bootstrap:
         """The nominal tail of a corrected one; 1 where all replicates are on the null's side."""
         inside = np.minimum(share, 1 - 1e-9)
         tail = special.ndtr(side * self._uncorrected(side * special.ndtri(inside)))
-        return np.where(share < 1, tail, 1.0)
+        is_plain = (self.bias == 0) & (self.acceleration == 0)
+        return np.where(share < 1, np.where(is_plain, share, tail), 1.0)
 
     def _at(self, rank: Floats) -> Floats:
         size = self.replicates.shape[-1]
