@@ -28,12 +28,16 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
     metrics, dates = inputs.config.metrics, _dates(plans)
     moments = _mart(connection, "fct_metric_moments", "mart.as_of_date between plan.from_date and plan.to_date")
     values = _mart(connection, "fct_value_counts", "mart.as_of_date between plan.from_date and plan.to_date")
+    categories = _mart(connection, "fct_category_counts", "mart.as_of_date between plan.from_date and plan.to_date")
     requested, history = _planned_dates(plans), _earlier_scorecard(connection, inputs, plans)
 
     def compute(experiments: Experiments) -> pd.DataFrame:
         blocked = _blocked(inputs, experiments, dates)
         wanted = requested[requested["experiment_id"].isin(list(experiments))]
-        return scorecard(moments, experiments, metrics, _only_planned(blocked, plans), wanted, history, values)
+        return scorecard(
+            *(moments, experiments, metrics, _only_planned(blocked, plans), wanted, history, values),
+            categories=categories,
+        )
 
     frame, failures = _isolated(_planned_experiments(inputs, plans), compute)
     for experiment_id, reason in failures.items():
@@ -85,7 +89,7 @@ def _blocked(inputs: RunInputs, experiments: Experiments, dates: list[date]) -> 
 def _needs(metric: Metric, source_id: str, field: str) -> bool:
     return any(
         component.source == source_id
-        and (field == f"m_{component.measure}" or field in {f"p_{condition.property}" for condition in component.where})
+        and (field == f"m_{component.measure}" or field in {f"p_{name}" for name in component.properties})
         for component in metric.components
     )
 
