@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.scorecard.best import probability_best
+from analysis.scorecard.categorical import infer_categories
 from analysis.scorecard.columns import NO_COVARIATE, typed_frame
 from analysis.scorecard.comparisons import (
     COVARIATE_MOMENTS,
@@ -35,6 +36,7 @@ def scorecard(
     as_of_dates: pd.DataFrame | None = None,
     history: pd.DataFrame | None = None,
     values: pd.DataFrame | None = None,
+    categories: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """A row per as-of date × experiment × metric × treatment × segment, with `SCORECARD_COLUMNS`, sorted.
 
@@ -43,7 +45,8 @@ def scorecard(
     or with status no_covariate only without adjustment. Every listed metric has a row at each as-of date
     found in `moments`, `blocked` or `as_of_dates` (`as_of_date, experiment_id`). `history` is the scorecard
     of earlier as-of dates: methods that hold at every look go on from it, and dates computed one by one are
-    those computed at once. `values` is fct_value_counts, which quantile metrics need.
+    those computed at once. `values` is fct_value_counts, which quantile metrics need, `categories` is
+    fct_category_counts, which categorical ones do.
     Raises ValueError for missing columns and for a moment row that occurs twice.
     """
     moments = checked_moments(moments)
@@ -61,9 +64,12 @@ def scorecard(
     n = arms[0]["n_units"] + arms[1]["n_units"]
     rows, schedules = with_looks(rows, n, earlier)
     results, compared = infer(rows, *arms, schedules)
-    of_quantiles, quantiles = infer_quantiles(rows, values, metrics, (arms[0]["n_units"], arms[1]["n_units"]))
-    for name, numbers in of_quantiles.items():
-        results[name][quantiles.index] = numbers
+    units = (arms[0]["n_units"], arms[1]["n_units"])
+    of_quantiles, quantiles = infer_quantiles(rows, values, metrics, units)
+    of_categories, categorical = infer_categories(rows, categories, units)
+    for computed, index in ((of_quantiles, quantiles.index), (of_categories, categorical)):
+        for name, numbers in computed.items():
+            results[name][index] = numbers
     results = run_on(rows, results, earlier)
     results |= adjust(rows, results, [*compared, quantiles])
     results = run_on_adjusted(rows, results, earlier)
