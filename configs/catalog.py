@@ -90,7 +90,7 @@ class _Columns:
             denominator = metric.components[1]
         decimals = self._decimals(numerator)
         denominator_decimals = self._decimals(denominator) if denominator else 0
-        definition = {
+        definition: Entry = {
             "type": metric.type,
             "is_binary": metric.type in ("proportion", "retention"),
             "decimals": decimals,
