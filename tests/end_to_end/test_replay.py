@@ -26,7 +26,7 @@ from tests.end_to_end.two_experiments.days import LAST_DAY
 pytestmark = pytest.mark.xdist_group("two_experiments")
 
 DAY_2, DAY_3, DAY_4 = (date(2026, 10, day) for day in (2, 3, 4))
-TABLES = {"exposure_counts", "metric_moments", "scorecard", "health_checks", "decisions"}
+TABLES = {"exposure_counts", "metric_moments", "category_counts", "scorecard", "health_checks", "decisions"}
 
 
 @pytest.fixture(scope="module")

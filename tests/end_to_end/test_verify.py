@@ -43,7 +43,7 @@ def test_runs_piece_by_piece_are_verified_whatever_today_s_files_say(equipoise, 
     assert found["identical"] and found["differences"] == []
     assert found["experiments"] == ["checkout", "pricing"]
     assert found["as_of_dates"] == len(published["decisions"])
-    assert found["rows"].keys() == {*MARTS, "fct_value_counts", *PUBLISHED}
+    assert found["rows"].keys() == {*MARTS, "fct_value_counts", "fct_category_counts", "category_counts", *PUBLISHED}
     assert all(found["rows"][name] == len(published[name]) > 0 for name in PUBLISHED)
     assert all(found["rows"][name] > 0 for name in MARTS)
 
