@@ -2,6 +2,7 @@
 
 from tests.simulation import (
     bayesian,
+    categories,
     distribution_free,
     fixed_horizon,
     many_comparisons,
@@ -17,5 +18,6 @@ STUDIES = (
     *bayesian.STUDIES,
     *many_comparisons.STUDIES,
     *distribution_free.STUDIES,
+    *categories.STUDIES,
     *planned_power.STUDIES,
 )
