@@ -11,7 +11,7 @@ from orchestration.dbt_models import invoke_dbt
 from orchestration.workspace import Workspace
 
 SAMPLE_METRICS = ("revenue_per_user", "revenue_per_order")
-"""A mean with a quantile cap and a covariate, and a ratio; with a quantile, every branch of the macros."""
+"""A mean with a quantile cap and a covariate, and a ratio; with those added below, every branch of the macros."""
 
 
 def main() -> int:
@@ -25,6 +25,10 @@ def main() -> int:
         mean = metrics[SAMPLE_METRICS[0]]
         median = {"id": "median", "type": "quantile", "quantile": 0.5, "cap": None, "covariate": None}
         metrics["median"] = type(mean).model_validate(mean.model_dump() | median)
+        counted = {"id": "channels", "aggregate": "count_distinct", "measure": None, "property": "channel"}
+        metrics["channels"] = type(mean).model_validate(mean.model_dump() | counted)
+        channel = {"id": "channel", "type": "categorical", "source": "shop_events", "event": "purchase"}
+        metrics["channel"] = type(mean).model_validate(channel | {"property": "channel", "categories": ["web", "app"]})
         render(config.model_copy(update={"metrics": metrics, "experiments": {}}), workspace.generated)
         invoke_dbt(["compile", "--select", "resource_type:model", "test_type:singular"])
         compiled = workspace.dbt_target / "compiled"

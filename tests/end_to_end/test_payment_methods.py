@@ -152,6 +152,17 @@ def test_the_decision_is_made_by_what_has_a_better_way(shop: Workspace) -> None:
     assert set(table(shop.state, "rollback_monitor")["metric_id"]) == {"products"}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [("verify",), ("replay", "--as-of", f"{DAYS[2]}")])
+def test_one_rebuild_gives_the_same_bits(shop: Workspace, equipoise, command: tuple[str, ...]) -> None:
+    printed = equipoise(shop, *command, "--format", "json")
+    assert (printed.status, printed.err) == (0, "")
+    found = json.loads(printed.out)
+    rows = found["rows"] if command == ("verify",) else found["decisions"][0]["rows"]
+    assert found["identical"]
+    assert rows["category_counts"] > 0
+
+
 def test_the_plan_says_why_it_has_no_size_for_categories(shop: Workspace, equipoise) -> None:
     printed = equipoise(shop, "plan", "--experiment", "checkout", "--format", "json")
     rows = {row["metric_id"]: row for row in json.loads(printed.out)}
