@@ -11,7 +11,7 @@ from orchestration.dbt_models import invoke_dbt
 from orchestration.workspace import Workspace
 
 SAMPLE_METRICS = ("revenue_per_user", "revenue_per_order")
-"""A mean with a quantile cap and a covariate, and a ratio; bootstrapped too, and with a quantile: all branches."""
+"""A mean with a quantile cap and a covariate, and a ratio; with those added below, every branch of the macros."""
 
 
 def main() -> int:
@@ -30,6 +30,10 @@ def main() -> int:
             metrics[resampled["id"]] = type(mean).model_validate(
                 metrics[metric_id].model_dump(exclude_none=True) | resampled
             )
+        counted = {"id": "channels", "aggregate": "count_distinct", "measure": None, "property": "channel"}
+        metrics["channels"] = type(mean).model_validate(mean.model_dump() | counted)
+        channel = {"id": "channel", "type": "categorical", "source": "shop_events", "event": "purchase"}
+        metrics["channel"] = type(mean).model_validate(channel | {"property": "channel", "categories": ["web", "app"]})
         render(config.model_copy(update={"metrics": metrics, "experiments": {}}), workspace.generated)
         invoke_dbt(["compile", "--select", "resource_type:model", "test_type:singular"])
         compiled = workspace.dbt_target / "compiled"

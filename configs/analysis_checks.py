@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from configs.analysis_schema import METHOD_BLOCKS
 from configs.bootstrap_checks import check_bootstraps
+from configs.category_checks import check_categories
 from configs.problems import did_you_mean
 from configs.quantile_checks import check_quantiles
 from configs.schema import Experiment, Metric
@@ -32,6 +33,7 @@ def check_analysis(experiment: Experiment, metrics: Mapping[str, Metric]) -> Ite
     yield from _check_goal_margins(experiment)
     yield from check_quantiles(experiment, metrics)
     yield from check_bootstraps(experiment, metrics)
+    yield from check_categories(experiment, metrics)
     if experiment.analysis.method == "group_sequential":
         yield from _check_looks(experiment, metrics)
         yield from _check_windows(experiment, metrics)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from configs.metric_schema import property_text
 from configs.schema import Component, Condition, Config, EventSource, Metric
 
 Entry = dict[str, Any]
@@ -37,6 +38,7 @@ def metric_catalog(config: Config) -> Entry:
             }
             for source in events
         ],
+        "value_sets": [columns.value_sets[name] for name in sorted(columns.value_sets)],
         "components": [columns.components[name] for name in sorted(columns.components)],
         "unit_values": [columns.unit_values[name] for name in sorted(columns.unit_values)],
         "metrics": metrics,
@@ -57,7 +59,7 @@ def normalised_conditions(conditions: Sequence[Condition]) -> list[Entry]:
             {
                 "property": condition.property,
                 "op": "in",
-                "values": sorted({_property_text(value) for value in values}),
+                "values": sorted({property_text(value) for value in values}),
                 "negated": condition.op in ("!=", "not in"),
             }
         )
@@ -73,18 +75,13 @@ def _canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _property_text(value: str | int | float | bool) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else repr(value)
-
-
 class _Columns:
     """The columns that the metrics added so far need."""
 
     def __init__(self, sources: Mapping[str, EventSource]) -> None:
         self.components: dict[str, Entry] = {}
         self.unit_values: dict[str, Entry] = {}
+        self.value_sets: dict[str, Entry] = {}
         self._sources = sources
 
     def add_metric(self, metric: Metric) -> Entry:
@@ -93,7 +90,7 @@ class _Columns:
             denominator = metric.components[1]
         decimals = self._decimals(numerator)
         denominator_decimals = self._decimals(denominator) if denominator else 0
-        definition = {
+        definition: Entry = {
             "type": metric.type,
             "is_binary": metric.type in ("proportion", "retention"),
             "decimals": decimals,
@@ -112,11 +109,13 @@ class _Columns:
             definition["quantile"] = repr(metric.quantile)
         if metric.bootstrap is not None:
             definition["is_bootstrapped"] = True
+        if metric.type == "categorical":
+            definition["categories"] = list(metric.all_categories)
         if metric.covariate is not None:
             days = metric.covariate.lookback_days
             definition |= {
-                "covariate": self._value(self._component(metric, numerator), numerator.aggregate, -days, -1),
-                "history": self._value(self._any_event(numerator.source), "sum", -days, -1),
+                "covariate": self._value(metric, numerator, -days, -1),
+                "history": self._days(self._any_event(numerator.source), "sum", -days, -1),
                 "lookback_days": days,
             }
         return {"metric_id": metric.id, "metric_hash": definition_hash(definition, 12)} | definition
@@ -124,20 +123,30 @@ class _Columns:
     def _window_value(self, metric: Metric, component: Component) -> str:
         first_day = metric.window.start_days if metric.window else 0
         last_day = metric.window.end_days - 1 if metric.window else None
-        return self._value(self._component(metric, component), component.aggregate, first_day, last_day)
+        return self._value(metric, component, first_day, last_day)
 
-    def _component(self, metric: Metric, component: Component) -> str:
-        return self._add_component(
-            {
-                "source_id": component.source,
-                "event_name": component.event,
-                "where": normalised_conditions(component.where),
-                "aggregate": component.aggregate,
-                "measure": component.measure,
-                "open_ended": metric.window is None,
-            },
-            decimals=self._decimals(component),
-        )
+    def _value(self, metric: Metric, component: Component, first_day: int, last_day: int | None) -> str:
+        entry: Entry = {
+            "source_id": component.source,
+            "event_name": component.event,
+            "where": normalised_conditions(component.where),
+            "aggregate": component.aggregate,
+            "measure": component.measure,
+            "open_ended": metric.window is None,
+        }
+        if component.aggregate == "first":
+            entry |= {"property": component.property, "categories": [property_text(name) for name in metric.categories]}
+        if component.aggregate == "count_distinct":
+            # Whether a value is a new one depends on the days that count.
+            values = self._add_value_set(entry | {"property": component.property})
+            entry |= {"values": values, "first_day": first_day, "last_day": last_day}
+        column = self._add_component(entry, decimals=self._decimals(component))
+        return self._days(column, component.aggregate, first_day, last_day)
+
+    def _add_value_set(self, entry: Entry) -> str:
+        column = f"s_{definition_hash(entry, 10)}"
+        self.value_sets[column] = {"column": column} | entry
+        return column
 
     def _any_event(self, source_id: str) -> str:
         return self._add_component(
@@ -158,10 +167,10 @@ class _Columns:
         self.components[column] = {"column": column} | entry
         return column
 
-    def _value(self, component: str, aggregate: str, first_day: int, last_day: int | None) -> str:
+    def _days(self, component: str, aggregate: str, first_day: int, last_day: int | None) -> str:
         entry = {
             "component": component,
-            "aggregate": "max" if aggregate == "max" else "sum",
+            "aggregate": "max" if aggregate in ("max", "first") else "sum",
             "first_day": first_day,
             "last_day": last_day,
         }
@@ -170,9 +179,9 @@ class _Columns:
         return column
 
     def _decimals(self, component: Component) -> int:
-        if component.measure is None:
+        if component.amount is None:
             return 0
-        return self._sources[component.source].measures[component.measure].decimals
+        return self._sources[component.source].measures[component.amount].decimals
 
 
 def _quantised_cap(metric: Metric, decimals: int) -> int | None:

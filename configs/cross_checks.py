@@ -72,18 +72,22 @@ def _check_component(component: Component, source: EventSource, place: Location)
     if component.measure is not None and component.measure not in source.measures:
         hint = did_you_mean(component.measure, source.measures, "measures")
         yield (*place, "measure"), f"source {source.id!r} has no measure {component.measure!r}{hint}"
-    for index, condition in enumerate(component.where):
-        if condition.property not in source.properties:
-            hint = did_you_mean(condition.property, source.properties, "properties")
-            message = f"source {source.id!r} declares no property {condition.property!r}{hint}"
-            yield (*place, "where", index, "property"), message
+    named: list[tuple[Location, str]] = [
+        ((*place, "where", index, "property"), condition.property) for index, condition in enumerate(component.where)
+    ]
+    if component.property is not None:
+        named.append(((*place, "property"), component.property))
+    for at, name in named:
+        if name not in source.properties:
+            hint = did_you_mean(name, source.properties, "properties")
+            yield at, f"source {source.id!r} declares no property {name!r}{hint}"
 
 
 def _check_cap(upper: Decimal, component: Component, source: EventSource) -> Iterator[Finding]:
-    measure = source.measures.get(component.measure) if component.measure else None
+    measure = source.measures.get(component.amount) if component.amount else None
     decimals = measure.decimals if measure else 0
     if upper.scaleb(decimals) % 1:
-        of = f"measure {component.measure!r}" if component.measure else f"aggregate {component.aggregate!r}"
+        of = f"measure {component.amount!r}" if component.amount else f"aggregate {component.aggregate!r}"
         yield ("cap", "upper"), f"cap {upper} is finer than the {decimals} decimals of {of}"
 
 

@@ -8,12 +8,7 @@ from typing import Any
 from configs.cross_checks import check_experiment, check_metric, check_metrics_exist, check_sources
 from configs.problems import ConfigError, Problem
 from configs.schema import Config, Experiment, Metric, Project, Sources
-from configs.supported import (
-    Finding,
-    unsupported_in_experiment,
-    unsupported_in_metric,
-    unsupported_in_sources,
-)
+from configs.supported import Finding, unsupported_in_experiment, unsupported_in_sources
 from configs.validation import validate
 from configs.yaml_document import Document, Location, read_document
 
@@ -129,9 +124,7 @@ class _Reading:
         metric, problems = validate(Metric, document, at, subject)
         problems += _yaml_problems_of_entry(document, index)
         if metric is not None:
-            found = list(unsupported_in_metric(metric))
-            if self.sources is not None:
-                found += check_metric(metric, self.sources)
+            found = list(check_metric(metric, self.sources)) if self.sources is not None else []
             problems += _located(document, found, at, subject)
         if id_ in self.metric_lines:
             message = f"duplicate metric id {id_!r}; first defined at {self.metric_lines[id_]}"

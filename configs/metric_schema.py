@@ -1,5 +1,6 @@
 """The models of `metrics/*.yaml`. Import them from `configs.schema`."""
 
+import builtins
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -7,7 +8,10 @@ from pydantic import Field, StringConstraints, model_validator
 
 from configs.entity import Entity, Identifier, Probability
 
-Aggregate = Literal["sum", "count", "max", "count_distinct"]
+Aggregate = Literal["sum", "count", "max", "count_distinct", "first"]
+MOST_CATEGORIES = 50
+OTHER, NONE = "other", "none"
+"""The categories of units whose first event has none of the declared ones, and of units without an event."""
 Scalar = str | int | float | bool
 
 
@@ -29,7 +33,24 @@ class Condition(Entity):
         return self
 
 
-def _check_measure(aggregate: Aggregate, measure: str | None) -> None:
+def property_text(value: Scalar) -> str:
+    """A value of a property as the logs hold it: text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else repr(value)
+
+
+def _check_aggregated(aggregate: Aggregate, measure: str | None, property_: str | None) -> None:
+    if aggregate == "count_distinct":
+        if (measure is None) == (property_ is None):
+            raise ValueError(
+                "aggregate 'count_distinct' counts the different values of one column; give `property`, or `measure`"
+            )
+        return
+    if aggregate == "first":
+        raise ValueError("aggregate 'first' goes with type categorical, and only there")
+    if property_ is not None:
+        raise ValueError(f"aggregate {aggregate!r} takes no property; drop `property` or use 'count_distinct'")
     if aggregate in ("sum", "max") and measure is None:
         raise ValueError(f"aggregate {aggregate!r} needs a measure")
     if aggregate == "count" and measure is not None:
@@ -44,11 +65,24 @@ class Component(Entity):
     where: tuple[Condition, ...] = ()
     aggregate: Aggregate = "count"
     measure: Identifier | None = None
+    property: Identifier | None = None
 
     @model_validator(mode="after")
-    def _measure_fits_aggregate(self) -> "Component":
-        _check_measure(self.aggregate, self.measure)
+    def _columns_fit_aggregate(self) -> "Component":
+        if self.aggregate != "first":
+            _check_aggregated(self.aggregate, self.measure, self.property)
         return self
+
+    @builtins.property  # a field has the name
+    def amount(self) -> str | None:
+        """The measure in whose unit a unit's value is; None for what counts."""
+        return self.measure if self.aggregate in ("sum", "max") else None
+
+    @builtins.property
+    def properties(self) -> frozenset[str]:
+        """The properties of events that it reads."""
+        own = () if self.property is None else (self.property,)
+        return frozenset(own) | {condition.property for condition in self.where}
 
 
 class Window(Entity):
@@ -97,12 +131,14 @@ class Metric(Entity):
     id: Identifier
     label: str = ""
     description: str = ""
-    type: Literal["proportion", "mean", "ratio", "quantile", "retention"]
+    type: Literal["proportion", "mean", "ratio", "quantile", "retention", "categorical"]
     source: Identifier | None = None
     event: Annotated[str, StringConstraints(min_length=1)] | None = None
     where: tuple[Condition, ...] = ()
     aggregate: Aggregate | None = None
     measure: Identifier | None = None
+    property: Identifier | None = None
+    categories: tuple[Scalar, ...] = ()
     numerator: Component | None = None
     denominator: Component | None = None
     quantile: Probability | None = None
@@ -116,6 +152,8 @@ class Metric(Entity):
     def _fields_fit_type(self) -> "Metric":
         if (self.type == "quantile") != (self.quantile is not None):
             raise ValueError("`quantile` goes with type quantile, and only there")
+        if (self.type == "categorical") != bool(self.categories):
+            raise ValueError("`categories` goes with type categorical, and only there")
         if self.type == "ratio":
             self._check_ratio()
         else:
@@ -125,12 +163,14 @@ class Metric(Entity):
         return self
 
     def _check_ratio(self) -> None:
-        own = ("source", "event", "where", "aggregate", "measure")
+        own = ("source", "event", "where", "aggregate", "measure", "property")
         given = [name for name in own if getattr(self, name)]
         if given:
             raise ValueError(f"a ratio takes numerator and denominator, not {', '.join(given)}")
         if self.numerator is None or self.denominator is None:
             raise ValueError("a ratio needs `numerator` and `denominator`")
+        if "first" in (self.numerator.aggregate, self.denominator.aggregate):
+            raise ValueError("aggregate 'first' goes with type categorical, and only there")
         if self.numerator == self.denominator:
             raise ValueError("numerator and denominator are the same, so the ratio is always 1")
 
@@ -140,14 +180,16 @@ class Metric(Entity):
         if self.source is None or self.event is None:
             raise ValueError(f"a {self.type} needs `source` and `event`")
         if self.type == "mean" and self.aggregate is None:
-            raise ValueError("a mean needs `aggregate`: sum, count or max")
+            raise ValueError("a mean needs `aggregate`: sum, count, max or count_distinct")
         if self.type in ("proportion", "retention"):
-            if self.aggregate not in (None, "count") or self.measure is not None:
-                raise ValueError(f"a {self.type} asks whether the event happened: no aggregate, no measure")
+            if self.aggregate not in (None, "count") or self.measure is not None or self.property is not None:
+                raise ValueError(f"a {self.type} asks whether the event happened: no aggregate, measure or property")
             if self.cap is not None:
                 raise ValueError(f"a {self.type} is 0 or 1: no `cap`")
+        elif self.type == "categorical":
+            self._check_categorical()
         elif self.aggregate is not None:
-            _check_measure(self.aggregate, self.measure)
+            _check_aggregated(self.aggregate, self.measure, self.property)
         if self.type == "quantile":
             self._check_quantile()
         if self.type == "retention" and not self._has_full_window():
@@ -155,22 +197,41 @@ class Metric(Entity):
 
     def _check_quantile(self) -> None:
         if self.aggregate is None:
-            raise ValueError("a quantile needs `aggregate`: sum, count or max")
+            raise ValueError("a quantile needs `aggregate`: sum, count, max or count_distinct")
         if self.cap is not None:
             raise ValueError("a quantile needs no `cap`: how large the largest values are makes no difference to it")
         if self.covariate is not None:
             raise ValueError("a quantile takes no `covariate`: adjustment is of means and ratios")
 
     def _check_bootstrap(self) -> None:
-        if self.type == "quantile":
-            raise ValueError("a quantile takes no `bootstrap`: it is no function of sums, and has exact intervals")
+        if self.type in ("quantile", "categorical"):
+            raise ValueError(f"a {self.type} takes no `bootstrap`: it is no function of sums")
         if self.covariate is not None:
             raise ValueError("`bootstrap` is of unadjusted values: drop `covariate`, or make it a metric of its own")
+
+    def _check_categorical(self) -> None:
+        if self.property is None:
+            raise ValueError("a categorical needs `property`: which one holds the category")
+        if self.aggregate not in (None, "first") or self.measure is not None:
+            raise ValueError("a categorical takes the category of a unit's first event: no other aggregate, no measure")
+        if self.cap is not None or self.covariate is not None or "direction" in self.model_fields_set:
+            raise ValueError("a categorical has no mean and no better way: no `cap`, `covariate` or `direction`")
+        names = [property_text(value) for value in self.categories]
+        for name in names:
+            if name in (OTHER, NONE):
+                raise ValueError(f"category {name!r} is there by itself; rename it or drop it from `categories`")
+        if len(set(names)) < len(names) or len(names) > MOST_CATEGORIES:
+            raise ValueError(f"`categories` lists each once, at most {MOST_CATEGORIES} of them")
 
     def _has_full_window(self) -> bool:
         return self.window is not None and "start_days" in self.window.model_fields_set
 
-    @property
+    @builtins.property
+    def all_categories(self) -> tuple[str, ...]:
+        """The categories that a unit may be in: the declared ones, then `other` and `none`."""
+        return (*map(property_text, self.categories), OTHER, NONE)
+
+    @builtins.property
     def components(self) -> tuple[Component, ...]:
         """The numerator and denominator of a ratio, the single component of any other metric."""
         if self.numerator is not None and self.denominator is not None:
@@ -180,7 +241,8 @@ class Metric(Entity):
                 source=self.source or "",
                 event=self.event or "",
                 where=self.where,
-                aggregate=self.aggregate or "count",
+                aggregate=self.aggregate or ("first" if self.type == "categorical" else "count"),
                 measure=self.measure,
+                property=self.property,
             ),
         )

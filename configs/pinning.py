@@ -9,6 +9,7 @@ doesn't change the hash of experiments without it; defaults are written out, so 
 from typing import Any
 
 from configs.catalog import decimal_text, definition_hash, normalised_conditions
+from configs.metric_schema import property_text
 from configs.schema import Component, Config, EventSource, Experiment, ExposureSource, Metric
 
 _DESCRIPTIVE = {"name", "owner", "team", "status", "hypothesis"}
@@ -72,6 +73,9 @@ def _pinned_metric(metric: Metric) -> dict[str, Any]:
     pinned = _without_absent(metric.model_dump(mode="json", exclude={"label", "description"}))
     if metric.type in ("proportion", "retention"):
         pinned.pop("aggregate", None)  # count, whether written or not
+    if metric.type == "categorical":
+        pinned = {name: value for name, value in pinned.items() if name not in ("aggregate", "direction")}
+        pinned["categories"] = [property_text(value) for value in metric.categories]
     for place, owner in (
         (pinned, metric),
         (pinned.get("numerator"), metric.numerator),
@@ -108,7 +112,7 @@ def _pinned_event_source(source: EventSource, components: list[Component]) -> di
     """The source with the measures and properties that the components read: others change nothing."""
     used = [component for component in components if component.source == source.id]
     measures = {component.measure for component in used}
-    properties = {condition.property for component in used for condition in component.where}
+    properties = {name for component in used for name in component.properties}
     pinned = _without_absent(source.model_dump(mode="json", include={"id", "format", "columns"}))
     pinned["measures"] = {
         id_: measure.model_dump(mode="json", exclude={"unit"})

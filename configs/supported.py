@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from configs.schema import Experiment, Metric, Sources
+from configs.schema import Experiment, Sources
 from configs.yaml_document import Location
 
 Finding = tuple[Location, str]
@@ -20,14 +20,6 @@ def unsupported_in_sources(sources: Sources) -> Iterator[Finding]:
         for index, source in enumerate(getattr(sources, kind)):
             if "://" in source.path:
                 yield (kind, index, "path"), "isn't built yet: paths in remote object stores"
-
-
-def unsupported_in_metric(metric: Metric) -> Iterator[Finding]:
-    """Parts of a metric that the pipeline can't do yet."""
-    places: tuple[Location, ...] = (("numerator",), ("denominator",)) if metric.type == "ratio" else ((),)
-    for place, component in zip(places, metric.components, strict=True):
-        if component.aggregate == "count_distinct":
-            yield (*place, "aggregate"), "isn't built yet: aggregate 'count_distinct'"
 
 
 def unsupported_in_experiment(experiment: Experiment) -> Iterator[Finding]:

@@ -112,7 +112,7 @@ def rehearse_experiment(
     if missing:
         raise NoHistoryError(
             f"the units of {units_of.id} as of {as_of} have no usable value of {', '.join(missing)}: rerun from its "
-            "start if the metric is new; quantiles cannot be rehearsed"
+            "start if the metric is new; quantiles and categories cannot be rehearsed"
         )
     planned = effect if effect is not None else experiment.analysis.minimum_detectable_effect
     count = len(scenarios(experiment, config.metrics, planned))

@@ -28,6 +28,10 @@ AS_OF_TABLES = {
         "marts.fct_metric_moments",
         "experiment_id, metric_id, variant_id, segment_name, segment_value",
     ),
+    "category_counts": (
+        "marts.fct_category_counts",
+        "experiment_id, metric_id, variant_id, segment_name, segment_value, position",
+    ),
     "scorecard": ("results.scorecard", "experiment_id, metric_id, variant_id, segment_name, segment_value"),
     "health_checks": ("results.health_checks", "experiment_id, check_name, segment_name, segment_value"),
     "decisions": ("results.decisions", "experiment_id"),
@@ -101,7 +105,7 @@ def keep_superseded(
     rebuilt = [plan.experiment_id for plan in plans if plan.is_rebuild]
     if previous is None:
         return
-    for name in AS_OF_TABLES:
+    for name in (name for name in AS_OF_TABLES if (previous / name).is_dir()):  # a run from before a table has none
         files = f"{previous}/{name}/**/*.parquet".replace("'", "''")
         published = f"read_parquet('{files}', hive_partitioning = false, union_by_name = true)"
         for experiment_id in rebuilt:

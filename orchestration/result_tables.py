@@ -27,17 +27,22 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
     """The scorecard of the planned as-of dates; an experiment that fails gets rows with status `failed`."""
     metrics, dates = inputs.config.metrics, _dates(plans)
     moments = _mart(connection, "fct_metric_moments", "mart.as_of_date between plan.from_date and plan.to_date")
-    values, buckets, tails = (
-        _mart(connection, name, "mart.as_of_date between plan.from_date and plan.to_date")
-        for name in ("fct_value_counts", "fct_bucket_sums", "fct_cap_tails")
-    )
+    details = {
+        argument: _mart(connection, name, "mart.as_of_date between plan.from_date and plan.to_date")
+        for argument, name in (
+            ("values", "fct_value_counts"),
+            ("bucket_sums", "fct_bucket_sums"),
+            ("cap_tails", "fct_cap_tails"),
+            ("categories", "fct_category_counts"),
+        )
+    }
     requested, history = _planned_dates(plans), _earlier_scorecard(connection, inputs, plans)
 
     def compute(experiments: Experiments) -> pd.DataFrame:
         blocked = _blocked(inputs, experiments, dates)
         wanted = requested[requested["experiment_id"].isin(list(experiments))]
         blocked = _only_planned(blocked, plans)
-        return scorecard(moments, experiments, metrics, blocked, wanted, history, values, buckets, tails)
+        return scorecard(moments, experiments, metrics, blocked, wanted, history, **details)
 
     frame, failures = _isolated(_planned_experiments(inputs, plans), compute)
     for experiment_id, reason in failures.items():
@@ -89,7 +94,7 @@ def _blocked(inputs: RunInputs, experiments: Experiments, dates: list[date]) -> 
 def _needs(metric: Metric, source_id: str, field: str) -> bool:
     return any(
         component.source == source_id
-        and (field == f"m_{component.measure}" or field in {f"p_{condition.property}" for condition in component.where})
+        and (field == f"m_{component.measure}" or field in {f"p_{name}" for name in component.properties})
         for component in metric.components
     )
 

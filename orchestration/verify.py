@@ -35,6 +35,10 @@ MARTS = {
     ),
     "fct_bucket_sums": ("as_of_date", "experiment_id", "metric_id", "variant_id", "bucket"),
     "fct_cap_tails": ("as_of_date", "experiment_id", "metric_id", "variant_id", "part", "bucket", "value"),
+    "fct_category_counts": (
+        *("as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "segment_value"),
+        "category",
+    ),
 }
 """dbt's tables of the live warehouse that are compared, with their keys."""
 
@@ -103,7 +107,7 @@ def _captured(workspace: Workspace, folder: Path) -> _LiveState:
             if has_table(connection, "marts", name):
                 target = quoted(marts / f"{name}.parquet")
                 connection.execute(f"copy marts.{name} to {target} (format parquet)")
-    for name in AS_OF_TABLES:
+    for name in (name for name in AS_OF_TABLES if (run / name).is_dir()):  # a run from before a table has none
         shutil.copytree(run / name, folder / "published" / name, copy_function=_link_or_copy)
     return _LiveState(built, marts, folder / "published")
 
@@ -165,9 +169,13 @@ def _table_rows(live: _LiveState, recomputed: Recomputation) -> Iterator[TableRo
         yield TableRows(name, then if path.exists() else f"select * from ({now}) where false", now, keys)
     for name, query in recomputed.table_queries().items():
         files = f"read_parquet({quoted(live.published / name / '**' / '*.parquet')}, hive_partitioning = false"
-        then = f"select * from {files}, union_by_name = true) {own}"
+        now = f"select * from ({query}) {own}"
+        is_there = (live.published / name).is_dir()
+        then = (
+            f"select * from {files}, union_by_name = true) {own}" if is_there else f"select * from ({now}) where false"
+        )
         keys = ("as_of_date", *AS_OF_TABLES[name][1].split(", "))
-        yield TableRows(name, then, f"select * from ({query}) {own}", keys, PROVENANCE)
+        yield TableRows(name, then, now, keys, PROVENANCE)
 
 
 def _merged(tables: Sequence[TableComparison]) -> TableComparison:

@@ -107,7 +107,7 @@ def _plan(experiments: Mapping[str, Experiment], metrics: Mapping[str, Metric]) 
         )
         for experiment in experiments.values()
         for metric_id in experiment.metrics.roles
-        if metric_id in metrics
+        if metric_id in metrics and metrics[metric_id].type != "categorical"  # categories have no worse way
     ]
     columns = ["experiment_id", "metric_id", "sign", "is_share", "is_open_ended", "level", "tuned_to"]
     types = {"experiment_id": "str", "metric_id": "str", "is_share": "bool", "is_open_ended": "bool"}

@@ -218,6 +218,7 @@ def _status(frame: pd.DataFrame) -> tuple[Floats, Floats]:
     no_effect = frame["relative"].isna() & frame["absolute"].isna() & frame["level"].isna()
     absent = (frame["share_baseline"] <= 0) | (frame["share_treatment"] <= 0)
     found = [
+        (~frame["has_mean"], "no_planning_effect", "categories have no mean, and no effect of it to plan for"),
         (frame["mean"].isna() | frame["variance"].isna(), "no_history", "no mean and variance from history"),
         (absent, "no_traffic", "an arm gets no units"),
         (frame["power"].isna(), "impossible_power", "1 − power is not above α/2: no sample size reaches it"),

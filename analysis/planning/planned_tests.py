@@ -41,6 +41,7 @@ def planned_tests(experiment: Experiment, metrics: Mapping[str, Metric]) -> pd.D
                     "power": analysis.power if role == "secondary" else rule.power(experiment),
                     "sign": 1.0 if metric.direction == "increase" else -1.0,
                     "is_share": metric.type in SHARE_TYPES,
+                    "has_mean": metric.type != "categorical",
                     "window_days": window_days(metric),
                     "share_baseline": shares[experiment.baseline.id],
                     "share_treatment": shares[variant.id],

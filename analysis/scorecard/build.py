@@ -10,6 +10,7 @@ from analysis.scorecard.best import probability_best
 from analysis.scorecard.bootstraps import BOOTSTRAP, infer_bootstraps
 from analysis.scorecard.bucket_table import BucketTable
 from analysis.scorecard.cap_tails import CapTails
+from analysis.scorecard.categorical import infer_categories
 from analysis.scorecard.columns import NO_COVARIATE, typed_frame
 from analysis.scorecard.comparisons import (
     COVARIATE_MOMENTS,
@@ -40,6 +41,7 @@ def scorecard(
     values: pd.DataFrame | None = None,
     bucket_sums: pd.DataFrame | None = None,
     cap_tails: pd.DataFrame | None = None,
+    categories: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """A row per as-of date × experiment × metric × treatment × segment, with `SCORECARD_COLUMNS`, sorted.
 
@@ -48,8 +50,8 @@ def scorecard(
     or with status no_covariate only without adjustment. Every listed metric has a row at each as-of date
     found in `moments`, `blocked` or `as_of_dates` (`as_of_date, experiment_id`). `history` is the scorecard
     of earlier as-of dates: methods that hold at every look go on from it, and dates computed one by one are
-    those computed at once. `values` is fct_value_counts, which quantile metrics need,
-    `bucket_sums` and `cap_tails` are fct_bucket_sums and fct_cap_tails, which bootstrapped ones do.
+    those computed at once. `values` is fct_value_counts, which quantile metrics need, `bucket_sums` and `cap_tails`
+    are fct_bucket_sums and fct_cap_tails, which bootstrapped ones do, `categories` is fct_category_counts.
     Raises ValueError for missing columns and for a moment row that occurs twice.
     """
     moments = checked_moments(moments)
@@ -67,16 +69,19 @@ def scorecard(
     n = arms[0]["n_units"] + arms[1]["n_units"]
     rows, schedules = with_looks(rows, n, earlier)
     results, compared = infer(rows, *arms, schedules)
-    of_quantiles, quantiles = infer_quantiles(rows, values, metrics, (arms[0]["n_units"], arms[1]["n_units"]))
-    for name, numbers in of_quantiles.items():
-        results[name][quantiles.index] = numbers
-    bootstraps = []
-    for one, of_bootstrap in infer_bootstraps(rows, BucketTable(bucket_sums), CapTails(cap_tails), metrics, arms):
-        for name, numbers in of_bootstrap.items():
-            results[name][one.index] = numbers
-        bootstraps.append(one)
+    units = (arms[0]["n_units"], arms[1]["n_units"])
+    of_quantiles, quantiles = infer_quantiles(rows, values, metrics, units)
+    of_categories, categorical = infer_categories(rows, categories, units)
+    bootstraps = list(infer_bootstraps(rows, BucketTable(bucket_sums), CapTails(cap_tails), metrics, arms))
+    for computed, index in (
+        (of_quantiles, quantiles.index),
+        (of_categories, categorical),
+        *((numbers, one.index) for one, numbers in bootstraps),
+    ):
+        for name, numbers in computed.items():
+            results[name][index] = numbers
     results = run_on(rows, results, earlier)
-    results |= adjust(rows, results, [*compared, quantiles, *bootstraps])
+    results |= adjust(rows, results, [*compared, quantiles, *(one for one, _ in bootstraps)])
     results = run_on_adjusted(rows, results, earlier)
     status, reason = statuses(rows, results, unusable)
     return typed_frame(

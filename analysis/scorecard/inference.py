@@ -71,6 +71,7 @@ CODES = (
     "is_weak",
     "is_fieller",
     "is_skewed",
+    "is_sparse",
     "withheld",
 )
 

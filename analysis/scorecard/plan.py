@@ -209,10 +209,10 @@ def _problem(experiment: Experiment, metric_id: str, metric: Metric | None) -> s
         return f"metric {metric_id} is not defined; add it to configs/metrics"
     if metric.type not in ESTIMATOR_OF_TYPE:
         return f"metric type {metric.type} has no estimator; known are {', '.join(ESTIMATOR_OF_TYPE)}"
-    if metric.type == "quantile" and experiment.analysis.method != "fixed":
-        return f"a quantile has no {experiment.analysis.method} analysis; use method fixed, or another metric"
     if metric.bootstrap is not None and experiment.analysis.method != "fixed":
         return f"a bootstrap has no {experiment.analysis.method} analysis; use method fixed, or drop `bootstrap`"
+    if metric.type in ("quantile", "categorical") and experiment.analysis.method != "fixed":
+        return f"a {metric.type} has no {experiment.analysis.method} analysis; use method fixed, or another metric"
     if experiment.analysis.method not in INFERENCES:
         return f"analysis method {experiment.analysis.method} is unknown; known are {', '.join(INFERENCES)}"
     if experiment.analysis.correction not in (*CORRECTIONS, DUNNETT):

@@ -10,6 +10,7 @@ from analysis.scorecard.bootstraps import (
     missing_ends,
     relative_bootstrap_reasons,
 )
+from analysis.scorecard.categorical import CHI_SQUARED, SPARSE, SPARSE_REASON, UNDIRECTED, category_reasons
 from analysis.scorecard.columns import NO_COVARIATE
 from analysis.scorecard.inference import Arrays
 from analysis.scorecard.quantiles import quantile_reasons, relative_reasons
@@ -61,8 +62,9 @@ def statuses(rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArr
     forbidden = unusable[0] != ""
     failed = forbidden | (code != Status.OK)
     status = np.where(forbidden, unusable[0], _NAMES[code])
-    in_words = bootstrap_reasons(rows, code, quantile_reasons(rows, code, _REASONS[code]))
-    reason = np.where(forbidden, unusable[1], in_words)
+    own_words = category_reasons(rows, code, quantile_reasons(rows, code, _REASONS[code]))
+    own_words = bootstrap_reasons(rows, code, own_words)
+    reason = np.where(forbidden, unusable[1], own_words)
     undefined_relative = results["relative_status"] != Status.OK
     undefined_margin = results["non_inferiority_status"] != Status.OK
     relative_reason = np.where(
@@ -81,6 +83,8 @@ def statuses(rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArr
             NO_COVARIATE,
             rows["covariate_reason"].to_numpy(object),
         ),
+        (results["is_sparse"] > 0, SPARSE, SPARSE_REASON),
+        ((rows["estimator"] == CHI_SQUARED).to_numpy(), None, UNDIRECTED),
         (results["is_skewed"] > 0, "skewed", f"skewed: a tail's probability may be off by over {TOLERANCE}"),
         (
             results["is_weak"] > 0,

@@ -101,6 +101,8 @@ def _metric_means(world: World, allocation: Allocation, metric: Metric) -> _Mean
 def _reason_against(metric: Metric, n_units: int) -> str:
     if metric.type == "quantile":
         return "no truth is computed for quantiles"
+    if metric.type == "categorical":
+        return "no truth is computed for categories"
     if any(component.aggregate == "count_distinct" for component in metric.components):
         return "no truth is computed for count_distinct"
     return "" if n_units else "no exposed unit whose window closed by the last simulated day"

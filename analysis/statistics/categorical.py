@@ -63,6 +63,18 @@ def homogeneity(counts: ArrayLike) -> Homogeneity:
     )
 
 
+def total_variation(counts: ArrayLike) -> Floats:
+    """Half the sum of absolute differences of two arms' shares, `counts` (..., 2, m): in [0, 1], NaN without units.
+
+    The share of one arm's units that would have to change their category for the arms to be alike; unlike Cramér's V
+    it does not depend on how the arms are split. In samples it is above 0 where the arms do not differ.
+    """
+    table = np.asarray(counts, dtype=float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = table / table.sum(axis=-1, keepdims=True)
+    return np.asarray(np.abs(shares[..., 0, :] - shares[..., 1, :]).sum(axis=-1) / 2)
+
+
 def _upper_tail(statistic: Floats, df: Floats) -> Floats:
     """P(χ²_df ≥ statistic) to full relative precision also below 1e-300; far out by a Laguerre sum."""
     tail = np.asarray(special.chdtrc(df, statistic))

@@ -137,5 +137,6 @@ ESTIMATOR_OF_TYPE: dict[str, dict[str, str]] = {
     "proportion": _OF_MEANS,
     "retention": _OF_MEANS,
     "quantile": {"none": "quantile"},
+    "categorical": {"none": "chi_squared"},
     "ratio": {"none": "delta_ratio", "cuped": "delta_ratio_cuped", "lin": "delta_ratio_lin"},
 }

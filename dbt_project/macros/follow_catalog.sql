@@ -28,6 +28,10 @@
     {{ follow_catalog(relation, 'c_', metric_catalog()['components'] | map(attribute='column') | list, 'bigint') }}
 {%- endmacro %}
 
+{% macro follow_value_sets(relation) -%}
+    {{ follow_catalog(relation, 's_', metric_catalog()['value_sets'] | map(attribute='column') | list, text_set_type()) }}
+{%- endmacro %}
+
 {% macro follow_unit_values(relation) -%}
     {{ follow_catalog(relation, 'v_', metric_catalog()['unit_values'] | map(attribute='column') | list, 'bigint') }}
 {%- endmacro %}

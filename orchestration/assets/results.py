@@ -18,6 +18,7 @@ from orchestration.workspace import Workspace
 MARTS = (
     "fct_bucket_sums",
     "fct_cap_tails",
+    "fct_category_counts",
     "fct_epoch_counts",
     "fct_exposure_counts",
     "fct_metric_moments",

@@ -82,7 +82,11 @@ def test_quantiles_take_one_planned_look(write_config, option, expected):
     [
         ("  direction: decrease\n", "  cap: {upper: 100}\n", "a quantile needs no `cap`"),
         ("  direction: decrease\n", "  covariate: {lookback_days: 7}\n", "a quantile takes no `covariate`"),
-        ("  aggregate: max\n  measure: duration\n", "", "a quantile needs `aggregate`: sum, count or max"),
+        (
+            "  aggregate: max\n  measure: duration\n",
+            "",
+            "a quantile needs `aggregate`: sum, count, max or count_distinct",
+        ),
     ],
 )
 def test_a_quantile_is_of_an_uncapped_aggregate(write_config, old, new, expected):

@@ -70,7 +70,7 @@ def test_broken_sources_do_not_hide_what_does_not_need_them(write_config):
     assert errors_of(root) == [
         "experiments/free_shipping.yaml:19: unknown metric 'retentions'; did you mean 'retention'?",
         "metrics/orders.yaml:18: metric 'order_value': type: "
-        "expected one of proportion, mean, ratio, quantile, retention, got 'rate'",
+        "expected one of proportion, mean, ratio, quantile, retention, categorical, got 'rate'",
         "sources.yaml:10: events.format: expected one of parquet, csv, jsonl, got 'xml'",
     ]
 
@@ -185,16 +185,6 @@ class TestTolerant:
         assert "retention" not in config.metrics
         assert len(problems) == 1
         assert broken == {"free_shipping": f"metric 'retention' is broken: {problems[0]}"}
-
-    def test_a_metric_that_is_not_built_yet_is_broken(self, write_config):
-        root = write_config((VISITS, "  aggregate: max\n  measure: duration\n", "  aggregate: count_distinct\n"))
-
-        _, _, broken = load_config_tolerant(root)
-
-        assert broken == {
-            "badges": "metric 'load_time' is broken: metrics/visits.yaml:10: "
-            "metric 'load_time': isn't built yet: aggregate 'count_distinct'"
-        }
 
     def test_a_metric_defined_twice_is_broken_whichever_is_meant(self, write_config):
         root = write_config((VISITS, "id: load_time", "id: revenue"), (BADGES, "[load_time]", "[order_value]"))

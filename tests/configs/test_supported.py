@@ -4,15 +4,10 @@ import pytest
 
 from configs.load import ConfigError, load_config
 
-ORDERS, SOURCES = "metrics/orders.yaml", "sources.yaml"
+SOURCES = "sources.yaml"
 EXPERIMENT = "experiments/free_shipping.yaml"
 
 CASES = [
-    (ORDERS, "  aggregate: sum\n  measure: amount\n", "  aggregate: count_distinct\n",
-     "12: metric 'revenue': isn't built yet: aggregate 'count_distinct'"),
-    (ORDERS, "denominator: {source: shop_events, event: purchase}",
-     "denominator: {source: shop_events, event: purchase, aggregate: count_distinct}",
-     "20: metric 'order_value': isn't built yet: aggregate 'count_distinct'"),
     (SOURCES, "path: events/{date}.csv", "path: s3://logs/events/{date}.csv",
      "9: isn't built yet: paths in remote object stores"),
     (SOURCES, "path: exposures/{date}", "path: https://logs.example.com/{date}",

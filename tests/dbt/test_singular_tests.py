@@ -78,6 +78,14 @@ CORRUPTIONS = {
     "one_row_for_each_key_of_fct_cap_tails": [
         "insert into marts.fct_cap_tails from marts.fct_cap_tails where as_of_date = $last",
     ],
+    "assert_categories_are_of_all_units": [
+        "update marts.fct_category_counts set n_units = n_units + 1 where category = 'web' and as_of_date = $last",
+        """delete from marts.fct_category_counts
+        where metric_id = 'first_channel' and segment_value = 'FR' and as_of_date = $last""",
+    ],
+    "one_row_for_each_key_of_fct_category_counts": [
+        "insert into marts.fct_category_counts from marts.fct_category_counts where as_of_date = $last",
+    ],
     "one_row_for_each_key_of_fct_value_counts": [
         "insert into marts.fct_value_counts from marts.fct_value_counts where as_of_date = $last",
     ],

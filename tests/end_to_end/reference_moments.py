@@ -210,7 +210,10 @@ class Reference:
             matured_at = unit.first.at + (metric.window.end_days if metric.window else 0) * DAY
             if unit.is_mixed or matured_at > end_of_day(as_of, self.project):
                 continue
-            in_window = self._in_window(metric, experiment, unit, as_of)
+            in_window = self.in_window(metric, experiment, unit, as_of)
+            if metric.type == "categorical":
+                found.append(Value(unit, *(0,) * 6))  # a category has no number
+                continue
             parts = [self._total(component, unit, in_window) for component in metric.components]
             covariate, has_no_history = 0, 0
             if metric.covariate:
@@ -224,7 +227,7 @@ class Reference:
             found.append(Value(unit, numerator, denominator, numerator, denominator, covariate, has_no_history))
         return found
 
-    def _in_window(self, metric: Metric, experiment: Experiment, unit: Unit, as_of: date) -> Callable[[Known], bool]:
+    def in_window(self, metric: Metric, experiment: Experiment, unit: Unit, as_of: date) -> Callable[[Known], bool]:
         if metric.window is None:
             return lambda known: (
                 known.known_from <= as_of and known.row.at >= unit.first.at and known.date <= experiment.end
@@ -233,20 +236,28 @@ class Reference:
         return lambda known: known.known_from <= as_of and first <= known.row.at < end
 
     def _total(self, component: Component, unit: Unit, counts: Callable[[Known], bool]) -> int:
-        events = [
+        events = self.events(component, unit, counts)
+        if component.aggregate == "count":
+            return len(events)
+        if component.aggregate == "count_distinct":
+            found = (
+                event.quantised if component.measure else getattr(event, str(component.property)) for event in events
+            )
+            return len({value for value in found if value is not None})
+        measures = [event.quantised for event in events if event.quantised is not None]
+        return sum(measures) if component.aggregate == "sum" else max(measures, default=0)
+
+    def events(self, component: Component, unit: Unit, counts: Callable[[Known], bool]) -> list[Event]:
+        return [
             known.row
             for known in self.rows_of_unit.get((component.source, unit.id), [])
             if known.row.name == component.event
             and all(_holds(condition, known.row) for condition in component.where)
             and counts(known)
         ]
-        if component.aggregate == "count":
-            return len(events)
-        measures = [event.quantised for event in events if event.quantised is not None]
-        return sum(measures) if component.aggregate == "sum" else max(measures, default=0)
 
     def decimals(self, component: Component) -> int:
-        if component.measure is None:
+        if component.aggregate not in ("sum", "max"):
             return 0
         source = next(source for source in self.config.sources.events if source.id == component.source)
         return source.measures[component.measure].decimals
@@ -267,6 +278,9 @@ class Reference:
         """Moments of one group, in the metric's unit; `arm` is all of its variant, without regard to segments."""
         one = 10 ** self.decimals(metric.components[0])
         usable = [value for value in mine if not overflows(value)]
+        last_cohort_date = max((value.unit.date for value in usable), default=None)
+        if metric.type == "categorical":
+            return {"n_units": len(mine), "n_overflow": 0, "n_not_computed": 0, "last_cohort_date": last_cohort_date}
         y = [Fraction(value.numerator, one) for value in usable]
         result: dict[str, Any] = {
             "n_units": len(usable),
@@ -275,7 +289,7 @@ class Reference:
             "total": Fraction(sum(value.raw for value in usable), one),
             "mean": _mean(y),
             "variance": _covariance(y, y),
-            "last_cohort_date": max((value.unit.date for value in usable), default=None),
+            "last_cohort_date": last_cohort_date,
             "cap_value": None if cap is None else Fraction(cap, one),
         }
         d: list[Fraction] = []

@@ -42,6 +42,10 @@ MARTS = {
     ],
     "fct_bucket_sums": ["as_of_date", "experiment_id", "variant_id", "metric_id", "bucket"],
     "fct_cap_tails": ["as_of_date", "experiment_id", "variant_id", "metric_id", "part", "bucket", "value"],
+    "fct_category_counts": [
+        *("as_of_date", "experiment_id", "variant_id", "metric_id", "segment_name", "segment_value"),
+        "category",
+    ],
     "fct_exposure_counts": ["as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value"],
     "fct_epoch_counts": ["as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value", "epoch"],
 }
@@ -102,6 +106,18 @@ METRICS = """\
 - {id: seconds, type: mean, source: visits, event: visit, aggregate: sum, measure: seconds, cap: {upper: 150},
    bootstrap: {replicates: 9999}}
 - {id: high_order, type: quantile, quantile: 0.9, source: orders, event: purchase, aggregate: max, measure: amount}
+- {id: channels, type: mean, source: orders, event: purchase, aggregate: count_distinct, property: channel,
+   window: {start_days: 1, end_days: 3}, covariate: {lookback_days: 3}}
+- {id: amounts_per_channel, type: ratio, cap: {upper_quantile: 0.9},
+   numerator: {source: orders, event: purchase, aggregate: count_distinct, measure: amount},
+   denominator: {source: visits, event: visit, aggregate: count_distinct, property: channel,
+                 where: [{property: channel, op: "!=", value: app}]}}
+- {id: median_channels, type: quantile, quantile: 0.5, source: orders, event: purchase, aggregate: count_distinct,
+   property: channel, window: {end_days: 2}}
+- {id: first_channel, type: categorical, source: orders, event: purchase, property: channel, categories: [shop, web],
+   window: {end_days: 2}}
+- {id: visit_channel, type: categorical, source: visits, event: visit, property: channel, categories: [app],
+   where: [{property: channel, op: "!=", value: shop}]}
 """
 
 CHECKOUT = """\
@@ -121,7 +137,8 @@ segments: [country, device]
 metrics:
   primary: [conversion]
   secondary: [revenue, web_orders, largest_order, order_value, seconds_per_order, back_on_day_2, ever_visited,
-              median_spend, high_order, order_size, seconds]
+              median_spend, high_order, order_size, seconds, channels, amounts_per_channel, median_channels,
+              first_channel, visit_channel]
 analysis: {{minimum_days: 1}}
 """
 
@@ -136,7 +153,7 @@ variants:
   - {{id: 'on', weight: 0.5}}
 metrics:
   primary: [conversion]
-  secondary: [revenue, seconds_per_order, largest_order, high_order, order_size]
+  secondary: [revenue, seconds_per_order, largest_order, high_order, order_size, channels, visit_channel]
 analysis: {{minimum_days: 1}}
 """
 

@@ -1,6 +1,7 @@
 """What runs built piece by piece is what one rebuild gives; where it is not, `verify` finds the row."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -8,6 +9,7 @@ from dataclasses import replace
 import duckdb
 import pytest
 
+from orchestration.publish import current_run
 from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import copy_of, run, tables
 from tests.end_to_end.two_experiments.days import DAYS, FIRST_DAY
@@ -43,9 +45,20 @@ def test_runs_piece_by_piece_are_verified_whatever_today_s_files_say(equipoise, 
     assert found["identical"] and found["differences"] == []
     assert found["experiments"] == ["checkout", "pricing"]
     assert found["as_of_dates"] == len(published["decisions"])
-    assert found["rows"].keys() == {*MARTS, "fct_value_counts", "fct_bucket_sums", "fct_cap_tails", *PUBLISHED}
+    details = {"fct_value_counts", "fct_bucket_sums", "fct_cap_tails", "fct_category_counts", "category_counts"}
+    assert found["rows"].keys() == {*MARTS, *details, *PUBLISHED}
     assert all(found["rows"][name] == len(published[name]) > 0 for name in PUBLISHED)
     assert all(found["rows"][name] > 0 for name in MARTS)
+
+
+@pytest.mark.slow
+def test_a_table_that_the_published_run_did_not_have_yet_is_empty_in_it(equipoise, shop, tmp_path):
+    """As after an upgrade: the shop has no categorical metric, so nothing differs."""
+    upgraded = copy_of(shop, tmp_path, "state")
+    shutil.rmtree(current_run(upgraded.state) / "category_counts")
+    printed = equipoise(upgraded, "verify", "--format", "json")
+    assert (printed.status, printed.err) == (0, "")
+    assert json.loads(printed.out)["rows"]["category_counts"] == 0
 
 
 def test_experiments_that_ended_are_verified_to_their_ends(equipoise, shop):

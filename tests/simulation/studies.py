@@ -3,6 +3,7 @@
 from tests.simulation import (
     bayesian,
     bootstrapping,
+    categories,
     distribution_free,
     fixed_horizon,
     many_comparisons,
@@ -21,5 +22,6 @@ STUDIES = (
     *distribution_free.STUDIES,
     *bootstrapping.STUDIES,
     *moving_caps.STUDIES,
+    *categories.STUDIES,
     *planned_power.STUDIES,
 )

@@ -1,4 +1,4 @@
-{#- One component's total over a group of events: 0 (or `nothing_yet` for a max) when none qualifies, never NULL. -#}
+{#- One component's total over a group of events: 0 (or `nothing_yet` for a max or first) when none qualifies, never NULL. -#}
 {% macro component_total(component) -%}
     {%- set condition = component_condition(component) -%}
     {%- if component.aggregate == 'count' -%}
@@ -7,6 +7,8 @@
     {{ held_to_bigint("coalesce(" ~ unit_total("case when " ~ condition ~ " then m_" ~ component.measure ~ " end") ~ ", 0)") }}
     {%- elif component.aggregate == 'max' -%}
     coalesce(max(case when {{ condition }} then m_{{ component.measure }} end), {{ nothing_yet() }})
+    {%- elif component.aggregate == 'first' -%}
+    coalesce(max(case when {{ condition }} then {{ category_at(component) }} end), {{ nothing_yet() }})
     {%- else -%}
     {{ exceptions.raise_compiler_error("no such aggregate: " ~ component.aggregate) }}
     {%- endif -%}

@@ -2,7 +2,7 @@
     The exact integer sums behind a metric's moments, as a list of `{name, sql}`: numbers of units (n, overflow,
     not_computed), sums of values (y, d, x, h; t before the cap), of their products (yy, yx, …) and of triple products,
     each in two limbs (yyy_high * 10^14 + yyy_low). What follows from another sum is left out: see `sum_of`.
-    `sign`: a column of 1 and -1 by which every unit counts, or none.
+    Categories have no sums, only numbers of units. `sign`: a column of 1 and -1 by which every unit counts, or none.
 -#}
 {% macro metric_sums(metric, sign=none) -%}
     {%- set h = metric.metric_hash -%}
@@ -13,8 +13,9 @@
         {'name': 'n_' ~ h, 'sql': "sum(case when u_" ~ h ~ " then " ~ one ~ " else 0 end)"},
         {'name': 'overflow_' ~ h, 'sql': "sum(case when o_" ~ h ~ " then " ~ one ~ " else 0 end)"},
         {'name': 'not_computed_' ~ h, 'sql': "sum(case when m_" ~ h ~ " then " ~ one ~ " else 0 end)"},
-        {'name': y, 'sql': exact_total(times ~ y)},
     ] -%}
+    {%- if metric.categories is defined -%} {{ return(sums) }} {%- endif -%}
+    {%- do sums.append({'name': y, 'sql': exact_total(times ~ y)}) -%}
     {%- if is_capped(metric) -%} {%- do sums.append({'name': 't_' ~ h, 'sql': exact_total(times ~ 't_' ~ h)}) -%} {%- endif -%}
     {%- set pairs, triples = [], [] -%}
     {%- if not metric.is_binary -%}

@@ -1,6 +1,6 @@
 {#-
     What a metric sees of a unit, in three steps that models chain as CTEs. Prefixes: y_ and d_ numerator and
-    denominator; x_ the covariate; h_ whether there was no history; t_ the value before its cap, s_ a
+    denominator, or a category's code; x_ the covariate; h_ whether there was no history; t_ the value before its cap, s_ a
     denominator before a cap that is resampled.
 -#}
 
@@ -16,7 +16,7 @@
 {#- First step: raw values, from unit values. -#}
 {% macro seen_values(metric) -%}
     {%- set h = metric.metric_hash -%}
-    {{ seen_value(metric.value, metric.is_binary) }} as y_{{ h }}
+    {{ seen_category(metric) if metric.categories is defined else seen_value(metric.value, metric.is_binary) }} as y_{{ h }}
     {%- if metric.denominator is not none %},
         {{ seen_value(metric.denominator, false) }} as d_{{ h }}
     {%- endif %}

@@ -1,8 +1,8 @@
 {{ config(materialized='appended', starts_empty=true, share_in_memory=0.25) }}
 {#-
-    Units' values of metrics with a quantile cap, of quantile and of bootstrapped metrics, with the as-of dates from and until
-    which they hold. Such a cap moves from date to date, so that the sums under it do not add up over dates; nor do
-    quantiles. The sums of bootstrapped metrics are by `bucket` of units, which is there for them alone.
+    Units' values of metrics with a quantile cap, of quantile, categorical and bootstrapped metrics, with the as-of dates
+    from and until which they hold. Such a cap moves from date to date, so that the sums under it do not add up over dates;
+    nor do quantiles, and categories have no sums. The sums of bootstrapped metrics are by `bucket` of units, which is there for them alone.
 -#}
 {%- set metrics = metrics_with_states() %}
 {%- set groups = maturity_groups(metrics) %}

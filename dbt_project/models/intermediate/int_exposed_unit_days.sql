@@ -3,11 +3,13 @@
         materialized='appended',
         pre_hook=[
             {"sql": "{{ follow_components(this) }}", "transaction": false},
+            {"sql": "{{ follow_value_sets(this) }}", "transaction": false},
             "{{ forget_planned(this, ['known_from', 'exposure_known_from']) }}"
         ]
     )
 }}
-{%- set components = metric_catalog()['components'] %}
+{%- set components = metric_catalog()['components'] | rejectattr('aggregate', 'equalto', 'count_distinct') | list %}
+{%- set distinct_counts = metric_catalog()['components'] | selectattr('aggregate', 'equalto', 'count_distinct') | list %}
 with
 
 planned_exposures as (
@@ -87,20 +89,48 @@ exposed_events as (
             and planned_exposures.entered_from >= planned_exposures.from_date
         )
 
+),
+
+unit_days as (
+
+    select
+        experiment_id,
+        unit_id,
+        {{ unit_hash('unit_id') }} as unit_hash,
+        exposed_at,
+        min(exposed_date) as exposed_date,
+        min(entered_from) as exposure_known_from,
+        min(arm) as arm,
+        known_from,
+        day
+        {%- for component in components %},
+        {{ component_total(component) }} as {{ component.column }}
+        {%- endfor %}
+        {%- for value_set in metric_catalog()['value_sets'] if distinct_counts %},
+        {{ value_set_of(value_set) }} as {{ value_set.column }}
+        {%- endfor %}
+    from exposed_events
+    group by experiment_id, unit_id, exposed_at, known_from, day
+
 )
+{%- if not distinct_counts %}
+
+select * from unit_days
+{%- else %},
+
+{{ new_value_counts(distinct_counts) }}
 
 select
-    experiment_id,
-    unit_id,
-    {{ unit_hash('unit_id') }} as unit_hash,
-    exposed_at,
-    min(exposed_date) as exposed_date,
-    min(entered_from) as exposure_known_from,
-    min(arm) as arm,
-    known_from,
-    day
-    {%- for component in components %},
-    {{ component_total(component) }} as {{ component.column }}
+    unit_days.*
+    {%- for component in distinct_counts %},
+    coalesce(new_value_counts.{{ component.column }}, 0) as {{ component.column }}
     {%- endfor %}
-from exposed_events
-group by experiment_id, unit_id, exposed_at, known_from, day
+from unit_days
+left join new_value_counts
+    on
+        unit_days.experiment_id = new_value_counts.experiment_id
+        and unit_days.unit_id = new_value_counts.unit_id
+        and unit_days.exposed_at = new_value_counts.exposed_at
+        and unit_days.known_from = new_value_counts.known_from
+        and unit_days.day = new_value_counts.day
+{%- endif %}

@@ -22,7 +22,7 @@ centred as (
         {%- set h = metric.metric_hash %}
         {%- if metric.denominator is not none %},
         case when d_{{ h }} <> 0 then cast(y_{{ h }} as double) / cast(d_{{ h }} as double) end as ratio_{{ h }}
-        {%- elif not metric.is_binary %},
+        {%- elif not metric.is_binary and metric.categories is not defined %},
         {{ exact("case when n_" ~ h ~ " > 0 then round(cast(y_" ~ h ~ " as double) / cast(n_" ~ h ~ " as double)) else 0 end") }} as centre_{{ h }}
         {%- endif %}
         {%- endfor %}
@@ -35,7 +35,7 @@ moved as (
 
     select
         *
-        {%- for metric in metrics if metric.denominator is none and not metric.is_binary %},
+        {%- for metric in metrics if metric.denominator is none and not metric.is_binary and metric.categories is not defined %},
         {%- set h = metric.metric_hash %}
         {%- set first = "(y_" ~ h ~ " - n_" ~ h ~ " * centre_" ~ h ~ ")" %}
         {%- set square = "(yy_" ~ h ~ " - 2 * centre_" ~ h ~ " * y_" ~ h ~ " + n_" ~ h ~ " * centre_" ~ h ~ " * centre_" ~ h ~ ")" %}
@@ -68,10 +68,17 @@ select
     sums.segment_name,
     sums.segment_value,
     cast(n_{{ h }} as bigint) as n_units,
+    {%- if metric.categories is defined %}
+    cast(null as double) as mean,
+    cast(null as double) as variance,
+    cast(null as double) as third_central_moment,
+    cast(null as double) as total,
+    {%- else %}
     cast(y_{{ h }} as double) / nullif({{ n }}, 0) / {{ one }} as mean,
     {{ sample_covariance(sum_of(metric, 'yy'), 'y_' ~ h, 'y_' ~ h, 'n_' ~ h) }} / {{ one }} / {{ one }} as variance,
     ({{ third_central_moment(metric) }}) / {{ one }} / {{ one }} / {{ one }} as third_central_moment,
     cast({{ sum_of(metric, 't') }} as double) / {{ one }} as total,
+    {%- endif %}
     {%- if metric.denominator is not none %}
     cast(d_{{ h }} as double) / nullif({{ n }}, 0) / {{ denominator_one }} as denominator_mean,
     {{ sample_covariance('dd_' ~ h, 'd_' ~ h, 'd_' ~ h, 'n_' ~ h) }} / {{ denominator_one }} / {{ denominator_one }} as denominator_variance,

@@ -164,6 +164,8 @@ def test_a_metric_without_a_truth_says_why(make_config, make_scenario):
         | {"aggregate": "sum", "measure": "amount"},
         "kinds": {"id": "kinds", "type": "mean", "source": "shop", "event": "order"}
         | {"aggregate": "count_distinct", "measure": "amount"},
+        "kind": {"id": "kind", "type": "categorical", "source": "shop", "event": "order"}
+        | {"property": "channel", "categories": ["web"]},
         "late": {"id": "late", "type": "proportion", "source": "shop", "event": "order"} | {"window": {"end_days": 30}},
     }
     experiment = {
@@ -181,6 +183,7 @@ def test_a_metric_without_a_truth_says_why(make_config, make_scenario):
     assert truth[["baseline_mean", "effect", "effect_se", "effect_relative"]].isna().all(axis=None)
     assert truth.loc["p95", "reason"] == "no truth is computed for quantiles"
     assert truth.loc["kinds", "reason"] == "no truth is computed for count_distinct"
+    assert truth.loc["kind", "reason"] == "no truth is computed for categories"
     assert truth.loc["late", "reason"] == "no exposed unit whose window closed by the last simulated day"
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.statistics.categorical import _upper_tail, homogeneity
+from analysis.statistics.categorical import _upper_tail, homogeneity, total_variation
 
 
 def test_smokers_of_r_prop_test() -> None:
@@ -83,3 +83,14 @@ def test_size_with_unequal_arms() -> None:
     shares = [0.5, 0.3, 0.15, 0.05]
     tables = np.stack([rng.multinomial(n, shares, 20_000) for n in (900, 100, 500)], axis=1)
     assert 0.0449 <= np.mean(homogeneity(tables).p_value <= 0.05) <= 0.0551
+
+
+def test_total_variation_is_the_share_that_would_have_to_move() -> None:
+    """Shares .5, .3, .2 and .2, .3, .5: three tenths go from the first category to the last; splits don't matter."""
+    tables = [
+        [[50, 30, 20], [20, 30, 50]],
+        [[5, 3, 2], [200, 300, 500]],
+        [[4, 0, 0], [0, 3, 3]],
+        [[1, 0, 0], [0, 0, 0]],
+    ]
+    assert total_variation(tables).tolist() == pytest.approx([0.3, 0.3, 1.0, math.nan], nan_ok=True)
