@@ -7,6 +7,7 @@ from configs.analysis_schema import METHOD_BLOCKS
 from configs.problems import did_you_mean
 from configs.quantile_checks import check_quantiles
 from configs.schema import Experiment, Metric
+from configs.strata_checks import check_strata
 from configs.supported import Finding
 from configs.yaml_document import Location
 
@@ -30,6 +31,7 @@ def check_analysis(experiment: Experiment, metrics: Mapping[str, Metric]) -> Ite
     yield from _check_equivalence(experiment)
     yield from _check_goal_margins(experiment)
     yield from check_quantiles(experiment, metrics)
+    yield from check_strata(experiment)
     if experiment.analysis.method == "group_sequential":
         yield from _check_looks(experiment, metrics)
         yield from _check_windows(experiment, metrics)

@@ -12,6 +12,7 @@
 -#}
 {% macro unit_states(group) -%}
 {%- set name, unit_values = group.name, group.unit_values -%}
+{%- set is_stratified = strata_attributes() | length > 0 -%}
 {#- Units that left, and those for whom something came to count after they did themselves. #}
 {{ name }}_exceptions as (
 
@@ -38,14 +39,28 @@
         and unit_days.known_from {{ '>' if group.end_days is none else '>=' }} {{ date_plus('unit_days.exposed_date', group.end_days or 0) }}
         and unit_days.known_from > {{ counts_from('unit_days', group) }}
         and {{ is_something(unit_values) }}
+    {%- if is_stratified %}
+
+    union
+
+    select
+        experiment_id,
+        unit_id
+    from restratified
+    {%- endif %}
 
 ),
 
 {{ name }}_exposures as (
 
-    select exposures.*
+    select
+        exposures.*
+        {%- if is_stratified %},
+        coalesce(strata.stratum, 0) as stratum
+        {%- endif %}
     from {{ ref('int_counted_exposures') }} as exposures
     {{- join_exceptions(name, 'exposures', 'inner') }}
+    {{- join_strata('exposures', 'left') if is_stratified }}
 
 ),
 
@@ -64,6 +79,9 @@
         span.changes_through,
         exposures.{{ change }} as known_from,
         {{ has_left }} as has_left
+        {%- if is_stratified %},
+        {{ '0' if has_left else 'exposures.stratum' }} as stratum
+        {%- endif %}
         {%- for unit_value in unit_values %},
         {{ nothing_of(unit_value) }} as {{ unit_value.column }}
         {%- endfor %}
@@ -88,6 +106,9 @@
         span.changes_through,
         span.from_date as known_from,
         0 as has_left
+        {%- if is_stratified %},
+        coalesce(strata.stratum, 0) as stratum
+        {%- endif %}
         {%- for unit_value in unit_values %},
         coalesce(snapshots.{{ unit_value.column }}, {{ never_computed() }}) as {{ unit_value.column }}
         {%- endfor %}
@@ -97,7 +118,34 @@
             snapshots.experiment_id = span.experiment_id
             and snapshots.as_of_date = span.base_date
     {{- join_exceptions(name, 'snapshots', 'inner') }}
+    {{- join_strata('snapshots', 'left') if is_stratified }}
     where {{ in_slice('snapshots.unit_id') }}
+    {%- if is_stratified %}
+
+    union all
+
+    select
+        restratified.experiment_id,
+        restratified.unit_id,
+        restratified.exposed_at,
+        restratified.exposed_date,
+        restratified.arm,
+        restratified.exposure_known_from,
+        span.from_date,
+        span.changes_through,
+        restratified.known_from,
+        0 as has_left,
+        restratified.stratum
+        {%- for unit_value in unit_values %},
+        {{ nothing_of(unit_value) }} as {{ unit_value.column }}
+        {%- endfor %}
+    from restratified
+    inner join span
+        on
+            restratified.experiment_id = span.experiment_id
+            and restratified.known_from <= span.changes_through
+            and (span.base_date is null or restratified.known_from > span.base_date)
+    {%- endif %}
 
     union all
 
@@ -112,6 +160,9 @@
         span.changes_through,
         unit_days.known_from,
         0 as has_left
+        {%- if is_stratified %},
+        0 as stratum
+        {%- endif %}
         {%- for unit_value in unit_values %},
         {{ value_of_day(unit_value) }} as {{ unit_value.column }}
         {%- endfor %}
@@ -154,6 +205,9 @@
         min(arm) as arm,
         max(has_left) as has_left,
         min(changes_through) as changes_through
+        {%- if is_stratified %},
+        cast(sum(stratum) as integer) as stratum
+        {%- endif %}
         {%- for unit_value in unit_values %},
         {%- if unit_value.aggregate == 'max' %}
         max({{ unit_value.column }}) as {{ unit_value.column }}
@@ -179,6 +233,10 @@
         row_number() over changes_of_unit as nth,
         has_left,
         sum(has_left) over changes_so_far as times_left
+        {%- if is_stratified %},
+        cast(sum(stratum) over changes_so_far as integer) as stratum,
+        stratum as since_stratum
+        {%- endif %}
         {%- for unit_value in unit_values %},
         {%- set column = unit_value.column %}
         {%- if unit_value.aggregate == 'max' %}
@@ -212,6 +270,10 @@
         until_date,
         times_left = 0 as is_in,
         nth > 1 and times_left = has_left as was_in
+        {%- if is_stratified %},
+        stratum,
+        stratum - since_stratum as before_stratum
+        {%- endif %}
         {%- for unit_value in unit_values %},
         {%- set column = unit_value.column %}
         {%- if unit_value.aggregate == 'max' %}
@@ -236,6 +298,10 @@
         {{ date_plus('span.changes_through', 1) }} as until_date,
         true as is_in,
         false as was_in
+        {%- if is_stratified %},
+        coalesce(strata.stratum, 0) as stratum,
+        cast(0 as integer) as before_stratum
+        {%- endif %}
         {%- for unit_value in unit_values %},
         snapshots.{{ unit_value.column }},
         cast(null as bigint) as before_{{ unit_value.column }}
@@ -247,6 +313,7 @@
             and snapshots.as_of_date = span.to_date
     {{- join_maturity('snapshots', group) }}
     {{- join_exceptions(name, 'snapshots', 'left') }}
+    {{- join_strata('snapshots', 'left') if is_stratified }}
     where
         {{ in_slice('snapshots.unit_id') }}
         and exceptions.unit_id is null
@@ -299,6 +366,10 @@ span as (
     where from_date <= changes_through
 
 )
+{%- if strata_attributes() %},
+
+{{ restratified_units() }}
+{%- endif %}
 {%- endmacro %}
 
 {#- The first as-of date by whose end some 24-hour days have passed since an instant; `calendar` is joined on its UTC date. -#}
