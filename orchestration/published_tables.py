@@ -28,6 +28,7 @@ AS_OF_TABLES = {
         "marts.fct_metric_moments",
         "experiment_id, metric_id, variant_id, segment_name, segment_value",
     ),
+    "stratum_moments": ("marts.fct_stratum_moments", "experiment_id, metric_id, variant_id, stratum"),
     "scorecard": ("results.scorecard", "experiment_id, metric_id, variant_id, segment_name, segment_value"),
     "health_checks": ("results.health_checks", "experiment_id, check_name, segment_name, segment_value"),
     "decisions": ("results.decisions", "experiment_id"),
@@ -102,6 +103,8 @@ def keep_superseded(
     if previous is None:
         return
     for name in AS_OF_TABLES:
+        if not (previous / name).exists():  # a table that is newer than what was published
+            continue
         files = f"{previous}/{name}/**/*.parquet".replace("'", "''")
         published = f"read_parquet('{files}', hive_partitioning = false, union_by_name = true)"
         for experiment_id in rebuilt:

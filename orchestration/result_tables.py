@@ -28,12 +28,13 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
     metrics, dates = inputs.config.metrics, _dates(plans)
     moments = _mart(connection, "fct_metric_moments", "mart.as_of_date between plan.from_date and plan.to_date")
     values = _mart(connection, "fct_value_counts", "mart.as_of_date between plan.from_date and plan.to_date")
+    strata = _mart(connection, "fct_stratum_moments", "mart.as_of_date between plan.from_date and plan.to_date")
     requested, history = _planned_dates(plans), _earlier_scorecard(connection, inputs, plans)
 
     def compute(experiments: Experiments) -> pd.DataFrame:
         blocked = _blocked(inputs, experiments, dates)
         wanted = requested[requested["experiment_id"].isin(list(experiments))]
-        return scorecard(moments, experiments, metrics, _only_planned(blocked, plans), wanted, history, values)
+        return scorecard(moments, experiments, metrics, _only_planned(blocked, plans), wanted, history, values, strata)
 
     frame, failures = _isolated(_planned_experiments(inputs, plans), compute)
     for experiment_id, reason in failures.items():

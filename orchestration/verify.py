@@ -29,6 +29,7 @@ MARTS = {
     "fct_exposure_counts": ("as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value"),
     "fct_epoch_counts": ("as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value", "epoch"),
     "fct_metric_moments": ("as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "segment_value"),
+    "fct_stratum_moments": ("as_of_date", "experiment_id", "metric_id", "variant_id", "stratum"),
     "fct_value_counts": (
         *("as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "segment_value"),
         "value",
@@ -102,6 +103,8 @@ def _captured(workspace: Workspace, folder: Path) -> _LiveState:
                 target = quoted(marts / f"{name}.parquet")
                 connection.execute(f"copy marts.{name} to {target} (format parquet)")
     for name in AS_OF_TABLES:
+        if not (run / name).exists():  # a table that is newer than what was published
+            continue
         shutil.copytree(run / name, folder / "published" / name, copy_function=_link_or_copy)
     return _LiveState(built, marts, folder / "published")
 
@@ -163,9 +166,12 @@ def _table_rows(live: _LiveState, recomputed: Recomputation) -> Iterator[TableRo
         yield TableRows(name, then if path.exists() else f"select * from ({now}) where false", now, keys)
     for name, query in recomputed.table_queries().items():
         files = f"read_parquet({quoted(live.published / name / '**' / '*.parquet')}, hive_partitioning = false"
+        now = f"select * from ({query}) {own}"
         then = f"select * from {files}, union_by_name = true) {own}"
+        if not (live.published / name).exists():
+            then = f"select * from ({now}) where false"
         keys = ("as_of_date", *AS_OF_TABLES[name][1].split(", "))
-        yield TableRows(name, then, f"select * from ({query}) {own}", keys, PROVENANCE)
+        yield TableRows(name, then, now, keys, PROVENANCE)
 
 
 def _merged(tables: Sequence[TableComparison]) -> TableComparison:

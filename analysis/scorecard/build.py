@@ -24,6 +24,8 @@ from analysis.scorecard.plan import comparison_plan
 from analysis.scorecard.quantiles import infer_quantiles
 from analysis.scorecard.running import earlier_rows, projected_dates, run_on, run_on_adjusted
 from analysis.scorecard.statuses import NO_COVARIATE_MOMENTS, statuses, unusable_moments
+from analysis.scorecard.strata import strata_of, with_strata
+from analysis.statistics.registry import STRATIFIED
 from configs.schema import Experiment, Metric
 
 
@@ -35,6 +37,7 @@ def scorecard(
     as_of_dates: pd.DataFrame | None = None,
     history: pd.DataFrame | None = None,
     values: pd.DataFrame | None = None,
+    strata: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """A row per as-of date × experiment × metric × treatment × segment, with `SCORECARD_COLUMNS`, sorted.
 
@@ -43,7 +46,8 @@ def scorecard(
     or with status no_covariate only without adjustment. Every listed metric has a row at each as-of date
     found in `moments`, `blocked` or `as_of_dates` (`as_of_date, experiment_id`). `history` is the scorecard
     of earlier as-of dates: methods that hold at every look go on from it, and dates computed one by one are
-    those computed at once. `values` is fct_value_counts, which quantile metrics need.
+    those computed at once. `values` is fct_value_counts, which quantile metrics need; `strata` is
+    fct_stratum_moments, which post-stratification needs.
     Raises ValueError for missing columns and for a moment row that occurs twice.
     """
     moments = checked_moments(moments)
@@ -53,6 +57,8 @@ def scorecard(
     positions = [arm_rows(moments, rows, variant) for variant in ("baseline_id", "variant_id")]
     baseline, treatment = (arm_columns(moments, position) for position in positions)
     unusable = unusable_moments(rows, baseline, treatment)
+    within = strata_of(rows, strata)
+    rows = with_strata(rows, within, (baseline["n_units"], treatment["n_units"]))
     rows = _with_estimator(rows, baseline, treatment)
     rows["family"], rows["family_correction"] = families(rows), _corrections(rows)
     usable = unusable[0] == ""
@@ -60,7 +66,7 @@ def scorecard(
     earlier = earlier_rows(history, rows)
     n = arms[0]["n_units"] + arms[1]["n_units"]
     rows, schedules = with_looks(rows, n, earlier)
-    results, compared = infer(rows, *arms, schedules)
+    results, compared = infer(rows, *arms, schedules, within)
     of_quantiles, quantiles = infer_quantiles(rows, values, metrics, (arms[0]["n_units"], arms[1]["n_units"]))
     for name, numbers in of_quantiles.items():
         results[name][quantiles.index] = numbers
@@ -121,7 +127,7 @@ def _with_estimator(rows: pd.DataFrame, baseline: Arrays, treatment: Arrays) -> 
     lacking = np.logical_or.reduce([np.isnan(arm[name]) for arm in arms for name in COVARIATE_MOMENTS])
     of_ratio = np.logical_or.reduce([np.isnan(arm[name]) for arm in arms for name in RATIO_COVARIATE_MOMENTS])
     lacking |= of_ratio & (rows["estimator"] == "delta_ratio").to_numpy()
-    lacking &= has_units
+    lacking &= has_units & ~rows["adjusted_estimator"].isin(STRATIFIED).to_numpy()
     reason = rows["covariate_reason"].mask(rows["covariate_reason"].isna() & lacking, NO_COVARIATE_MOMENTS)
     adjusted = wanted & reason.isna().to_numpy()
     return rows.assign(

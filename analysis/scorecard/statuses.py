@@ -71,6 +71,7 @@ def statuses(rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArr
             NO_COVARIATE,
             rows["covariate_reason"].to_numpy(object),
         ),
+        (rows["strata_reason"].to_numpy(object) != "", None, rows["strata_reason"].to_numpy(object)),
         (results["is_skewed"] > 0, "skewed", f"skewed: a tail's probability may be off by over {TOLERANCE}"),
         (
             results["is_weak"] > 0,

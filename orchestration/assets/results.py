@@ -15,7 +15,7 @@ from orchestration.result_tables import decision_rows, health_rows, monitor_rows
 from orchestration.warehouse import open_warehouse, planned_builds, replace_planned
 from orchestration.workspace import Workspace
 
-MARTS = ("fct_epoch_counts", "fct_exposure_counts", "fct_metric_moments", "fct_value_counts")
+MARTS = ("fct_epoch_counts", "fct_exposure_counts", "fct_metric_moments", "fct_stratum_moments", "fct_value_counts")
 MART_KEYS = [dg.AssetKey(["marts", name]) for name in MARTS]
 SCORECARD_KEY = dg.AssetKey(["results", "scorecard"])
 HEALTH_KEY = dg.AssetKey(["results", "health_checks"])

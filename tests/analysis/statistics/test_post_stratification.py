@@ -69,7 +69,7 @@ def test_a_ratio_in_two_strata_by_hand() -> None:
     """Baseline: y 1 and 3, x 2 and 2 of 10 and 30 units: R = 2.5/2 = 1.25, z = (y - 1.25·x)/2 is -.75 and .25.
 
     Treatment: y 2 and 3 of 20 and 20 units: R = 1.25 as well, z -.25 and .25. Weights 30/80 and 50/80, so
-    0 + .375·(-.25 + .75) + .625·0 = .1875, though the ratios are equal. Variances of z are 2/4 and 3/4 (x never varies).
+    0 + .375·(-.25 + .75) + .625·0 = .1875, though the ratios are equal. z varies by 2/4 and 3/4, for x never does.
     """
     fixed = [[[2, 0], [0, 0]], [[3, 0], [0, 0]]]
     baseline = JointMoments(np.array([10.0, 30]), np.array([[1.0, 2], [3, 2]]), np.array(fixed, dtype=float))
@@ -241,7 +241,10 @@ def test_no_input_gives_half_a_result(drawn: tuple[list[float], ...]) -> None:
 )
 def test_no_input_gives_half_a_ratio(n: list[float], means: list[float], parts: list[float]) -> None:
     covariances = np.array(parts)[[0, 1, 1, 2, 3, 4, 4, 5, 6, 7, 7, 8, 9, 10, 10, 11]].reshape(2, 2, 2, 2)
-    arms = [JointMoments(*fields) for fields in zip(np.reshape(n, (2, 2)), np.reshape(means, (2, 2, 2)), covariances)]
+    arms = [
+        JointMoments(*fields)
+        for fields in zip(np.reshape(n, (2, 2)), np.reshape(means, (2, 2, 2)), covariances, strict=True)
+    ]
     difference = post_stratified_ratio(*arms).estimate.difference
     figures = [difference.value, difference.se, difference.df]
     assert np.isfinite(figures).all() == (difference.status == Status.OK)
