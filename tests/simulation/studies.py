@@ -7,12 +7,14 @@ from tests.simulation import (
     many_comparisons,
     planned_power,
     sequential,
+    stratification,
     variance_reduction,
 )
 
 STUDIES = (
     *fixed_horizon.STUDIES,
     *variance_reduction.STUDIES,
+    *stratification.STUDIES,
     *sequential.STUDIES,
     *bayesian.STUDIES,
     *many_comparisons.STUDIES,
