@@ -1,6 +1,5 @@
 """An experiment that asks for post-stratification in YAML: what is published adds up, and plans use it."""
 
-import json
 from datetime import timedelta
 
 import numpy as np
@@ -9,7 +8,8 @@ import pytest
 
 from analysis.statistics.moments import JointMoments, MeanMoments
 from analysis.statistics.post_stratification import post_stratified, post_stratified_ratio
-from tests.end_to_end.pipeline import table
+from orchestration.history import plan_inputs
+from tests.end_to_end.pipeline import copy_of, table
 from tests.end_to_end.two_experiments.days import DAYS
 
 EXPERIMENT = {"experiment_id": "pricing"}
@@ -49,8 +49,9 @@ def test_effects_follow_from_the_published_strata(shop, strata, treatment):
             *(joint(arm) if is_ratio else moments(arm) for arm in arms)
         ).estimate
         assert row["method"] == ("delta_ratio" if is_ratio else "welch") + "_post_stratified"
-        assert (row["effect"], row["effect_se"]) == pytest.approx((wanted.effect, wanted.difference.se), rel=1e-12)
-        assert row["variance_reduction"] == pytest.approx(float(wanted.variance_reduction), abs=1e-12)
+        figures = [row[name] for name in ("effect", "effect_se", "variance_reduction")]
+        expected = [wanted.effect, wanted.difference.se, wanted.variance_reduction]
+        np.testing.assert_allclose(figures, expected, rtol=1e-9)
         checked += 1
     assert checked == 2 * 5
 
@@ -66,20 +67,27 @@ def joint(arm: pd.DataFrame) -> JointMoments:
     return JointMoments(np.nan_to_num(n), np.stack([y, x], -1), np.stack([yy, yx, yx, xx], -1).reshape(-1, 2, 2))
 
 
-def test_a_plan_takes_the_reduction_of_strata_from_history(equipoise, shop):
-    """And not that of checkout, whose covariate took something away too."""
-    latest = table(shop.state, "scorecard", metric_id="revenue", segment_name="all", **EXPERIMENT)
-    reduction = latest[latest["as_of_date"] == latest["as_of_date"].max()]["variance_reduction"].mean()
-    needed = []
-    for given in ((), ("--baseline", baseline(shop, reduction)), ("--baseline", baseline(shop, 0.0))):
-        printed = equipoise(shop, "plan", "--experiment", "pricing", *given, "--format", "json")
-        assert (printed.status, printed.err) == (0, "")
-        needed.append([row["detectable_effect"] for row in json.loads(printed.out) if row["metric_id"] == "revenue"])
-    assert needed[0] == pytest.approx(needed[1], rel=1e-9)
-    assert needed[0] != pytest.approx(needed[2], rel=1e-9)
+@pytest.mark.parametrize(("adjustment", "is_used"), [("post_stratification", True), ("cuped", False)])
+def test_a_plan_takes_the_reduction_of_experiments_adjusted_alike(shop, tmp_path, adjustment, is_used):
+    planned = copy_of(shop, tmp_path, "configs")
+    path = planned.configs / "experiments" / "pricing.yaml"
+    if not is_used:
+        path.write_text(path.read_text().replace("post_stratification, strata: [device]", adjustment))
+    rows = table(shop.state, "scorecard", metric_id="revenue", segment_name="all", **EXPERIMENT)
+    latest = rows[rows["as_of_date"] == rows["as_of_date"].max()]
+    reduction = latest["variance_reduction"].mean()
+    assert reduction != 0
+
+    inputs = plan_inputs(planned, "pricing")
+
+    history = inputs.history.set_index("metric_id")
+    assert history.loc["revenue", "variance_reduction"] == pytest.approx(reduction if is_used else 0)
+    without = plan_inputs(planned, "pricing", given=[f"revenue={','.join(map(str, baseline(history)))}"]).plan()
+    detectable = [
+        frame[frame["metric_id"] == "revenue"]["detectable_effect"].iloc[0] for frame in (inputs.plan(), without)
+    ]
+    assert detectable[0] / detectable[1] == pytest.approx(np.sqrt(1 - reduction) if is_used else 1)
 
 
-def baseline(shop, reduction: float) -> str:
-    rows = table(shop.state, "metric_moments", metric_id="revenue", variant_id="old", segment_name="all", **EXPERIMENT)
-    last = rows[rows["as_of_date"] == rows["as_of_date"].max()].iloc[0]
-    return f"revenue={last['mean']!r},{last['variance']!r},{reduction!r}"
+def baseline(history: pd.DataFrame) -> list[float]:
+    return [float(history.loc["revenue", name]) for name in ("mean", "variance")]
