@@ -66,7 +66,7 @@ def scorecard(
     earlier = earlier_rows(history, rows)
     n = arms[0]["n_units"] + arms[1]["n_units"]
     rows, schedules = with_looks(rows, n, earlier)
-    results, compared = infer(rows, *arms, schedules, within)
+    results, compared = infer(rows, *arms, schedules, within.without(~usable))
     of_quantiles, quantiles = infer_quantiles(rows, values, metrics, (arms[0]["n_units"], arms[1]["n_units"]))
     for name, numbers in of_quantiles.items():
         results[name][quantiles.index] = numbers

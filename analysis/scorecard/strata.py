@@ -1,6 +1,6 @@
 """Post-stratified comparisons: the moments of both arms within strata, and what their rows say of strata."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,12 @@ class Strata:
             {f"stratum_{name}": table[arm[index]] for name, table in self.tables.items()} for arm in self.arm
         )
         return baseline, treatment
+
+    def without(self, unusable: NDArray[np.bool_]) -> "Strata":
+        """The same, but nothing of rows that must not be computed."""
+        nowhere = len(self.tables["n_units"]) - 1
+        baseline, treatment = (np.where(unusable, nowhere, arm) for arm in self.arm)
+        return replace(self, arm=(baseline, treatment))
 
     def are_of(self, n: tuple[Floats, Floats]) -> NDArray[np.bool_]:
         """Whether each row's strata hold so many units in both arms."""

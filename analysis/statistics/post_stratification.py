@@ -165,4 +165,10 @@ def _arm(moments: MeanMoments, weight: Floats, common: Floats, spread: Floats) -
     within = np.sum(_where_units(moments.n, weight**2 * moments.variance / moments.n), axis=-1)
     products = moments.n * (moments.mean - whole.mean[..., None]) * common
     covariance = variance_of_mean(products.sum(axis=-1) / (whole.n - 1), whole.n)
-    return Arm(whole.n, whole.mean, variance, within + spread - variance + 2 * covariance, covariance)
+    return Arm(
+        whole.n,
+        np.where(whole.n > 0, whole.mean, np.nan),
+        variance,
+        within + spread - variance + 2 * covariance,
+        covariance,
+    )

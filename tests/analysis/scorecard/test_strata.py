@@ -176,6 +176,15 @@ def test_an_arm_without_units_is_no_adjustment_s_fault(card, stratified, arms) -
     only = {"control": arms["control"]}
     rows = card(stratified(), only, within_strata(only))
     assert set(rows["status"]) == {"no_units"}
+    assert rows["baseline_mean"].notna().all() and rows["treatment_mean"].isna().all()
+
+
+def test_what_must_not_be_computed_is_not(card, stratified, arms, not_blocked) -> None:
+    blocked = pd.DataFrame([(DAY, "checkout", "revenue", "incomplete", "no log")], columns=not_blocked.columns)
+    row = card(stratified(), arms, within_strata(arms), blocked=blocked).loc["revenue"]
+    assert row[["status", "reason"]].tolist() == ["incomplete", "no log"]
+    numbers = ["effect", "effect_se", "baseline_mean", "treatment_mean", "p_value", "ci_low", "variance_reduction"]
+    assert row[numbers].isna().all()
 
 
 def test_other_experiments_do_not_notice(moments_of, metrics, not_blocked, stratified, experiment, arms) -> None:
