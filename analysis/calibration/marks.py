@@ -13,8 +13,8 @@ def marked(scorecard: pd.DataFrame, calibration: pd.DataFrame) -> pd.DataFrame:
     """The scorecard with the rows of miscalibrated metrics saying so, in `reason` behind what stands there.
 
     A row is judged by its experiment's latest calibration before its as-of date, so that later ones change no row of
-    an earlier date, and only by one of the same definition and method (but for strata). One treatment's failure marks the metric
-    in all treatments and segments.
+    an earlier date, and only by one of the same definition and method, but for strata. One treatment's failure marks
+    the metric in all treatments and segments.
     """
     failed = _judgements(calibration)
     if failed.empty or scorecard.empty:
