@@ -7,11 +7,15 @@ from pathlib import Path
 
 from configs.load import load_config
 from configs.render import render
+from configs.schema import Experiment, ExperimentMetrics
 from orchestration.dbt_models import invoke_dbt
 from orchestration.workspace import Workspace
 
 SAMPLE_METRICS = ("revenue_per_user", "revenue_per_order")
 """A mean with a quantile cap and a covariate, and a ratio; with those added below, every branch of the macros."""
+
+SAMPLE_EXPERIMENT = "free_shipping_threshold"
+"""With strata, which models do without if no experiment asks for them."""
 
 
 def main() -> int:
@@ -34,11 +38,19 @@ def main() -> int:
         metrics["channels"] = type(mean).model_validate(mean.model_dump() | counted)
         channel = {"id": "channel", "type": "categorical", "source": "shop_events", "event": "purchase"}
         metrics["channel"] = type(mean).model_validate(channel | {"property": "channel", "categories": ["web", "app"]})
-        render(config.model_copy(update={"metrics": metrics, "experiments": {}}), workspace.generated)
+        stratified = _stratified(config.experiments[SAMPLE_EXPERIMENT])
+        experiments = {stratified.id: stratified}
+        render(config.model_copy(update={"metrics": metrics, "experiments": experiments}), workspace.generated)
         invoke_dbt(["compile", "--select", "resource_type:model", "test_type:singular"])
         compiled = workspace.dbt_target / "compiled"
         command = [str(Path(sys.executable).with_name("sqlfluff")), "lint", "--config", str(root / ".sqlfluff")]
         return subprocess.run([*command, "--disable-progress-bar", str(compiled)], check=False).returncode
+
+
+def _stratified(experiment: Experiment) -> Experiment:
+    listed = ExperimentMetrics(primary=SAMPLE_METRICS)
+    analysis = experiment.analysis.model_copy(update={"adjustment": "post_stratification"})
+    return experiment.model_copy(update={"metrics": listed, "analysis": analysis, "status": "running"})
 
 
 if __name__ == "__main__":

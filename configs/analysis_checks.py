@@ -9,6 +9,7 @@ from configs.category_checks import check_categories
 from configs.problems import did_you_mean
 from configs.quantile_checks import check_quantiles
 from configs.schema import Experiment, Metric
+from configs.strata_checks import check_strata
 from configs.supported import Finding
 from configs.yaml_document import Location
 
@@ -34,6 +35,7 @@ def check_analysis(experiment: Experiment, metrics: Mapping[str, Metric]) -> Ite
     yield from check_quantiles(experiment, metrics)
     yield from check_bootstraps(experiment, metrics)
     yield from check_categories(experiment, metrics)
+    yield from check_strata(experiment)
     if experiment.analysis.method == "group_sequential":
         yield from _check_looks(experiment, metrics)
         yield from _check_windows(experiment, metrics)

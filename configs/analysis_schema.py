@@ -89,6 +89,9 @@ class Analysis(Entity):
     adjustment: Literal["cuped", "lin", "post_stratification", "none"] = Field(
         "cuped", description="How covariates are used; none is covariate_adjustment: false."
     )
+    strata: tuple[Identifier, ...] = Field(
+        (), description="Of post_stratification: attributes of the exposure source; default the segments."
+    )
     covariate_adjustment: bool = Field(
         default_factory=lambda data: data.get("adjustment") != "none",
         description="Default true, but with adjustment none.",
@@ -117,6 +120,8 @@ class Analysis(Entity):
     def _no_adjustment_means_none_of_covariates(self) -> "Analysis":
         if self.adjustment == "none" and self.covariate_adjustment:
             raise ValueError("covariate_adjustment: true contradicts adjustment: none")
+        if self.adjustment == "post_stratification" and not self.covariate_adjustment:
+            raise ValueError("covariate_adjustment: false contradicts adjustment: post_stratification; drop one")
         return self
 
     @property

@@ -33,12 +33,6 @@ def check_bootstraps(experiment: Experiment, metrics: Mapping[str, Metric]) -> I
             ("analysis", "correction"),
             f"correction dunnett doesn't go with bootstrapped metrics ({names}): it needs a t distribution; use holm",
         )
-    if analysis.adjustment == "post_stratification":
-        yield (
-            ("analysis", "adjustment"),
-            f"adjustment post_stratification doesn't go with bootstrapped metrics ({names}): they are never adjusted;"
-            " use another adjustment, or the metrics without `bootstrap`",
-        )
     for id_, options in bootstrapped.items():
         needed = replicates_needed(experiment, id_)
         if options is not None and options.replicates < needed:

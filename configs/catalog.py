@@ -16,6 +16,8 @@ from configs.schema import Component, Condition, Config, EventSource, Metric
 
 Entry = dict[str, Any]
 
+_STRATIFIABLE = ("mean", "proportion", "retention", "ratio")
+
 
 def metric_catalog(config: Config) -> Entry:
     """All metrics of the config as components, unit values and metrics; see docs/architecture.md.
@@ -42,8 +44,19 @@ def metric_catalog(config: Config) -> Entry:
         "components": [columns.components[name] for name in sorted(columns.components)],
         "unit_values": [columns.unit_values[name] for name in sorted(columns.unit_values)],
         "metrics": metrics,
+        "strata": _strata(config),
         "lookback_days": max((metric["lookback_days"] for metric in metrics), default=0),
         "late_arrival_days": config.project.late_arrival_days,
+    }
+
+
+def _strata(config: Config) -> Entry:
+    """What post-stratification needs summed: attributes that make strata, and metrics that are adjusted by them."""
+    stratified = [one for one in config.experiments.values() if one.is_analysed and one.strata]
+    metrics = {id_ for experiment in stratified for id_ in experiment.metrics.roles}
+    return {
+        "attributes": sorted({name for experiment in stratified for name in experiment.strata}),
+        "metrics": sorted(id_ for id_ in metrics if config.metrics[id_].type in _STRATIFIABLE),
     }
 
 

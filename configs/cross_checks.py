@@ -10,6 +10,7 @@ from configs.analysis_checks import check_analysis
 from configs.bootstrap_checks import check_bootstrap_is_given
 from configs.problems import did_you_mean
 from configs.schema import Component, EventSource, Experiment, Guardrail, Metric, Project, Sources
+from configs.strata_checks import check_stratum_attributes
 from configs.supported import Finding
 from configs.yaml_document import Location
 
@@ -257,3 +258,4 @@ def _check_exposure_source(experiment: Experiment, sources: Sources) -> Iterator
         if segment not in source.attributes:
             hint = did_you_mean(segment, source.attributes, "attributes")
             yield ("segments", index), f"exposure source {source.id!r} has no attribute {segment!r}{hint}"
+    yield from check_stratum_attributes(experiment, source)

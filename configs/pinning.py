@@ -64,6 +64,8 @@ def _pinned_experiment(experiment: Experiment) -> dict[str, Any]:
         pinned["preregistered_segments"] = sorted(experiment.preregistered_segments)
     analysis = pinned["analysis"]
     pinned["analysis"] = {name: value for name, value in analysis.items() if value != _ANALYSIS_BEFORE.get(name)}
+    if experiment.strata:
+        pinned["analysis"]["strata"] = sorted(experiment.strata)
     if experiment.analysis.equivalence:
         pinned["analysis"]["equivalence"] = sorted(analysis["equivalence"], key=lambda entry: entry["metric"])
     return pinned

@@ -88,6 +88,10 @@ def _tables(config: Config) -> dict[str, tuple[Sequence[str], list[Row]]]:
             ("experiment_id", "segment_name"),
             [(experiment.id, segment) for experiment in experiments for segment in sorted(experiment.segments)],
         ),
+        "experiment_strata": (
+            ("experiment_id", "attribute"),
+            [(experiment.id, attribute) for experiment in experiments for attribute in sorted(experiment.strata)],
+        ),
     }
 
 

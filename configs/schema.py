@@ -295,6 +295,13 @@ class Experiment(Entity):
         return {margin.metric: margin for margin in (*self.metrics.guardrail, *self.decision.margins)}
 
     @property
+    def strata(self) -> tuple[str, ...]:
+        """Attributes whose values make the strata of post-stratification; none under another adjustment."""
+        if self.analysis.adjustment != "post_stratification":
+            return ()
+        return self.analysis.strata or self.segments
+
+    @property
     def treatments(self) -> tuple[Variant, ...]:
         """Every variant but the baseline, as listed."""
         return tuple(variant for variant in self.variants if not variant.baseline)

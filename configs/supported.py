@@ -9,7 +9,6 @@ Finding = tuple[Location, str]
 
 EXPERIMENT_TYPES = ("ab", "multivariate", "rollout")
 RULES = ("risk_aware", "clear_signals", "do_no_harm")
-ADJUSTMENTS = ("cuped", "lin", "none")
 
 
 def unsupported_in_sources(sources: Sources) -> Iterator[Finding]:
@@ -24,10 +23,8 @@ def unsupported_in_sources(sources: Sources) -> Iterator[Finding]:
 
 def unsupported_in_experiment(experiment: Experiment) -> Iterator[Finding]:
     """Parts of an experiment that the pipeline can't do yet."""
-    analysis = experiment.analysis
     choices: tuple[tuple[Location, str, tuple[str, ...]], ...] = (
         (("type",), experiment.type, EXPERIMENT_TYPES),
-        (("analysis", "adjustment"), analysis.adjustment, ADJUSTMENTS),
         (("decision", "rule"), experiment.decision.rule, RULES),
     )
     for location, chosen, built in choices:

@@ -49,7 +49,10 @@ baselines as (
 reductions as (
     select metric_id, experiment_id, as_of_date, avg(variance_reduction) as variance_reduction
     from scorecard
-    where segment_name = 'all' and variance_reduction is not null
+    where
+        segment_name = 'all' and variance_reduction is not null
+        -- What strata take away says nothing of covariates, nor they of strata.
+        and contains(method, 'post_stratified') = $is_stratified
     group by all
 )
 
@@ -178,7 +181,9 @@ def _published(
     run: Path, config: Config, experiment_id: str, *, needs_traffic: bool
 ) -> tuple[pd.DataFrame, float | None]:
     with open_results(run) as connection:
-        history = connection.execute(BASELINES, {"experiment": experiment_id}).df()
+        is_stratified = config.experiments[experiment_id].analysis.adjustment == "post_stratification"
+        parameters = {"experiment": experiment_id, "is_stratified": is_stratified}
+        history = connection.execute(BASELINES, parameters).df()
         traffic = _traffic(connection, config, experiment_id).units_per_day if needs_traffic else None
     return history[list(HISTORY_COLUMNS)].astype(HISTORY_COLUMNS), traffic
 

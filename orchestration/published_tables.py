@@ -32,6 +32,7 @@ AS_OF_TABLES = {
         "marts.fct_category_counts",
         "experiment_id, metric_id, variant_id, segment_name, segment_value, position",
     ),
+    "stratum_moments": ("marts.fct_stratum_moments", "experiment_id, metric_id, variant_id, stratum"),
     "scorecard": ("results.scorecard", "experiment_id, metric_id, variant_id, segment_name, segment_value"),
     "health_checks": ("results.health_checks", "experiment_id, check_name, segment_name, segment_value"),
     "decisions": ("results.decisions", "experiment_id"),

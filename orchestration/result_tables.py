@@ -34,6 +34,7 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
             ("bucket_sums", "fct_bucket_sums"),
             ("cap_tails", "fct_cap_tails"),
             ("categories", "fct_category_counts"),
+            ("strata", "fct_stratum_moments"),
         )
     }
     requested, history = _planned_dates(plans), _earlier_scorecard(connection, inputs, plans)

@@ -22,6 +22,7 @@ INPUT_TABLES = {
     "experiment_epochs": "experiment_id varchar, epoch integer, from_date date, variant_id varchar, weight double",
     "experiment_metrics": "experiment_id varchar, metric_id varchar, role varchar",
     "experiment_segments": "experiment_id varchar, segment_name varchar",
+    "experiment_strata": "experiment_id varchar, attribute varchar",
 }
 MODELS_FORMAT = 3
 """Of the tables in `intermediate`: a higher one than the warehouse's has them built anew."""

@@ -5,6 +5,7 @@ import pandas as pd
 from analysis.calibration.calibrate import MISCALIBRATED
 from analysis.scorecard import ESTIMATED_STATUSES
 
+POST_STRATIFIED = "_post_stratified"
 KEYS = ["experiment_id", "metric_id", "metric_hash", "method"]
 
 
@@ -12,15 +13,18 @@ def marked(scorecard: pd.DataFrame, calibration: pd.DataFrame) -> pd.DataFrame:
     """The scorecard with the rows of miscalibrated metrics saying so, in `reason` behind what stands there.
 
     A row is judged by its experiment's latest calibration before its as-of date, so that later ones change no row of
-    an earlier date, and only by one of the same definition and method. One treatment's failure marks the metric
-    in all treatments and segments.
+    an earlier date, and only by one of the same definition and method, but for strata. One treatment's failure marks
+    the metric in all treatments and segments.
     """
     failed = _judgements(calibration)
     if failed.empty or scorecard.empty:
         return scorecard
     rows = scorecard[[*KEYS, "as_of_date"]].reset_index(drop=True)
     rows = rows.assign(
-        position=rows.index, as_of_date=pd.to_datetime(rows["as_of_date"]).astype("datetime64[us]")
+        # Buckets are re-randomised without their strata: such rows are judged by their unadjusted estimate.
+        method=rows["method"].str.replace(POST_STRATIFIED, ""),
+        position=rows.index,
+        as_of_date=pd.to_datetime(rows["as_of_date"]).astype("datetime64[us]"),
     ).sort_values("as_of_date", kind="stable")
     found = pd.merge_asof(rows, failed, on="as_of_date", by=KEYS, allow_exact_matches=False)
     text = found.set_index("position")["text"].reindex(range(len(rows))).fillna("").to_numpy(dtype=object)

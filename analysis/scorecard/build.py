@@ -28,6 +28,8 @@ from analysis.scorecard.plan import comparison_plan
 from analysis.scorecard.quantiles import infer_quantiles
 from analysis.scorecard.running import earlier_rows, projected_dates, run_on, run_on_adjusted
 from analysis.scorecard.statuses import NO_COVARIATE_MOMENTS, statuses, unusable_moments
+from analysis.scorecard.strata import strata_of, with_strata
+from analysis.statistics.registry import STRATIFIED
 from configs.schema import Experiment, Metric
 
 
@@ -42,6 +44,7 @@ def scorecard(
     bucket_sums: pd.DataFrame | None = None,
     cap_tails: pd.DataFrame | None = None,
     categories: pd.DataFrame | None = None,
+    strata: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """A row per as-of date × experiment × metric × treatment × segment, with `SCORECARD_COLUMNS`, sorted.
 
@@ -51,7 +54,8 @@ def scorecard(
     found in `moments`, `blocked` or `as_of_dates` (`as_of_date, experiment_id`). `history` is the scorecard
     of earlier as-of dates: methods that hold at every look go on from it, and dates computed one by one are
     those computed at once. `values` is fct_value_counts, which quantile metrics need, `bucket_sums` and `cap_tails`
-    are fct_bucket_sums and fct_cap_tails, which bootstrapped ones do, `categories` is fct_category_counts.
+    are fct_bucket_sums and fct_cap_tails, which bootstrapped ones do, `categories` is fct_category_counts, `strata`
+    fct_stratum_moments.
     Raises ValueError for missing columns and for a moment row that occurs twice.
     """
     moments = checked_moments(moments)
@@ -61,6 +65,8 @@ def scorecard(
     positions = [arm_rows(moments, rows, variant) for variant in ("baseline_id", "variant_id")]
     baseline, treatment = (arm_columns(moments, position) for position in positions)
     unusable = unusable_moments(rows, baseline, treatment)
+    within = strata_of(rows, strata)
+    rows = with_strata(rows, within, (baseline["n_units"], treatment["n_units"]))
     rows = _with_estimator(rows, baseline, treatment)
     rows["family"], rows["family_correction"] = families(rows), _corrections(rows)
     usable = unusable[0] == ""
@@ -68,7 +74,7 @@ def scorecard(
     earlier = earlier_rows(history, rows)
     n = arms[0]["n_units"] + arms[1]["n_units"]
     rows, schedules = with_looks(rows, n, earlier)
-    results, compared = infer(rows, *arms, schedules)
+    results, compared = infer(rows, *arms, schedules, within.without(~usable))
     units = (arms[0]["n_units"], arms[1]["n_units"])
     of_quantiles, quantiles = infer_quantiles(rows, values, metrics, units)
     of_categories, categorical = infer_categories(rows, categories, units)
@@ -145,7 +151,7 @@ def _with_estimator(rows: pd.DataFrame, baseline: Arrays, treatment: Arrays) -> 
     lacking = np.logical_or.reduce([np.isnan(arm[name]) for arm in arms for name in COVARIATE_MOMENTS])
     of_ratio = np.logical_or.reduce([np.isnan(arm[name]) for arm in arms for name in RATIO_COVARIATE_MOMENTS])
     lacking |= of_ratio & (rows["estimator"] == "delta_ratio").to_numpy()
-    lacking &= has_units
+    lacking &= has_units & ~rows["adjusted_estimator"].isin(STRATIFIED).to_numpy()
     reason = rows["covariate_reason"].mask(rows["covariate_reason"].isna() & lacking, NO_COVARIATE_MOMENTS)
     adjusted = wanted & reason.isna().to_numpy()
     is_bootstrapped = (rows["replicates"].notna() & (rows["segment_name"] == "all")).to_numpy()

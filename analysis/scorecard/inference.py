@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from analysis.scorecard.designs import about_margin, comparison_designs
 from analysis.scorecard.relative import relative_results
+from analysis.scorecard.strata import Strata
 from analysis.statistics import non_inferiority
 from analysis.statistics.design import Design
 from analysis.statistics.dunnett import loading
 from analysis.statistics.estimate import Contrast, Estimate
 from analysis.statistics.inference import INFERENCES, Inference
-from analysis.statistics.registry import ESTIMATORS, Columns
+from analysis.statistics.registry import ESTIMATORS, STRATIFIED, Columns
 from analysis.statistics.relative import is_weak
 from analysis.statistics.schedules import Schedules
 from analysis.statistics.skewness import is_skewed, tail_shift
@@ -91,7 +92,7 @@ class Compared:
 
 
 def infer(
-    rows: pd.DataFrame, baseline: Columns, treatment: Columns, schedules: Schedules
+    rows: pd.DataFrame, baseline: Columns, treatment: Columns, schedules: Schedules, strata: Strata
 ) -> tuple[Arrays, list[Compared]]:
     """Numbers (`NUMBERS`) and status codes (`CODES`) of every comparison, each on its own.
 
@@ -105,6 +106,8 @@ def infer(
         if estimator not in ESTIMATORS or inference not in INFERENCES:
             continue
         arms = [{name: values[index] for name, values in arm.items()} for arm in (baseline, treatment)]
+        if estimator in STRATIFIED:
+            arms = [arm | dict(within) for arm, within in zip(arms, strata.columns(index), strict=True)]
         some = rows.iloc[index]
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             estimate = ESTIMATORS[estimator](*arms)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.registry import CORRECTIONS, ESTIMATOR_OF_TYPE, INFERENCES, SHARE_TYPES
+from analysis.statistics.registry import CORRECTIONS, ESTIMATOR_OF_TYPE, INFERENCES, SHARE_TYPES, STRATIFIED
 from configs.schema import Analysis, Epoch, Experiment, Guardrail, Metric, Variant
 
 PLAN_COLUMNS: dict[str, str] = {
@@ -99,8 +99,11 @@ def _metric_plan(experiment: Experiment, metric_id: str, role: str, metric: Metr
         "relative_interval": analysis.relative_interval,
         "estimator": plain,
         "adjusted_estimator": adjusted,
-        "is_adjusted": analysis.covariate_adjustment and metric is not None and metric.covariate is not None,
         "replicates": metric.bootstrap.replicates if metric and metric.bootstrap else np.nan,
+        "is_adjusted": analysis.covariate_adjustment
+        and metric is not None
+        and metric.bootstrap is None
+        and (adjusted in STRATIFIED or metric.covariate is not None),
         "is_share": is_share,
         "sign": -1.0 if metric and metric.direction == "decrease" else 1.0,
         "margin": margin,

@@ -85,6 +85,7 @@ def statuses(rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArr
         ),
         (results["is_sparse"] > 0, SPARSE, SPARSE_REASON),
         ((rows["estimator"] == CHI_SQUARED).to_numpy(), None, UNDIRECTED),
+        (rows["strata_reason"].to_numpy(object) != "", None, rows["strata_reason"].to_numpy(object)),
         (results["is_skewed"] > 0, "skewed", f"skewed: a tail's probability may be off by over {TOLERANCE}"),
         (
             results["is_weak"] > 0,

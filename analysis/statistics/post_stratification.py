@@ -1,12 +1,13 @@
 """Variance reduction by strata that were known before exposure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.statistics.estimate import Arm, Estimate, compare
-from analysis.statistics.moments import MeanMoments
+from analysis.statistics.moments import JointMoments, MeanMoments
+from analysis.statistics.ratio import ROUNDING
 from analysis.statistics.sampling import variance_of_mean
 from analysis.statistics.status import Floats
 
@@ -14,7 +15,6 @@ from analysis.statistics.status import Floats
 SMALLEST = 10
 # And this many in fact, for a variance of its own.
 FEWEST = 2
-MERGED_REASON = "strata that expect fewer than 10 units in an arm were merged"
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,59 @@ def post_stratified(baseline: MeanMoments, treatment: MeanMoments) -> PostStrati
     are merged first, see `merge_small`. The arms' means stay raw.
     Reference: Miratrix, Sekhon & Yu 2013, JRSS B 75, sections 2 and 5.
     """
+    arms, shift, merged = _arms(baseline, treatment)
+    return PostStratified(compare(*arms, shift=shift), merged)
+
+
+def post_stratified_ratio(baseline: JointMoments, treatment: JointMoments) -> PostStratified:
+    """Estimate R_T - R_B, R = mean numerator / mean denominator of an arm, adjusted by strata.
+
+    Moments hold numerator (0) and denominator (1) per unit, within strata along the last axis of n. Adjusted is
+    the linearised value (y - R·x)/x̄, each arm at its own R and x̄ over all strata, whose mean is 0: the effect
+    is R_T - R_B + Σ W_s·(z̄_Ts - z̄_Bs), the variance that of post-stratified means of z. To first order this is
+    the difference of ratios of post-stratified means; a denominator mean of 0 is NaN, ZERO_DENOMINATOR.
+    References: Deng, Knoblich, Lu 2018, section 4; Miratrix, Sekhon & Yu 2013.
+    """
+    (linear_b, ratio_b, zero_b), (linear_t, ratio_t, zero_t) = _linearised(baseline), _linearised(treatment)
+    (arm_b, arm_t), shift, merged = _arms(linear_b, linear_t)
+    arms = replace(arm_b, mean=ratio_b), replace(arm_t, mean=ratio_t)
+    return PostStratified(compare(*arms, shift=shift, zero_denominator=zero_b | zero_t), merged)
+
+
+def small_strata(baseline_n: Floats, treatment_n: Floats) -> NDArray[np.bool_]:
+    """Which strata (..., strata) are merged into one: those that expect fewer than 10 units in an arm.
+
+    If they are still too small together, the largest joins them. Both arms' units together decide, split at the
+    arms' ratio: an arm's own count would choose the strata that randomisation left unbalanced, and merging those
+    biases. Only strata with fewer than 2 units in an arm are merged for their own count.
+    """
+    baseline_n, treatment_n = (np.where(n > 0, n, 0.0) for n in (baseline_n, treatment_n))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        n_b, n_t = (n.sum(axis=-1, keepdims=True) for n in (baseline_n, treatment_n))
+        of_smaller_arm = np.minimum(n_b, n_t) / (n_b + n_t)
+    units, fewest = baseline_n + treatment_n, np.minimum(baseline_n, treatment_n)
+    small = ((units * of_smaller_arm < SMALLEST) | (fewest < FEWEST)) & (units > 0)
+    together = np.sum(small * units, axis=-1, keepdims=True) * of_smaller_arm
+    least = np.minimum(*(np.sum(small * n, axis=-1, keepdims=True) for n in (baseline_n, treatment_n)))
+    too_small = small.any(axis=-1, keepdims=True) & ((together < SMALLEST) | (least < FEWEST))
+    largest = np.arange(units.shape[-1]) == np.argmax(np.where(small, -1.0, units), axis=-1)[..., None]
+    return np.asarray(small | (too_small & largest & (units > 0)))
+
+
+def merge_small(baseline: MeanMoments, treatment: MeanMoments) -> tuple[MeanMoments, MeanMoments, NDArray[np.int64]]:
+    """Merge `small_strata` into one.
+
+    Returns the arms' moments, with n = 0 in strata merged away, and the number of strata merged per comparison.
+    """
+    baseline, treatment = _with_zeros(baseline), _with_zeros(treatment)
+    small = small_strata(baseline.n, treatment.n)
+    into = small & (np.cumsum(small, axis=-1) == 1)
+    count = small.sum(axis=-1)
+    return _merged(baseline, small, into), _merged(treatment, small, into), np.where(count > 1, count, 0)
+
+
+def _arms(baseline: MeanMoments, treatment: MeanMoments) -> tuple[tuple[Arm, Arm], Floats, NDArray[np.int64]]:
+    """Both arms with their adjustment by strata, by how much that shifts the effect, and the strata merged."""
     baseline, treatment, merged = merge_small(baseline, treatment)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         n_b, n_t = baseline.n.sum(axis=-1), treatment.n.sum(axis=-1)
@@ -45,33 +98,26 @@ def post_stratified(baseline: MeanMoments, treatment: MeanMoments) -> PostStrati
         # The estimator is that of y - γ_s with one γ_s for both arms, as in a regression with slopes per arm.
         share = (n_t / total)[..., None]
         common = share * baseline.mean + (1 - share) * treatment.mean
-        arms = [_arm(moments, weight, common, spread * n / total) for moments, n in ((baseline, n_b), (treatment, n_t))]
-        shift = arms[1].mean - arms[0].mean - effect
-    return PostStratified(compare(*arms, shift=shift), merged)
+        arm_b = _arm(baseline, weight, common, spread * n_b / total)
+        arm_t = _arm(treatment, weight, common, spread * n_t / total)
+        return (arm_b, arm_t), arm_t.mean - arm_b.mean - effect, merged
 
 
-def merge_small(baseline: MeanMoments, treatment: MeanMoments) -> tuple[MeanMoments, MeanMoments, NDArray[np.int64]]:
-    """Merge strata that expect fewer than 10 units in an arm into one; and that, if still too small, into the largest.
-
-    Both arms' units together decide, split at the arms' ratio: an arm's own count would choose the strata that
-    randomisation left unbalanced, and merging those biases. Only strata with fewer than 2 units in an arm are merged
-    for their own count. Returns the arms' moments, with n = 0 in strata merged away, and the
-    number of strata merged per comparison.
-    """
-    baseline, treatment = _with_zeros(baseline), _with_zeros(treatment)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        n_b, n_t = (arm.n.sum(axis=-1, keepdims=True) for arm in (baseline, treatment))
-        of_smaller_arm = np.minimum(n_b, n_t) / (n_b + n_t)
-    units, fewest = baseline.n + treatment.n, np.minimum(baseline.n, treatment.n)
-    small = ((units * of_smaller_arm < SMALLEST) | (fewest < FEWEST)) & (units > 0)
-    together = np.sum(small * units, axis=-1, keepdims=True) * of_smaller_arm
-    least = np.minimum(*(np.sum(small * arm.n, axis=-1, keepdims=True) for arm in (baseline, treatment)))
-    too_small = small.any(axis=-1, keepdims=True) & ((together < SMALLEST) | (least < FEWEST))
-    largest = np.arange(units.shape[-1]) == np.argmax(np.where(small, -1.0, units), axis=-1)[..., None]
-    small |= too_small & largest & (units > 0)
-    into = small & (np.cumsum(small, axis=-1) == 1)
-    count = small.sum(axis=-1)
-    return _merged(baseline, small, into), _merged(treatment, small, into), np.where(count > 1, count, 0)
+def _linearised(arm: JointMoments) -> tuple[MeanMoments, Floats, NDArray[np.bool_]]:
+    """Moments of (y - R·x)/x̄ within strata, R, and where it is undefined since the arm's denominators add up to 0."""
+    n = np.where(arm.n > 0, arm.n, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        sums = np.where(n[..., None] > 0, n[..., None] * arm.mean, 0.0)
+        total, absolute = sums.sum(axis=-2), np.abs(sums[..., 1]).sum(axis=-1)
+        is_zero = (np.abs(total[..., 1]) <= ROUNDING * absolute) & (n.sum(axis=-1) > 0)
+        denominator = np.where(is_zero, np.nan, total[..., 1])
+        ratio = total[..., 0] / denominator
+        unit, own = (denominator / n.sum(axis=-1))[..., None], ratio[..., None]
+        y, x = arm.covariance[..., 0, 0], own**2 * arm.covariance[..., 1, 1]
+        variance = y - 2 * own * arm.covariance[..., 0, 1] + x
+        variance = np.where(np.abs(variance) <= ROUNDING * (y + x), 0.0, variance) / unit**2
+        mean = (arm.mean[..., 0] - own * arm.mean[..., 1]) / unit
+    return MeanMoments(n, mean, variance, np.full(n.shape, np.nan)), ratio, np.asarray(is_zero)
 
 
 def _merged(arm: MeanMoments, group: NDArray[np.bool_], into: NDArray[np.bool_]) -> MeanMoments:
@@ -119,4 +165,10 @@ def _arm(moments: MeanMoments, weight: Floats, common: Floats, spread: Floats) -
     within = np.sum(_where_units(moments.n, weight**2 * moments.variance / moments.n), axis=-1)
     products = moments.n * (moments.mean - whole.mean[..., None]) * common
     covariance = variance_of_mean(products.sum(axis=-1) / (whole.n - 1), whole.n)
-    return Arm(whole.n, whole.mean, variance, within + spread - variance + 2 * covariance, covariance)
+    return Arm(
+        whole.n,
+        np.where(whole.n > 0, whole.mean, np.nan),
+        variance,
+        within + spread - variance + 2 * covariance,
+        covariance,
+    )

@@ -11,14 +11,37 @@ from analysis.statistics.inference import INFERENCES, Inference
 from analysis.statistics.lin import lin
 from analysis.statistics.moments import JointMoments, MeanMoments
 from analysis.statistics.multiplicity import CORRECTIONS
+from analysis.statistics.post_stratification import post_stratified, post_stratified_ratio
 from analysis.statistics.ratio import delta_ratio, delta_ratio_cuped, delta_ratio_lin
 from analysis.statistics.status import Floats
 from analysis.statistics.welch import welch
 
-__all__ = ["CORRECTIONS", "ESTIMATORS", "ESTIMATOR_OF_TYPE", "INFERENCES", "SHARE_TYPES", "Columns", "Inference"]
+__all__ = [
+    "CORRECTIONS",
+    "ESTIMATORS",
+    "ESTIMATOR_OF_TYPE",
+    "INFERENCES",
+    "SHARE_TYPES",
+    "STRATIFIED",
+    "STRATUM_MOMENTS",
+    "Columns",
+    "Inference",
+]
 
-# An arm as columns of the metric_moments table, each an array over comparisons.
+# An arm as columns of the metric_moments table, each an array over comparisons; `stratum_` columns, which only
+# estimators in STRATIFIED read, are of fct_stratum_moments and have a further axis of strata.
 Columns = Mapping[str, Floats]
+
+
+# Of a stratum, without the prefix `stratum_`.
+STRATUM_MOMENTS = (
+    "n_units",
+    "mean",
+    "variance",
+    "denominator_mean",
+    "denominator_variance",
+    "denominator_covariance",
+)
 
 
 def _welch(baseline: Columns, treatment: Columns) -> Estimate:
@@ -49,6 +72,23 @@ def _adjusted_ratio(method: Callable[[JointMoments, JointMoments], Estimate]) ->
         return _with_third_moments(method(*moments), *thirds)
 
     return estimate
+
+
+def _welch_post_stratified(baseline: Columns, treatment: Columns) -> Estimate:
+    found = post_stratified(*(_mean_moments(_within_strata(arm)) for arm in (baseline, treatment)))
+    return _with_third_moments(found.estimate, baseline["third_central_moment"], treatment["third_central_moment"])
+
+
+def _delta_ratio_post_stratified(baseline: Columns, treatment: Columns) -> Estimate:
+    found = post_stratified_ratio(*(_ratio_moments(_within_strata(arm)) for arm in (baseline, treatment)))
+    thirds = [arm["third_central_moment"] / arm["denominator_mean"] ** 3 for arm in (baseline, treatment)]
+    return _with_third_moments(found.estimate, *thirds)
+
+
+def _within_strata(columns: Columns) -> Columns:
+    """The columns of an arm's strata, named like those of whole arms."""
+    strata = {name: columns[f"stratum_{name}"] for name in STRATUM_MOMENTS}
+    return strata | {"third_central_moment": np.full(strata["n_units"].shape, np.nan)}
 
 
 def _with_third_moments(estimate: Estimate, baseline: Floats, treatment: Floats) -> Estimate:
@@ -125,18 +165,32 @@ ESTIMATORS: dict[str, Callable[[Columns, Columns], Estimate]] = {
     "delta_ratio": _delta_ratio,
     "delta_ratio_cuped": _adjusted_ratio(delta_ratio_cuped),
     "delta_ratio_lin": _adjusted_ratio(delta_ratio_lin),
+    "welch_post_stratified": _welch_post_stratified,
+    "delta_ratio_post_stratified": _delta_ratio_post_stratified,
 }
+# Those that read the moments within strata.
+STRATIFIED = frozenset({"welch_post_stratified", "delta_ratio_post_stratified"})
 
 # Metric types whose value is 0 or 1 per unit.
 SHARE_TYPES = frozenset({"proportion", "retention"})
 
 # The estimator of a metric type by the adjustment asked for; "none" also where a metric has no covariate.
-_OF_MEANS = {"none": "welch", "cuped": "welch_cuped", "lin": "welch_lin"}
+_OF_MEANS = {
+    "none": "welch",
+    "cuped": "welch_cuped",
+    "lin": "welch_lin",
+    "post_stratification": "welch_post_stratified",
+}
 ESTIMATOR_OF_TYPE: dict[str, dict[str, str]] = {
     "mean": _OF_MEANS,
     "proportion": _OF_MEANS,
     "retention": _OF_MEANS,
     "quantile": {"none": "quantile"},
     "categorical": {"none": "chi_squared"},
-    "ratio": {"none": "delta_ratio", "cuped": "delta_ratio_cuped", "lin": "delta_ratio_lin"},
+    "ratio": {
+        "none": "delta_ratio",
+        "cuped": "delta_ratio_cuped",
+        "lin": "delta_ratio_lin",
+        "post_stratification": "delta_ratio_post_stratified",
+    },
 }

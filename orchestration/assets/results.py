@@ -22,6 +22,7 @@ MARTS = (
     "fct_epoch_counts",
     "fct_exposure_counts",
     "fct_metric_moments",
+    "fct_stratum_moments",
     "fct_value_counts",
 )
 MART_KEYS = [dg.AssetKey(["marts", name]) for name in MARTS]

@@ -56,6 +56,13 @@ CASES = [
      "24: analysis.bayesian: `prior_sd` goes with prior informative, and only there"),
     ("  method: bayesian\n  bayesian: {prior_mean: 0.1}",
      "24: analysis.bayesian: `prior_mean` goes with prior informative, and only there"),
+    ("  strata: [country]",
+     "23: `strata` belong to adjustment post_stratification, not cuped; drop them or change it"),
+    ("  adjustment: post_stratification\n  strata: [country, devise]",
+     "24: exposure source 'web' has no attribute 'devise'; did you mean 'device'?"),
+    ("  adjustment: post_stratification\n  strata: [country, country]", "24: 'country' is listed twice in strata"),
+    ("  adjustment: post_stratification\n  covariate_adjustment: false",
+     "22: analysis: covariate_adjustment: false contradicts adjustment: post_stratification; drop one"),
     ("  method: bayesian\n  bayesian:", "24: expected options, got nothing; leave the key out for their defaults"),
 ]  # fmt: skip
 
@@ -186,3 +193,35 @@ def test_every_option_changes_the_hash_and_survives_pinning(write_config, new):
     assert config_hash(config, experiment) != plain
     pinned = pinned_config(config, experiment)["experiment"]["analysis"]
     assert type(experiment.analysis).model_validate(pinned) == experiment.analysis
+
+
+STRATIFIED = "  adjustment: post_stratification"
+
+
+def test_strata_are_the_segments_unless_named(write_config):
+    default, named = (
+        load_config(write_config((EXPERIMENT, OLD, text))).experiments["free_shipping"]
+        for text in (STRATIFIED, f"{STRATIFIED}\n  strata: [device]")
+    )
+
+    assert (default.strata, named.strata) == (("country", "device"), ("device",))
+
+
+def test_post_stratification_needs_attributes(write_config):
+    with pytest.raises(ConfigError) as caught:
+        load_config(write_config((EXPERIMENT, OLD, STRATIFIED), (EXPERIMENT, "segments: [country, device]\n", "")))
+
+    assert (
+        f"{EXPERIMENT}:22: post_stratification needs attributes known at exposure: add `strata: [...]` here, or"
+        " `segments` to the experiment"
+    ) in str(caught.value).splitlines()
+
+
+def test_strata_are_part_of_the_hash_whatever_their_order_and_where_they_come_from(write_config):
+    texts = ["", "\n  strata: [country, device]", "\n  strata: [device, country]", "\n  strata: [device]"]
+    configs = [load_config(write_config((EXPERIMENT, OLD, STRATIFIED + text))) for text in texts]
+    hashes = [config_hash(config, config.experiments["free_shipping"]) for config in configs]
+
+    assert hashes[0] == hashes[1] == hashes[2] != hashes[3]
+    pinned = pinned_config(configs[0], configs[0].experiments["free_shipping"])
+    assert pinned["experiment"]["analysis"]["strata"] == ["country", "device"]

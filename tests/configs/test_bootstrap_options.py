@@ -2,6 +2,7 @@
 
 import pytest
 
+from analysis.scorecard.plan import comparison_plan
 from configs.bootstrap_checks import replicates_needed
 from configs.catalog import metric_catalog
 from configs.load import ConfigError, load_config
@@ -73,10 +74,13 @@ def test_an_experiment_that_a_bootstrap_does_not_serve_is_refused(write_config, 
     assert message == f"{EXPERIMENT}:{line}: {expected}"
 
 
-def test_stratified_experiments_take_none(write_config):
-    message = errors(write_config(BASKET, (EXPERIMENT, ANALYSIS, "  adjustment: post_stratification")))
+def test_stratified_experiments_take_bootstrapped_metrics_unadjusted(write_config):
+    config = load_config(write_config(BASKET, (EXPERIMENT, ANALYSIS, "  adjustment: post_stratification")))
+    plan = comparison_plan(config.experiments, config.metrics)
 
-    assert "adjustment post_stratification doesn't go with bootstrapped metrics ('order_value')" in message
+    of_basket = plan[plan["metric_id"] == "order_value"]
+    assert len(of_basket) and not of_basket["is_adjusted"].any()
+    assert plan[plan["metric_id"] == "conversion"]["is_adjusted"].any()
 
 
 def test_replicates_needed_are_those_of_the_smallest_level(write_config):

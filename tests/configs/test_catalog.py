@@ -149,6 +149,20 @@ def test_sources_and_attributes_are_listed_in_order(write_config):
     assert catalog["late_arrival_days"] == 3
 
 
+def test_strata_are_those_of_analysed_experiments_that_ask_for_them(write_config):
+    free, badges = "experiments/free_shipping.yaml", "experiments/badges.yaml"
+    stratified = "\nanalysis: {minimum_days: 3, adjustment: post_stratification, strata: [device]}\n"
+    of_badges = (badges, "  primary: [load_time]\n", f"  primary: [load_time]{stratified}")
+    of_free = (free, "  minimum_days: 14", "  minimum_days: 14\n  adjustment: post_stratification\n  strata: [country]")
+
+    assert catalog_of(write_config())[0]["strata"] == {"attributes": [], "metrics": []}
+    assert catalog_of(write_config(of_badges))[0]["strata"] == {"attributes": [], "metrics": []}  # it is a draft
+    assert catalog_of(write_config(of_badges, (badges, "status: draft\n", ""), of_free))[0]["strata"] == {
+        "attributes": ["country", "device"],
+        "metrics": ["conversion", "load_time", "order_value", "retention", "revenue"],
+    }
+
+
 def test_a_project_without_metrics_has_an_empty_catalog(write_config):
     root = write_config(
         files={

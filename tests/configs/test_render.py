@@ -158,6 +158,17 @@ def test_metrics_and_segments(rendered):
     )
 
 
+def test_strata_are_sorted(write_config, tmp_path):
+    stratified = "  minimum_days: 14\n  adjustment: post_stratification\n  strata: [device, country]"
+    root = write_config(("experiments/free_shipping.yaml", "  minimum_days: 14", stratified))
+
+    render(load_config(root), tmp_path / "generated")
+
+    assert (tmp_path / "generated/experiment_strata.csv").read_text() == (
+        "experiment_id,attribute\nfree_shipping,country\nfree_shipping,device\n"
+    )
+
+
 def test_a_variant_id_with_commas_and_quotes_stays_one_field(write_config, tmp_path):
     root = write_config(("experiments/badges.yaml", "id: gold", "id: 'go,\"ld'"))
     render(load_config(root), tmp_path / "generated")
@@ -180,6 +191,7 @@ def test_a_second_render_touches_nothing(rendered):
         "experiment_epochs.csv",
         "experiment_metrics.csv",
         "experiment_segments.csv",
+        "experiment_strata.csv",
         "experiment_variants.csv",
         "experiments.csv",
         "macros/metric_catalog.sql",

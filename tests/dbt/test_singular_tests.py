@@ -86,6 +86,14 @@ CORRUPTIONS = {
     "one_row_for_each_key_of_fct_category_counts": [
         "insert into marts.fct_category_counts from marts.fct_category_counts where as_of_date = $last",
     ],
+    "assert_strata_add_up_to_everyone": [
+        "update marts.fct_stratum_moments set n_units = n_units + 1 where metric_id = 'revenue' and as_of_date = $last",
+        "update marts.fct_stratum_moments set mean = mean + 0.01 where metric_id = 'revenue' and as_of_date = $last",
+        "delete from marts.fct_stratum_moments where metric_id = 'order_value' and variant_id = 'fast'",
+    ],
+    "one_row_for_each_key_of_fct_stratum_moments": [
+        "insert into marts.fct_stratum_moments from marts.fct_stratum_moments where as_of_date = $last",
+    ],
     "one_row_for_each_key_of_fct_value_counts": [
         "insert into marts.fct_value_counts from marts.fct_value_counts where as_of_date = $last",
     ],

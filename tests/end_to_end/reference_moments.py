@@ -18,6 +18,14 @@ from tests.end_to_end.shop_logs import Event, Exposure, Logs, Row
 DAY = timedelta(days=1)
 OVERFLOW = 10**14
 Key = tuple[Any, ...]
+STRATUM_COLUMNS = (
+    "n_units",
+    "mean",
+    "variance",
+    "denominator_mean",
+    "denominator_variance",
+    "denominator_covariance",
+)
 
 
 @dataclass(frozen=True)
@@ -182,6 +190,26 @@ class Reference:
                             arm = [v for v in values if v.unit.first.variant == variant]
                             key = (as_of, experiment.id, variant, metric_id, segment, value)
                             moments[key] = self.moments(metric, mine, arm, caps[0])
+        return moments
+
+    def stratum_moments(self, through: date) -> dict[Key, dict[str, Any]]:
+        """`(as_of_date, experiment_id, variant_id, metric_id, stratum)` to the moments of groups with usable units."""
+        moments = {}
+        for experiment in self.config.experiments.values():
+            names = experiment.segments if experiment.analysis.adjustment == "post_stratification" else ()
+            dates = self.as_of_dates(experiment, through) if names else []
+            metrics = [self.config.metrics[id_] for id_ in experiment.metrics.roles]
+            for as_of, metric in product(dates, [metric for metric in metrics if metric.type != "quantile"]):
+                values = self.values(metric, experiment, self.units(experiment, as_of), as_of)
+                caps = self.caps(metric, values)
+                groups: dict[Key, list[Value]] = {}
+                for value in (capped(value, caps) for value in values if not overflows(value)):
+                    parts = [f"{name}={getattr(value.unit.first, name) or 'unknown'}" for name in sorted(names)]
+                    groups.setdefault((value.unit.first.variant, ", ".join(parts)), []).append(value)
+                for (variant, stratum), mine in groups.items():
+                    found = self.moments(metric, mine, mine, caps[0])
+                    key = (as_of, experiment.id, variant, metric.id, stratum)
+                    moments[key] = {name: found.get(name) for name in STRATUM_COLUMNS} | {"n_cells": 1}
         return moments
 
     def value_counts(self, through: date) -> dict[Key, dict[str, Any]]:

@@ -1,7 +1,7 @@
 """A small shop that uses every feature of the tables' grain at once, and the pipeline run over its logs.
 
-Two experiments (three arms with allocation epochs, and two arms on another exposure source), two event sources,
-every metric type, aggregate, window, cap and condition, in a timezone whose clocks change on the third day.
+Two experiments (three arms with allocation epochs and strata, and two arms on another exposure source), two event
+sources, every metric type, aggregate, window, cap and condition, in a timezone whose clocks change on the third day.
 """
 
 import csv
@@ -46,6 +46,7 @@ MARTS = {
         *("as_of_date", "experiment_id", "variant_id", "metric_id", "segment_name", "segment_value"),
         "category",
     ],
+    "fct_stratum_moments": ["as_of_date", "experiment_id", "variant_id", "metric_id", "stratum"],
     "fct_exposure_counts": ["as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value"],
     "fct_epoch_counts": ["as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value", "epoch"],
 }
@@ -139,7 +140,7 @@ metrics:
   secondary: [revenue, web_orders, largest_order, order_value, seconds_per_order, back_on_day_2, ever_visited,
               median_spend, high_order, order_size, seconds, channels, amounts_per_channel, median_channels,
               first_channel, visit_channel]
-analysis: {{minimum_days: 1}}
+analysis: {{minimum_days: 1, adjustment: post_stratification}}
 """
 
 BANNER = """\

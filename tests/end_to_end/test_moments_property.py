@@ -4,6 +4,7 @@ What dbt builds from the lake, at every as-of date, equals `Reference`, which st
 the days were split into runs, rerun or corrected, the marts are those of one run over everything, to the last bit.
 """
 
+from collections.abc import Iterable
 from datetime import date
 from math import isnan
 from random import Random
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from tests.end_to_end.random_logs import History, random_history
 from tests.end_to_end.reference_buckets import bucket_sums, cap_tails
 from tests.end_to_end.reference_categories import category_counts
-from tests.end_to_end.reference_moments import Key, Reference
+from tests.end_to_end.reference_moments import STRATUM_COLUMNS, Key, Reference
 from tests.end_to_end.small_shop import HISTORY_DAYS, LAST_DAY, MARTS, SmallShop, assert_same_marts
 
 pytestmark = pytest.mark.xdist_group("moments")
@@ -87,6 +88,7 @@ def assert_follow_the_rules(marts: dict[str, pd.DataFrame], reference: Reference
         "fct_exposure_counts": reference.exposure_counts(through),
         "fct_epoch_counts": reference.epoch_counts(through),
         "fct_metric_moments": reference.metric_moments(through),
+        "fct_stratum_moments": reference.stratum_moments(through),
         "fct_value_counts": reference.value_counts(through),
         "fct_bucket_sums": bucket_sums(reference, through),
         "fct_cap_tails": cap_tails(reference, through),
@@ -100,6 +102,11 @@ def assert_follow_the_rules(marts: dict[str, pd.DataFrame], reference: Reference
         for key, row in expected[name].items():
             if name == "fct_metric_moments":
                 assert_same_moments(key, actual[key], row)
+            elif name == "fct_stratum_moments":
+                assert {column: actual[key][column] for column in ("n_units", "n_cells")} == {
+                    column: row[column] for column in ("n_units", "n_cells")
+                }, key
+                assert_same_numbers(key, actual[key], row, STRATUM_COLUMNS[1:])
             else:
                 assert {column: actual[key][column] for column in row} == row, (name, key)
 
@@ -121,7 +128,11 @@ def assert_same_moments(key: Key, actual: dict[str, Any], expected: dict[str, An
         assert actual[column] == expected[column], (key, column)
     cohort = actual["last_cohort_date"]
     assert (cohort.date() if cohort is not None else None) == expected["last_cohort_date"], key
-    for column in NUMBERS:
+    assert_same_numbers(key, actual, expected, NUMBERS)
+
+
+def assert_same_numbers(key: Key, actual: dict[str, Any], expected: dict[str, Any], columns: Iterable[str]) -> None:
+    for column in columns:
         found, wanted = actual[column], expected.get(column)
         assert (found is None) == (wanted is None), (key, column, found, wanted)
         if wanted is not None:

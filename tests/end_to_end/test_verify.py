@@ -16,8 +16,8 @@ from tests.end_to_end.two_experiments.days import DAYS, FIRST_DAY
 
 pytestmark = pytest.mark.xdist_group("two_experiments")
 
-MARTS = ("fct_exposure_counts", "fct_epoch_counts", "fct_metric_moments")
-PUBLISHED = ("exposure_counts", "metric_moments", "scorecard", "health_checks", "decisions")
+MARTS = ("fct_exposure_counts", "fct_epoch_counts", "fct_metric_moments", "fct_stratum_moments")
+PUBLISHED = ("exposure_counts", "metric_moments", "stratum_moments", "scorecard", "health_checks", "decisions")
 
 
 @pytest.fixture(scope="module")

@@ -262,24 +262,3 @@ def batches(runs: int, units: int) -> Iterator[int]:
     """Numbers of experiments that together hold a batch of units."""
     size = max(1, BATCH // max(units, 1))
     yield from (min(size, runs - start) for start in range(0, runs, size))
-
-
-@dataclass(frozen=True)
-class Strata:
-    """Normal values in strata of different means and sizes; the effect is proportional, so it differs too."""
-
-    shares: tuple[float, ...]
-    means: tuple[float, ...]
-    name: str = "normal in strata"
-
-    @property
-    def mean(self) -> float:
-        """Over all strata."""
-        return float(np.dot(self.shares, self.means))
-
-    def draw(self, rng: Generator, runs: int, n: int, lift: float = 0.0) -> MeanMoments:
-        """Moments of an arm (experiments, strata); the strata's sizes are multinomial."""
-        count = rng.multinomial(n, self.shares, runs).astype(float)
-        mean = np.asarray(self.means) * (1 + lift) + rng.standard_normal(count.shape) / np.sqrt(np.maximum(count, 1))
-        variance = rng.chisquare(np.maximum(count - 1, 1)) / np.maximum(count - 1, 1)
-        return MeanMoments(count, mean, np.where(count > 1, variance, np.nan), np.full(count.shape, np.nan))

@@ -10,12 +10,14 @@ from tests.simulation import (
     moving_caps,
     planned_power,
     sequential,
+    stratification,
     variance_reduction,
 )
 
 STUDIES = (
     *fixed_horizon.STUDIES,
     *variance_reduction.STUDIES,
+    *stratification.STUDIES,
     *sequential.STUDIES,
     *bayesian.STUDIES,
     *many_comparisons.STUDIES,

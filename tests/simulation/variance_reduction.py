@@ -1,4 +1,4 @@
-"""Estimates with covariates and strata."""
+"""Estimates with covariates."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,12 +10,11 @@ from analysis.statistics.cuped import cuped
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.lin import lin
 from analysis.statistics.moments import JointMoments
-from analysis.statistics.post_stratification import post_stratified
 from analysis.statistics.ratio import delta_ratio_cuped, delta_ratio_lin
 from analysis.statistics.student_t import two_sided_p
 from tests.simulation import methods, processes
 from tests.simulation.fixed_horizon import RATIO
-from tests.simulation.processes import Floats, Generator, JointProcess, JointSums, Strata, joint_sums
+from tests.simulation.processes import Floats, Generator, JointProcess, JointSums, joint_sums
 from tests.simulation.study import LIFT, Study, sizes
 from tests.simulation.table import Figure, figure
 
@@ -37,7 +36,6 @@ NORMAL = processes.WithHistory("normal, history correlated .7", 2.0, lambda z, l
 SHARE = processes.WithHistory("proportion 10 % with history", 0.1, _share)
 # E[exp(1.5(z - c)); z > c] = exp(1.5²/2 - 1.5c)·Φ(1.5 - c), c = 1.2816.
 REVENUE = processes.WithHistory("zero-inflated revenue with history", 0.26422, _revenue)
-STRATA = Strata((0.6, 0.3, 0.08, 0.02), (1.0, 2.0, 4.0, 8.0))
 
 
 def adjusted(process: JointProcess, n_b: int, n_t: int, known: str = "") -> Study:
@@ -67,18 +65,6 @@ def _estimate(method: Method, baseline: JointSums, treatment: JointSums, *, is_r
     return replace(estimate, baseline=arms[0], treatment=arms[1])
 
 
-def stratified(process: Strata, n_b: int, n_t: int) -> Study:
-    """Post-stratification; small strata are merged."""
-
-    def figures(rng: Generator, runs: int) -> Iterator[Figure]:
-        base = process.draw(rng, runs, n_b)
-        null, effect = (post_stratified(base, process.draw(rng, runs, n_t, lift)).estimate for lift in (0.0, LIFT))
-        yield figure("post-stratified", "rejection", two_sided_p(null.difference) <= methods.ALPHA, methods.ALPHA)
-        yield from methods.intervals("post-stratified", effect, process.mean, LIFT)
-
-    return Study(TOPIC, process.name, sizes(n_b, n_t), figures)
-
-
 STUDIES = (
     adjusted(NORMAL, 100, 100),
     adjusted(NORMAL, 1_000, 1_000),
@@ -87,7 +73,4 @@ STUDIES = (
     adjusted(REVENUE, 1_000, 1_000, "heavy tails: the delta method needs more units, Fieller's interval does not"),
     adjusted(RATIO, 500, 500),
     adjusted(RATIO, 1_800, 200),
-    stratified(STRATA, 200, 200),
-    stratified(STRATA, 1_000, 1_000),
-    stratified(STRATA, 1_800, 200),
 )

@@ -12,6 +12,7 @@
 -#}
 {% macro unit_states(group) -%}
 {%- set name, unit_values = group.name, group.unit_values -%}
+{%- set is_stratified = strata_attributes() | length > 0 -%}
 {#- Units that left, and those for whom something came to count after they did themselves. #}
 {{ name }}_exceptions as (
 
@@ -30,14 +31,28 @@
         unit_id
     from late_changes
     where is_late_for_{{ name }} = 1
+    {%- if is_stratified %}
+
+    union
+
+    select
+        experiment_id,
+        unit_id
+    from restratified
+    {%- endif %}
 
 ),
 
 {{ name }}_exposures as (
 
-    select exposures.*
+    select
+        exposures.*
+        {%- if is_stratified %},
+        coalesce(strata.stratum, 0) as stratum
+        {%- endif %}
     from {{ ref('int_counted_exposures') }} as exposures
     {{- join_exceptions(name, 'exposures', 'inner') }}
+    {{- join_strata('exposures', 'left') if is_stratified }}
 
 ),
 
@@ -56,6 +71,9 @@
         span.changes_through,
         exposures.{{ change }} as known_from,
         {{ has_left }} as has_left
+        {%- if is_stratified %},
+        {{ '0' if has_left else 'exposures.stratum' }} as stratum
+        {%- endif %}
         {%- for unit_value in unit_values %},
         {{ nothing_of(unit_value) }} as {{ unit_value.column }}
         {%- endfor %}
@@ -80,6 +98,9 @@
         span.changes_through,
         span.from_date as known_from,
         0 as has_left
+        {%- if is_stratified %},
+        coalesce(strata.stratum, 0) as stratum
+        {%- endif %}
         {%- for unit_value in unit_values %},
         coalesce(snapshots.{{ unit_value.column }}, {{ never_computed() }}) as {{ unit_value.column }}
         {%- endfor %}
@@ -89,7 +110,34 @@
             snapshots.experiment_id = span.experiment_id
             and snapshots.as_of_date = span.base_date
     {{- join_exceptions(name, 'snapshots', 'inner') }}
+    {{- join_strata('snapshots', 'left') if is_stratified }}
     where {{ in_slice_by('snapshots.unit_hash') }}
+    {%- if is_stratified %}
+
+    union all
+
+    select
+        restratified.experiment_id,
+        restratified.unit_id,
+        restratified.exposed_at,
+        restratified.exposed_date,
+        restratified.arm,
+        restratified.exposure_known_from,
+        span.from_date,
+        span.changes_through,
+        restratified.known_from,
+        0 as has_left,
+        restratified.stratum
+        {%- for unit_value in unit_values %},
+        {{ nothing_of(unit_value) }} as {{ unit_value.column }}
+        {%- endfor %}
+    from restratified
+    inner join span
+        on
+            restratified.experiment_id = span.experiment_id
+            and restratified.known_from <= span.changes_through
+            and (span.base_date is null or restratified.known_from > span.base_date)
+    {%- endif %}
 
     union all
 
@@ -104,6 +152,9 @@
         span.changes_through,
         unit_days.known_from,
         0 as has_left
+        {%- if is_stratified %},
+        0 as stratum
+        {%- endif %}
         {%- for unit_value in unit_values %},
         {{ value_of_day(unit_value) }} as {{ unit_value.column }}
         {%- endfor %}
@@ -146,6 +197,9 @@
         min(arm) as arm,
         max(has_left) as has_left,
         min(changes_through) as changes_through
+        {%- if is_stratified %},
+        cast(sum(stratum) as integer) as stratum
+        {%- endif %}
         {%- for unit_value in unit_values %},
         {%- if unit_value.aggregate == 'max' %}
         max({{ unit_value.column }}) as {{ unit_value.column }}
@@ -171,6 +225,10 @@
         row_number() over changes_of_unit as nth,
         has_left,
         sum(has_left) over changes_so_far as times_left
+        {%- if is_stratified %},
+        cast(sum(stratum) over changes_so_far as integer) as stratum,
+        stratum as since_stratum
+        {%- endif %}
         {%- for unit_value in unit_values %},
         {%- set column = unit_value.column %}
         {%- if unit_value.aggregate == 'max' %}
@@ -204,6 +262,10 @@
         until_date,
         times_left = 0 as is_in,
         nth > 1 and times_left = has_left as was_in
+        {%- if is_stratified %},
+        stratum,
+        stratum - since_stratum as before_stratum
+        {%- endif %}
         {%- for unit_value in unit_values %},
         {%- set column = unit_value.column %}
         {%- if unit_value.aggregate == 'max' %}
@@ -228,6 +290,10 @@
         {{ date_plus('span.changes_through', 1) }} as until_date,
         true as is_in,
         false as was_in
+        {%- if is_stratified %},
+        coalesce(strata.stratum, 0) as stratum,
+        cast(0 as integer) as before_stratum
+        {%- endif %}
         {%- for unit_value in unit_values %},
         snapshots.{{ unit_value.column }},
         cast(null as bigint) as before_{{ unit_value.column }}
@@ -239,6 +305,7 @@
             and snapshots.as_of_date = span.to_date
     {{- join_maturity('snapshots', group) }}
     {{- join_exceptions(name, 'snapshots', 'left') }}
+    {{- join_strata('snapshots', 'left') if is_stratified }}
     where
         {{ in_slice_by('snapshots.unit_hash') }}
         and exceptions.unit_id is null
@@ -339,6 +406,10 @@ late_changes as (
     group by late_rows.experiment_id, late_rows.unit_id
 
 )
+{%- endif %}
+{%- if strata_attributes() %},
+
+{{ restratified_units() }}
 {%- endif %}
 {%- endmacro %}
 

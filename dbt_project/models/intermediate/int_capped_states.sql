@@ -6,6 +6,7 @@
 -#}
 {%- set metrics = metrics_with_states() %}
 {%- set groups = maturity_groups(metrics) %}
+{%- set is_stratified = strata_attributes() | length > 0 %}
 with
 
 {{ unit_state_inputs(groups) }}
@@ -28,6 +29,9 @@ select
     exposed_date,
     effective_date,
     until_date
+    {%- if is_stratified %},
+    stratum
+    {%- endif %}
     {%- for metric in metrics %},
     {%- if metric.end_days == group.end_days %}
     {{ seen_values(metric) }}
@@ -45,6 +49,9 @@ select
     from_date as exposed_date,
     from_date as effective_date,
     to_date as until_date
+    {%- if is_stratified %},
+    cast(0 as integer) as stratum
+    {%- endif %}
 from span
 where 1 = 0
 {%- endfor %}

@@ -6,6 +6,7 @@
 -#}
 {%- set metrics = metric_catalog()['metrics'] | selectattr('cap_quantile', 'none') | list %}
 {%- set groups = maturity_groups(metrics) %}
+{%- set is_stratified = strata_attributes() | length > 0 %}
 with
 
 signs as (
@@ -31,6 +32,9 @@ signs as (
         states.exposed_date,
         states.effective_date,
         signs.sign
+        {%- if is_stratified %},
+        case when signs.sign = 1 then states.stratum else states.before_stratum end as stratum
+        {%- endif %}
         {%- for unit_value in group.unit_values %},
         case when signs.sign = 1 then states.{{ unit_value.column }} else states.before_{{ unit_value.column }} end as {{ unit_value.column }}
         {%- endfor %}
@@ -50,6 +54,9 @@ signs as (
         exposed_date,
         effective_date,
         sign
+        {%- if is_stratified %},
+        stratum
+        {%- endif %}
         {%- for metric in group.metrics %},
         {{ seen_values(metric) }}
         {%- endfor %}
@@ -76,6 +83,9 @@ signs as (
         exposed_date,
         effective_date,
         sign
+        {%- if is_stratified %},
+        stratum
+        {%- endif %}
         {%- for metric in group.metrics %},
         {{ usable_values(metric) }}
         {%- endfor %}
@@ -92,19 +102,25 @@ select
     arm,
     exposed_date,
     effective_date
+    {%- if is_stratified %},
+    stratum
+    {%- endif %}
     {%- for metric in metrics %}
     {%- for sum in metric_sums(metric, 'sign') %},
     {{ exact(sum.sql) if metric.end_days == group.end_days else exact('null') }} as {{ sum.name }}
     {%- endfor %}
     {%- endfor %}
 from {{ group.name }}_usable
-group by experiment_id, arm, exposed_date, effective_date
+group by experiment_id, arm, exposed_date, effective_date{{ ', stratum' if is_stratified }}
 {%- else %}
 select
     experiment_id,
     cast(0 as smallint) as arm,
     from_date as exposed_date,
     from_date as effective_date
+    {%- if is_stratified %},
+    cast(0 as integer) as stratum
+    {%- endif %}
 from span
 where 1 = 0
 {%- endfor %}

@@ -75,44 +75,7 @@ cohorts as (
 
 ),
 
-capped_fates as (
-
-    select
-        calendar.as_of_date,
-        states.*
-        {%- for cap in quantile_caps() %},
-        caps.{{ cap.column }}
-        {%- endfor %}
-        {%- for metric in capped_metrics %},
-        {%- set group = maturity_groups([metric])[0] %}
-        states.maturity_group = {{ sql_text(group.name) }} as p_{{ metric.metric_hash }},
-        {{ fate_of(metric, has_population=true) }}
-        {%- endfor %}
-    from {{ ref('int_capped_states') }} as states
-    inner join {{ source('inputs', 'calendar') }} as calendar
-        on
-            calendar.as_of_date >= states.effective_date
-            and calendar.as_of_date < states.until_date
-    inner join {{ ref('int_metric_caps') }} as caps
-        on
-            states.experiment_id = caps.experiment_id
-            and calendar.as_of_date = caps.as_of_date
-
-),
-
-capped_values as (
-
-    select
-        as_of_date,
-        experiment_id,
-        arm,
-        exposed_date
-        {%- for metric in capped_metrics %},
-        {{ usable_values(metric) }}
-        {%- endfor %}
-    from capped_fates
-
-),
+{{ capped_values(capped_metrics, ['arm', 'exposed_date']) }},
 
 {#- Every arm that has a unit at the date, whether or not any of its windows has matured. #}
 past_arms as (

@@ -58,3 +58,11 @@ def test_another_definition_or_method_is_not_judged():
 def test_nothing_changes_without_a_failure():
     rows = scorecard(("2026-01-15", "revenue", "b", "ok", ""))
     pd.testing.assert_frame_equal(marked(rows, calibrations(FINE)), rows)
+
+
+def test_a_post_stratified_row_is_judged_by_its_unadjusted_estimate():
+    rows = scorecard(("2026-01-15", "revenue", "b", "ok", "")).assign(method="welch_post_stratified always_valid")
+    for method, reason in (("welch always_valid", BROKEN[-1]), ("welch", "")):
+        found = marked(rows, calibrations(BROKEN).assign(method=method))
+        assert found["reason"].tolist() == [reason]
+        assert found["method"].tolist() == ["welch_post_stratified always_valid"]

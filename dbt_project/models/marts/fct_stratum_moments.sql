@@ -1,0 +1,156 @@
+{{ config(materialized='appended', pre_hook=["{{ forget_planned(this, ['as_of_date']) }}"]) }}
+{#-
+    What post-stratification reads: the moments of each metric within each stratum of an arm. Beyond `most_strata` of a
+    metric the smallest of both arms together are counted as one, so that the table stays small.
+-#}
+{%- set metrics = stratified_metrics() %}
+with
+
+stratum_sums as (
+
+    select * from {{ ref('int_stratum_sums') }}
+
+),
+
+experiment_metrics as (
+
+    select * from {{ source('inputs', 'experiment_metrics') }}
+
+),
+
+sums as (
+
+    select
+        as_of_date,
+        experiment_id,
+        variant_id,
+        cast(null as varchar) as metric_id,
+        cast(null as varchar) as metric_hash,
+        stratum,
+        cast(null as double) as one,
+        cast(null as double) as denominator_one
+        {%- for name in ['n', 'y', 'yy', 'd', 'dd', 'yd'] %},
+        {{ exact('null') }} as {{ name }}
+        {%- endfor %}
+    from stratum_sums
+    where 1 = 0
+    {%- for metric in metrics %}
+    {%- set h = metric.metric_hash %}
+
+    union all
+
+    select
+        stratum_sums.as_of_date,
+        stratum_sums.experiment_id,
+        stratum_sums.variant_id,
+        {{ sql_text(metric.metric_id) }} as metric_id,
+        {{ sql_text(h) }} as metric_hash,
+        stratum_sums.stratum,
+        1e{{ metric.decimals }} as one,
+        {%- if metric.denominator is none %}
+        cast(null as double) as denominator_one,
+        {%- else %}
+        1e{{ metric.denominator_decimals }} as denominator_one,
+        {%- endif %}
+        n_{{ h }} as n,
+        y_{{ h }} as y,
+        {{ sum_of(metric, 'yy') }} as yy
+        {%- for name in ['d', 'dd', 'yd'] %},
+        {{ exact('null') if metric.denominator is none else name ~ '_' ~ h }} as {{ name }}
+        {%- endfor %}
+    from stratum_sums
+    inner join experiment_metrics
+        on
+            stratum_sums.experiment_id = experiment_metrics.experiment_id
+            and experiment_metrics.metric_id = {{ sql_text(metric.metric_id) }}
+    {%- endfor %}
+
+),
+
+sized as (
+
+    select
+        *,
+        sum(n) over (partition by as_of_date, experiment_id, metric_id, stratum) as n_in_stratum
+    from sums
+    where n > 0
+
+),
+
+ranked as (
+
+    select
+        *,
+        dense_rank() over (
+            partition by as_of_date, experiment_id, metric_id order by n_in_stratum desc, stratum
+        ) as size_rank
+    from sized
+
+),
+
+counted as (
+
+    select
+        *,
+        max(size_rank) over (partition by as_of_date, experiment_id, metric_id) as n_strata
+    from ranked
+
+),
+
+kept as (
+
+    select
+        as_of_date,
+        experiment_id,
+        variant_id,
+        metric_id,
+        case when n_strata > {{ most_strata() }} and size_rank >= {{ most_strata() }} then 'other' else stratum end as stratum,
+        case
+            when n_strata > {{ most_strata() }} and size_rank >= {{ most_strata() }} then n_strata - {{ most_strata() }} + 1
+            else 1
+        end as n_cells,
+        metric_hash,
+        one,
+        denominator_one
+        {%- for name in ['n', 'y', 'yy', 'd', 'dd', 'yd'] %},
+        {{ name }}
+        {%- endfor %}
+    from counted
+
+),
+
+totals as (
+
+    select
+        as_of_date,
+        experiment_id,
+        variant_id,
+        metric_id,
+        stratum,
+        n_cells,
+        metric_hash,
+        one,
+        denominator_one
+        {%- for name in ['n', 'y', 'yy', 'd', 'dd', 'yd'] %},
+        {{ exact("sum(" ~ name ~ ")") }} as {{ name }}
+        {%- endfor %}
+    from kept
+    group by as_of_date, experiment_id, variant_id, metric_id, stratum, n_cells, metric_hash, one, denominator_one
+
+)
+
+select
+    as_of_date,
+    experiment_id,
+    variant_id,
+    metric_id,
+    stratum,
+    cast(n_cells as bigint) as n_cells,
+    cast(n as bigint) as n_units,
+    cast(y as double) / cast(n as double) / one as mean,
+    {{ sample_covariance('yy', 'y', 'y', 'n') }} / one / one as variance,
+    cast(d as double) / cast(n as double) / denominator_one as denominator_mean,
+    {{ sample_covariance('dd', 'd', 'd', 'n') }} / denominator_one / denominator_one as denominator_variance,
+    {{ sample_covariance('yd', 'y', 'd', 'n') }} / one / denominator_one as denominator_covariance,
+    metric_hash
+from totals
