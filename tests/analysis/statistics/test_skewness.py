@@ -33,7 +33,7 @@ def test_a_margins_test_by_hand() -> None:
 
 
 def test_a_level_concerns_one_arm() -> None:
-    """1 % of 2,000: κ₃ = .98/√(.0099·2000); "at most" passes too often (fewer events look surer), "at least" too rarely."""
+    """1 % of 2,000: κ₃ = .98/√(.0099·2000). "At most" passes too often (few events look sure)."""
     estimate = welch(proportion(9e9, 0.5), proportion(2000, 0.01))
     at_most, at_least = (margin_excess(estimate, sign, 0.0, 0.05) for sign in (-1.0, 1.0))
     assert at_most == pytest.approx(0.11019 * 0.98 / np.sqrt(0.0099 * 2000), rel=1e-3)
