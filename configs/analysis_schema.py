@@ -13,6 +13,7 @@ Correction = Literal[
     "bonferroni",
     "holm",
     "hochberg",
+    "hommel",
     "benjamini_hochberg",
     "benjamini_yekutieli",
     "dunnett",

@@ -10,7 +10,9 @@ KEYS = ["experiment_id", "metric_id", "metric_hash", "method"]
 
 
 def marked(scorecard: pd.DataFrame, calibration: pd.DataFrame) -> pd.DataFrame:
-    """The scorecard with the rows of miscalibrated metrics saying so, in `reason` behind what stands there.
+    """The scorecard with the rows of miscalibrated metrics saying so, in `status` and at the end of `reason`.
+
+    It is the gravest warning, since it is of the tests themselves. A row without a result keeps its failure.
 
     A row is judged by its experiment's latest calibration before its as-of date, so that later ones change no row of
     an earlier date, and only by one of the same definition and method, but for strata. One treatment's failure marks
@@ -32,7 +34,8 @@ def marked(scorecard: pd.DataFrame, calibration: pd.DataFrame) -> pd.DataFrame:
     marks = estimated & (text != "")
     reason = scorecard["reason"].fillna("").to_numpy(dtype=object).copy()
     reason[marks] = [f"{old}; {new}" if old else new for old, new in zip(reason[marks], text[marks], strict=True)]
-    return scorecard.assign(reason=reason).astype({"reason": "str"})
+    status = scorecard["status"].mask(marks, MISCALIBRATED)
+    return scorecard.assign(status=status, reason=reason).astype({"status": "str", "reason": "str"})
 
 
 def _judgements(calibration: pd.DataFrame) -> pd.DataFrame:

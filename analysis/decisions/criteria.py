@@ -7,7 +7,7 @@ from analysis.decisions.levels import deterioration_level, split_level
 from configs.schema import Experiment
 
 # Under these an adjusted interval clear of 0 controls the family's error; others must pass Bonferroni too.
-FAMILYWISE_CORRECTIONS = frozenset({"bonferroni", "holm", "hochberg"})
+FAMILYWISE_CORRECTIONS = frozenset({"bonferroni", "holm", "hochberg", "hommel"})
 
 
 def is_better_adjusted(row: Comparison, experiment: Experiment) -> bool:

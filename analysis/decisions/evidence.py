@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.completeness import INCOMPLETE, headline
 from analysis.periods import as_days
-from analysis.scorecard import ESTIMATED_STATUSES
+from analysis.scorecard import ESTIMATED_STATUSES, SKEWED, SKEWED_MARGIN
 from configs.schema import Experiment, Metric
 
 NAN = math.nan
@@ -79,6 +79,16 @@ class Comparison:
         """Whether the effect's inference stands: a p-value, or a posterior probability."""
         has_inference = math.isfinite(self.p_value) or math.isfinite(self.probability_better)
         return self.status in ESTIMATED_STATUSES and has_inference
+
+    @property
+    def is_skewed(self) -> bool:
+        """Whether the tails of the effect's tests are off."""
+        return SKEWED in self.reason
+
+    @property
+    def is_margin_skewed(self) -> bool:
+        """Whether the test of its margin may pass too often."""
+        return SKEWED_MARGIN in self.reason
 
     @property
     def plain_reason(self) -> str:

@@ -9,7 +9,9 @@ from datetime import timedelta
 import numpy as np
 from scipy.special import ndtr
 
+from analysis.decisions.criteria import has_deteriorated
 from analysis.decisions.evidence import Comparison, Evidence
+from analysis.decisions.levels import deterioration_level
 from analysis.decisions.reasons import Reason
 from analysis.decisions.rule import Rule
 from analysis.statistics.power import power_at
@@ -29,12 +31,33 @@ def untrusted_look(evidence: Evidence, variant_id: str) -> list[Reason]:
     """A reason for each goal and guardrail that is skewed at a look before the end.
 
     Heavy tails in unequal arms: a group sequential test of money at 90/10 rejects in .085 to .154 instead of .05.
+    Or one whose margin's test alone is skewed.
     """
     return [
         Reason("skewed_look", "continue", f"{row.label} is skewed: no early stop", row.metric_id, variant_id)
         for role in ("primary", "guardrail")
         for row in evidence.of_role(role, variant_id)
-        if "skewed: " in row.reason
+        if row.is_skewed or row.is_margin_skewed
+    ]
+
+
+def suspected_harm(evidence: Evidence, variant_id: str) -> list[Reason]:
+    """A reason for each metric that the deterioration test finds worse before the end while it is skewed.
+
+    Such a test is no proof, so it rolls nothing back (as the rollback monitor waits); nor is the treatment shipped.
+    """
+    return [
+        Reason(
+            "skewed_harm",
+            "continue",
+            f"{row.label} looks worse in {variant_id}, but is skewed: it is judged at the end",
+            row.metric_id,
+            variant_id,
+            row.p_value_deterioration,
+            deterioration_level(evidence.experiment),
+        )
+        for row in evidence.comparisons.values()
+        if row.variant_id == variant_id and row.is_skewed and has_deteriorated(row, evidence.experiment)
     ]
 
 

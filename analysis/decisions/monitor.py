@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.decisions.levels import deterioration_level
 from analysis.periods import as_days
-from analysis.scorecard import ESTIMATED_STATUSES
+from analysis.scorecard import ESTIMATED_STATUSES, SKEWED
 from analysis.statistics.confidence_sequence import (
     best_rho2,
     burn_in_reached,
@@ -127,7 +127,7 @@ def _started(rows: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray, NDArray]:
     # `burn_in` of a sequential method is the scorecard's own; the effect and its error stand there all the same.
     estimated = rows["status"].isin([*ESTIMATED_STATUSES, "burn_in"]).to_numpy() & rows["effect_se"].gt(0).to_numpy()
     # Heavy tails in unequal arms: .19 of harmless experiments were rolled back instead of .025.
-    skewed = rows["reason"].str.contains("skewed: ", regex=False, na=False).to_numpy(dtype=bool)
+    skewed = rows["reason"].str.contains(SKEWED, regex=False, na=False).to_numpy(dtype=bool)
     waits = f"fewer than {BURN_IN_UNITS:,} units (of a share: {BURN_IN_EVENTS} with and without the event) in an arm"
     marked = np.where(rows["is_open_ended"], "the metric has no window: it grows for units counted before", "")
     given = rows["reason"].fillna("").to_numpy(object)

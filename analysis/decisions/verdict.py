@@ -19,7 +19,7 @@ from analysis.decisions.findings import (
     harm_reason,
     unknown_harm_reasons,
 )
-from analysis.decisions.gates import unmet_gates, unmet_power, untrusted_look
+from analysis.decisions.gates import suspected_harm, unmet_gates, unmet_power, untrusted_look
 from analysis.decisions.reasons import Reason, Verdict
 from analysis.decisions.rule import Rule
 
@@ -51,8 +51,8 @@ class Assessment:
 def decide(evidence: Evidence, rule: Rule, due: date) -> Verdict:
     """Decide an experiment; `due` is the date on which nothing is waited for any more."""
     assessments = [_assess(evidence, rule, variant.id, due) for variant in evidence.experiment.treatments]
-    harmed = _harmed(evidence)
-    reasons = _reasons(evidence, rule, assessments)
+    harmed = _harmed(evidence, due)
+    reasons = _reasons(evidence, rule, assessments, due)
     best = _best(evidence, rule, assessments, {row.variant_id for row, _ in harmed})
     if harmed:
         worst = min(harmed, key=lambda found: found[1])[0]
@@ -90,7 +90,7 @@ def _assess(evidence: Evidence, rule: Rule, variant_id: str, due: date) -> Asses
     gates, power = unmet_gates(evidence, variant_id, rule), unmet_power(evidence, variant_id, rule)
     # Crossing a sequential bound is a planned outcome at any size; only its absence asks for the planned power.
     if evidence.as_of < due:
-        gates = [*gates, *untrusted_look(evidence, variant_id)]
+        gates = [*gates, *untrusted_look(evidence, variant_id), *suspected_harm(evidence, variant_id)]
     blocks_ship = gates if experiment.analysis.is_sequential else [*gates, *power]
     n_futile = sum(row.is_futile == 1 for row in primaries)
     return Assessment(
@@ -108,13 +108,18 @@ def _assess(evidence: Evidence, rule: Rule, variant_id: str, due: date) -> Asses
     )
 
 
-def _harmed(evidence: Evidence) -> list[tuple[Comparison, float]]:
+def _is_proven_worse(row: Comparison, evidence: Evidence, due: date) -> bool:
+    """Whether the deterioration test counts: before the end a skewed one proves nothing."""
+    return has_deteriorated(row, evidence.experiment) and (evidence.as_of >= due or not row.is_skewed)
+
+
+def _harmed(evidence: Evidence, due: date) -> list[tuple[Comparison, float]]:
     """What has deteriorated, by the deterioration test or the rollback monitor, with its p-value."""
     alarmed = {(alarm.metric_id, alarm.variant_id): alarm for alarm in evidence.alarms}
     harmed = []
     for key, row in evidence.comparisons.items():
         found = [alarmed[key].p_value] if key in alarmed else []
-        if has_deteriorated(row, evidence.experiment):
+        if _is_proven_worse(row, evidence, due):
             found.append(row.p_value_deterioration)
         if found:
             harmed.append((row, min(found)))
@@ -163,10 +168,10 @@ def _wins(found: Assessment, rule: Rule) -> list[str]:
     return [rule.win(row, rule.found(row)) for row in found.achieved]
 
 
-def _reasons(evidence: Evidence, rule: Rule, assessments: Sequence[Assessment]) -> tuple[Reason, ...]:
+def _reasons(evidence: Evidence, rule: Rule, assessments: Sequence[Assessment], due: date) -> tuple[Reason, ...]:
     experiment = evidence.experiment
     reasons = [
-        harm_reason(row, experiment) for row in evidence.comparisons.values() if has_deteriorated(row, experiment)
+        harm_reason(row, experiment) for row in evidence.comparisons.values() if _is_proven_worse(row, evidence, due)
     ]
     reasons += [alarm_reason(evidence.comparisons[a.metric_id, a.variant_id], a) for a in evidence.alarms]
     reasons += unknown_harm_reasons(evidence)

@@ -2,5 +2,6 @@
 
 from analysis.scorecard.build import scorecard
 from analysis.scorecard.columns import ESTIMATED_STATUSES, SCORECARD_COLUMNS
+from analysis.scorecard.statuses import SKEWED, SKEWED_MARGIN
 
-__all__ = ["ESTIMATED_STATUSES", "SCORECARD_COLUMNS", "scorecard"]
+__all__ = ["ESTIMATED_STATUSES", "SCORECARD_COLUMNS", "SKEWED", "SKEWED_MARGIN", "scorecard"]

@@ -76,7 +76,17 @@ NO_COVARIATE = "no_covariate"
 # A row with one of these has an effect, its standard error, intervals and p-values: `ok`, or a warning.
 # Any other status is a failure: `reason` says why and no inference stands.
 ESTIMATED_STATUSES = frozenset(
-    {"ok", NO_COVARIATE, "skewed", "weak_baseline", "open_ended", "drifting", "zero_baseline", "sparse"}
+    {
+        "ok",
+        NO_COVARIATE,
+        "skewed",
+        "weak_baseline",
+        "open_ended",
+        "drifting",
+        "zero_baseline",
+        "sparse",
+        "miscalibrated",
+    }
 )
 
 

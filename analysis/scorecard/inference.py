@@ -17,7 +17,7 @@ from analysis.statistics.inference import INFERENCES, Inference
 from analysis.statistics.registry import ESTIMATORS, STRATIFIED, Columns
 from analysis.statistics.relative import is_weak
 from analysis.statistics.schedules import Schedules
-from analysis.statistics.skewness import is_skewed, tail_shift
+from analysis.statistics.skewness import is_skewed, margin_excess, tail_shift
 from analysis.statistics.status import Codes, Floats, Status
 from analysis.statistics.student_t import Interval
 
@@ -73,6 +73,7 @@ CODES = (
     "is_fieller",
     "is_skewed",
     "is_sparse",
+    "is_margin_skewed",
     "withheld",
 )
 
@@ -122,7 +123,7 @@ def infer(
 
 def _inferred(rows: pd.DataFrame, one: Compared) -> Arrays:
     estimate, method, design = one.estimate, one.method, one.design
-    sign = rows["sign"].to_numpy()
+    sign, is_one_sided = rows["sign"].to_numpy(), (rows["alternative"] == "improvement").to_numpy()
     difference = estimate.difference
     guard, guard_p = _non_inferiority(rows, estimate, sign, method, design)
     ci = one.interval(design.alpha)
@@ -149,7 +150,9 @@ def _inferred(rows: pd.DataFrame, one: Compared) -> Arrays:
         "status": estimate.status,
         "non_inferiority_status": guard,
         "is_weak": is_weak(estimate),
-        "is_skewed": is_skewed(tail_shift(estimate, design.alpha)),
+        # One-sided, the whole level is in one tail.
+        "is_skewed": is_skewed(tail_shift(estimate, design.alpha * np.where(is_one_sided, 2.0, 1.0))),
+        "is_margin_skewed": _is_margin_skewed(rows, estimate, sign, method, design),
         **relative_results(rows, estimate, method, design),
     }
     if method.details is not None:
@@ -203,6 +206,26 @@ def _non_inferiority(
     is_exact = rows["is_share"] & is_level & np.isin(estimate.status, (Status.OK, Status.ZERO_VARIANCE))
     exact = method.share_level_p(estimate.treatment, sign, margin)
     return np.where(is_exact, np.int8(Status.OK), status), np.where(is_exact, exact, p)
+
+
+def _is_margin_skewed(
+    rows: pd.DataFrame, estimate: Estimate, sign: Floats, method: Inference, design: Design
+) -> NDArray[np.bool_]:
+    """Whether skewness lets a test of non-inferiority or equivalence pass too often at its own level."""
+    margin, kind = rows["margin"].to_numpy(), rows["margin_type"].to_numpy()
+    if method.share_level_p is not None:
+        # An exact test does not mind.
+        kind = np.where(rows["is_share"] & (kind == "level"), "", kind)
+    own, own_kind = rows["equivalence_margin"].to_numpy(), rows["equivalence_margin_type"].to_numpy()
+    up = np.ones(len(rows))
+    tests = ((sign, margin, kind), (up, own, own_kind), (-up, own, own_kind))
+    found = np.zeros(len(rows), dtype=bool)
+    for side, margins, kinds in tests:
+        if not np.isnan(margins).all():
+            moving = 1 - side * margins * np.sign(estimate.baseline.mean)
+            keep = np.select([kinds == "relative", kinds == "absolute", kinds == "level"], [moving, 1.0, 0.0], np.nan)
+            found |= is_skewed(margin_excess(estimate, side, keep, design.alpha))
+    return found
 
 
 def _selected(kind: NDArray, tests: dict[str, Contrast]) -> Contrast:

@@ -153,7 +153,7 @@ def _results(rows: pd.DataFrame, difference: QuantileDifference, alpha: Floats) 
         "status": difference.status,
         "relative_status": relative_status,
         "non_inferiority_status": guard,
-        **dict.fromkeys(("relative_shape", "is_weak", "is_fieller", "is_skewed", "withheld"), zero),
+        **dict.fromkeys(("relative_shape", "is_weak", "is_fieller", "is_skewed", "is_margin_skewed", "withheld"), zero),
     }
 
 

@@ -24,6 +24,8 @@ NO_COVARIATE_MOMENTS = "unadjusted: the covariate's moments are missing"
 EXPLORATORY = "exploratory: a segment"
 CARRIED = "no look at this date: tests and intervals are those of the last one"
 OPEN_ENDED = "open-ended: units counted earlier keep growing, so this date's test stands alone, not the smallest so far"
+# What makes the tests of an effect, and a test of its margin, pass too often or too rarely.
+SKEWED, SKEWED_MARGIN = "skewed: ", "skewed margin test: "
 DRIFTING = "drifting: intervals of different dates do not overlap, so this date's own are shown"
 
 _NAMES = np.array([status.name.lower() for status in Status], dtype=object)
@@ -86,7 +88,12 @@ def statuses(rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArr
         (results["is_sparse"] > 0, SPARSE, SPARSE_REASON),
         ((rows["estimator"] == CHI_SQUARED).to_numpy(), None, UNDIRECTED),
         (rows["strata_reason"].to_numpy(object) != "", None, rows["strata_reason"].to_numpy(object)),
-        (results["is_skewed"] > 0, "skewed", f"skewed: a tail's probability may be off by over {TOLERANCE}"),
+        (results["is_skewed"] > 0, "skewed", f"{SKEWED}a tail's probability may be off by over {TOLERANCE}"),
+        (
+            results["is_margin_skewed"] > 0,
+            "skewed",
+            f"{SKEWED_MARGIN}it may pass too often, by over {TOLERANCE}",
+        ),
         (
             results["is_weak"] > 0,
             "weak_baseline",

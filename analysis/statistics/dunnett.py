@@ -1,13 +1,15 @@
 """Many arms against one baseline: Dunnett's single-step test and simultaneous intervals, with unequal variances."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
+from analysis.statistics import dunnett_series
 from analysis.statistics.alternative import Alternative
 from analysis.statistics.estimate import Estimate
-from analysis.statistics.multiplicity import Integers, family_sizes
+from analysis.statistics.multiplicity import Integers
 from analysis.statistics.status import Floats
 
 # Node counts to which a quadrature's need is rounded up, so that alike elements are computed together.
@@ -36,13 +38,19 @@ def dunnett(
 
     `arms` numbers the comparisons of one metric's arms with one baseline; a `family` of several such sets is
     Bonferroni over them. P(max_j |T_j| ≥ |t_i|) for a multivariate t of df_i degrees of freedom. A failed
-    comparison (NaN) counts as one more arm, independent of the others, and stays NaN. Relative error
-    below 1e-7 for loadings to .999.
+    comparison (NaN) counts as one more arm, independent of the others, and stays NaN. Relative error below
+    2e-7 for 20 arms and loadings to .99, below 1e-6 for 60 arms or loadings to .998.
     Reference: Dunnett 1955, JASA 50; Hasler & Hothorn 2008, Biometrical Journal 50 (unequal variances).
     """
     beyond = np.abs(t) if alternative is Alternative.TWO_SIDED else t if alternative is Alternative.GREATER else -t
-    tail = _family_tail(arms, loading, is_two_sided=alternative is Alternative.TWO_SIDED)
-    return np.minimum(1.0, sets_in_family(arms, family) * tail(beyond, df))
+    is_two_sided = alternative is Alternative.TWO_SIDED
+    result = np.full(df.shape, np.nan)
+    for index, loadings, _ in _sets_of_a_size(arms, loading):
+        many, few = _by_df(df[index])
+        for some, tail in ((many, dunnett_series.tail), (few, _tail)):
+            at = index[some]
+            result[at] = tail(beyond[at], df[at], loadings[some], is_two_sided=is_two_sided)
+    return np.minimum(1.0, sets_in_family(arms, family) * result)
 
 
 def dunnett_interval_alpha(
@@ -54,12 +62,16 @@ def dunnett_interval_alpha(
     below alpha.
     """
     is_two_sided = alternative is Alternative.TWO_SIDED
-    sides = 2.0 if is_two_sided else 1.0
-    size = family_sizes(arms)
     target = np.asarray(alpha) / sets_in_family(arms, family)
-    tail = _family_tail(arms, loading, is_two_sided=is_two_sided)
-    critical = _solve(lambda c: tail(c, df), target, -special.stdtrit(df, target / sides / size))
-    return np.asarray(sides * special.stdtr(df, -critical))
+    result = np.full(df.shape, np.nan)
+    for index, loadings, sets in _sets_of_a_size(arms, loading):
+        many, few = _by_df(df[index])
+        problem = np.unique(np.stack([sets, target[index]]), axis=1, return_inverse=True)[1].ravel()
+        result[index[many]] = dunnett_series.own_level(
+            target[index[many]], df[index[many]], loadings[many], problem[many], is_two_sided=is_two_sided
+        )
+        result[index[few]] = _own_level(target[index[few]], df[index[few]], loadings[few], is_two_sided=is_two_sided)
+    return result
 
 
 def sets_in_family(arms: Integers, family: Integers) -> Integers:
@@ -69,34 +81,37 @@ def sets_in_family(arms: Integers, family: Integers) -> Integers:
     return count[of_pair][member.ravel()]
 
 
-def _family_tail(arms: Integers, loading: Floats, *, is_two_sided: bool) -> Callable[[Floats, Floats], Floats]:
-    """The function (c, df) → P(any of the set's T_j beyond c), for flat arrays, sets of one size together."""
+def _sets_of_a_size(arms: Integers, loading: Floats) -> Iterator[tuple[NDArray[np.intp], Floats, Integers]]:
+    """Sets of one size together: their comparisons' positions, all loadings of each one's set, number of its set."""
     _, member, counts = np.unique(arms, return_inverse=True, return_counts=True)
     order = np.argsort(member, kind="stable")
     filled = np.where(np.isnan(loading), 0.0, loading)
-    blocks = []
     for size in np.unique(counts):
         index = order[counts[member[order]] == size].reshape(-1, size)
-        blocks.append((index.ravel(), np.repeat(filled[index], size, axis=0)))
+        yield index.ravel(), np.repeat(filled[index], size, axis=0), member[index.ravel()]
 
-    def tail(c: Floats, df: Floats) -> Floats:
-        result = np.full(c.shape, np.nan)
-        for index, loadings in blocks:
-            result[index] = _tail(c[index], df[index], loadings, is_two_sided=is_two_sided)
-        return result
 
-    return tail
+def _by_df(df: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where there are many degrees of freedom, and where few; a NaN is in neither."""
+    return np.flatnonzero(df >= dunnett_series.FEWEST), np.flatnonzero(df < dunnett_series.FEWEST)
+
+
+def _own_level(target: Floats, df: Floats, loadings: Floats, *, is_two_sided: bool) -> Floats:
+    """The level of one arm's own test at the critical value of all, for few degrees of freedom."""
+    sides = 2.0 if is_two_sided else 1.0
+    start = -special.stdtrit(df, target / sides / loadings.shape[1])
+    critical = _solve(lambda c: _tail(c, df, loadings, is_two_sided=is_two_sided), target, start)
+    return np.asarray(sides * special.stdtr(df, -critical))
 
 
 def _tail(c: Floats, df: Floats, loadings: Floats, *, is_two_sided: bool) -> Floats:
     """P(max_j T_j > c) of elements c, df (n) with loadings (n, k), as a mean over the common scale S of the T_j."""
     result = np.full(c.shape, np.nan)
     defined = ~np.isnan(c) & ~np.isnan(df)
-    smooth = df >= np.maximum(1000, 50 * np.minimum(np.abs(c), 1e3) ** 4)
     spread = np.maximum(np.sqrt(1 - np.max(loadings, axis=1) ** 2), _SMALLEST_SPREAD)
     largest = np.minimum(np.maximum(c, 0), 40.0) * np.max(loadings, axis=1)
     z_nodes = _rounded_up((np.maximum(_REACH, largest + 6.5) + (0 if is_two_sided else _REACH)) / (0.7 * spread))
-    s_nodes = np.where(smooth, 3, _rounded_up(_scale_range(c, df)[2]))
+    s_nodes = _rounded_up(_scale_range(c, df)[2])
     key = np.where(defined, s_nodes * 1000 + z_nodes, -1)
     for kind in np.unique(key[defined]):
         members = np.flatnonzero(key == kind)
@@ -104,7 +119,7 @@ def _tail(c: Floats, df: Floats, loadings: Floats, *, is_two_sided: bool) -> Flo
         step = max(1, _BATCH // (scales * nodes))
         for start in range(0, members.size, step):
             i = members[start : start + step]
-            scale, weight = _gauss_scales(df[i]) if scales == 3 else _scales(c[i], df[i], scales)
+            scale, weight = _scales(c[i], df[i], scales)
             tail = _normal_tail(c[i, None] * scale, loadings[i], nodes, is_two_sided=is_two_sided)
             result[i] = np.sum(weight * tail, axis=1)
     return result
@@ -120,31 +135,18 @@ def _normal_tail(x: Floats, loadings: Floats, nodes: int, *, is_two_sided: bool)
     start = np.zeros_like(reach) if is_two_sided else np.full_like(reach, -_REACH)
     step = (reach - start) / (nodes - 1)
     z = start[..., None] + step[..., None] * np.arange(nodes)
-    log_none = np.zeros(z.shape)
+    any_beyond = np.zeros(z.shape)
     for arm in range(loadings.shape[1]):
         factor = loadings[:, arm, None, None]
         spread = np.maximum(np.sqrt((1 - factor) * (1 + factor)), _SMALLEST_SPREAD / 10)
         beyond = special.ndtr((factor * z - x[..., None]) / spread)
         if is_two_sided:
             beyond += special.ndtr((-factor * z - x[..., None]) / spread)
-        with np.errstate(divide="ignore"):
-            log_none += np.log1p(-np.minimum(beyond, 1.0))
-    integrand = -np.expm1(log_none) * np.exp(-(z**2) / 2)
+        any_beyond += beyond * (1 - any_beyond)
+    integrand = any_beyond * np.exp(-(z**2) / 2)
     if is_two_sided:
         integrand[..., 0] /= 2
     return np.asarray(step * integrand.sum(axis=-1)) * (2 if is_two_sided else 1) / np.sqrt(2 * np.pi)
-
-
-def _gauss_scales(df: Floats) -> tuple[Floats, Floats]:
-    """Three Gauss-Laguerre nodes and weights of S = √(χ²_df/df), in closed form; for many degrees of freedom.
-
-    With m = df/2 + 2 the nodes of χ²/2 are m + y at the roots of y³ - 3m·y - 2m.
-    """
-    m = (df / 2 + 2)[:, None]
-    y = 2 * np.sqrt(m) * np.cos((np.arccos(1 / np.sqrt(m)) - 2 * np.pi * np.arange(3)) / 3)
-    a, b = np.roll(y, 1, axis=1), np.roll(y, 2, axis=1)
-    weight = (m + 2 + 2 * (a + b) + a * b) / ((y - a) * (y - b))
-    return np.sqrt((m + y) / (m - 2)), weight
 
 
 def _scales(c: Floats, df: Floats, nodes: int) -> tuple[Floats, Floats]:

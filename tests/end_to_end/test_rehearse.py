@@ -130,6 +130,7 @@ def test_a_miscalibrated_metric_says_so_on_later_rows_and_verification_agrees(ra
     rows = table(workspace.state, "scorecard", segment_name="all")
     says_so = rows["reason"].str.contains(reason, regex=False)
     assert set(rows.loc[says_so, "metric_id"]) == {"revenue"}
+    assert (rows["status"] == "miscalibrated").equals(says_so)
     assert len(table(workspace.state, "calibration")) > 0
     with environment_kept():
         assert verify(workspace).is_identical

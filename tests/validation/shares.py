@@ -34,9 +34,12 @@ def proportions() -> Section:
         "1e-10 relative",
         tuple(found),
         (
-            Missing("two: yates", "no continuity correction is offered: it makes the test conservative"),
+            Missing("two: yates", "no continuity correction: it makes the test conservative, as Newcombe's already is"),
             Missing("two: nocorr ci", "Wald's interval is not offered: shares take Welch's or Newcombe's"),
-            Missing("fisher_tea", "Fisher's exact test is not offered: it conditions on the total of events"),
+            Missing(
+                "fisher_tea",
+                "Fisher's exact test conditions on the total of events: it rejects far too rarely, without interval",
+            ),
         ),
     )
 
@@ -57,7 +60,12 @@ def newcombe_1998() -> Section:
         "`proportions.newcombe`",
         "5e-5 absolute, half a unit of the printed digit",
         tuple(found),
-        (Missing(", ".join(names), "other intervals of a difference; not offered"),),
+        (
+            Missing(
+                ", ".join(names),
+                "other intervals of a difference: one that is good for rare events, Newcombe's hybrid score, is enough",
+            ),
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from analysis.statistics.group_sequential.recursion import (
     advance,
     choose,
     looks,
-    node_count,
+    node_counts,
     solve_upper,
     start,
 )
@@ -77,10 +77,14 @@ def at_levels(schedule: Looks, level: Floats, spending: Spending, sides: int, en
     rates = np.diff(spent, axis=1, prepend=0.0)
     # A bound is at most that of a first look with the same rate.
     low, high = reach(-ndtri(rates), sides)
-    n_nodes = node_count(schedule, high - low)
-    chunk = max(1, _KERNEL // n_nodes**2)
-    parts = [slice(first, first + chunk) for first in range(0, level.size, chunk)]
-    upper = np.concatenate([_solve(schedule.rows(part), rates[part], sides, n_nodes) for part in parts])
+    # Those that need as many nodes together: one with two looks close to each other doesn't slow down the others.
+    n_nodes = node_counts(schedule, high - low)
+    upper = np.empty_like(rates)
+    for count in np.unique(n_nodes):
+        alike, chunk = np.flatnonzero(n_nodes == count), max(1, _KERNEL // int(count) ** 2)
+        for first in range(0, alike.size, chunk):
+            part = alike[first : first + chunk]
+            upper[part] = _solve(schedule.rows(part), rates[part], sides, int(count))
     return Boundaries(schedule, upper, sides * spent, level, sides, spending, ends)
 
 

@@ -70,11 +70,17 @@ def looks(information: Floats) -> Looks:
 
 
 def node_count(schedule: Looks, width: Floats) -> int:
-    """Nodes that resolve every step, given bounds on the intervals' widths in Z (batch, looks)."""
+    """Nodes that resolve every step of every schedule, given bounds on the intervals' widths in Z (batch, looks)."""
+    return int(np.max(node_counts(schedule, width), initial=NODES))
+
+
+def node_counts(schedule: Looks, width: Floats) -> NDArray[np.int64]:
+    """Nodes that resolve every step of each schedule (batch,)."""
     with np.errstate(invalid="ignore", divide="ignore"):
         before = np.sqrt(schedule.information[:, :-1] / schedule.step[:, 1:]) * width[:, :-1]
-    needed = np.max(before, initial=0.0, where=schedule.active[:, 1:] & np.isfinite(before))
-    return int(np.clip(32 * np.ceil(_NODES_PER_STEP * needed / 32), NODES, _MOST_NODES))
+    is_step = schedule.active[:, 1:] & np.isfinite(before)
+    needed = np.max(before, axis=1, initial=0.0, where=is_step)
+    return np.clip(32 * np.ceil(_NODES_PER_STEP * needed / 32), NODES, _MOST_NODES).astype(np.int64)
 
 
 def start(batch: int, n_nodes: int) -> Running:

@@ -2,7 +2,9 @@
 
 import pandas as pd
 
+from analysis.calibration.calibrate import MISCALIBRATED
 from analysis.calibration.marks import marked
+from analysis.scorecard import ESTIMATED_STATUSES
 
 SUNDAY = pd.Timestamp("2026-01-11")
 
@@ -41,6 +43,8 @@ def test_rows_after_the_calibration_are_marked_in_every_treatment():
         "",
         "no data",
     ]
+    assert found["status"].tolist() == ["ok", "miscalibrated", "miscalibrated", "ok", "incomplete"]
+    assert MISCALIBRATED in ESTIMATED_STATUSES
 
 
 def test_a_later_calibration_that_passes_ends_it():

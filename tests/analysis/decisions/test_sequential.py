@@ -66,6 +66,30 @@ def test_a_skewed_win_waits_for_the_end(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", SEQUENTIAL)
+def test_skewed_harm_waits_for_the_end_and_ships_nothing_meanwhile(method: str) -> None:
+    """Of a secondary, whose skewness alone would not hold a win back."""
+    skewed = Result(-0.5, status="weak_baseline", reason="skewed: a tail's probability may be off; weak baseline")
+    days = {7: skewed, 8: skewed, (DUE - START).days + 1: skewed}
+    found = timeline(
+        {day: {"conversion": WIN, "visits": harm} for day, harm in days.items()}, method=method, secondary=["visits"]
+    )
+    assert found["recommendation"].tolist() == ["continue", "continue", "rollback"]
+    reasons = [{reason["rule"] for reason in json.loads(text)} for text in found["reasons"]]
+    assert ["skewed_harm" in one for one in reasons] == [True, True, False]
+    assert ["deterioration" in one for one in reasons] == [False, False, True]
+
+
+@pytest.mark.parametrize("method", SEQUENTIAL)
+def test_a_guardrail_whose_margin_test_is_skewed_holds_an_early_win_back(method: str) -> None:
+    skewed = Result(0.0, status="skewed", reason="skewed margin test: it may pass too often, by over 0.005")
+    days = (8, (DUE - START).days + 1)
+    found = timeline(
+        {day: {"conversion": WIN, "latency": skewed} for day in days}, method=method, guardrail=["latency"]
+    )
+    assert found["recommendation"].tolist() == ["continue", "ship"]
+
+
+@pytest.mark.parametrize("method", SEQUENTIAL)
 def test_too_few_matured_units_hold_an_early_win_back(method: str) -> None:
     found = timeline({8: Result(0.3, n=900), 9: Result(0.3, n=1_000)}, method=method)
     assert found["recommendation"].tolist() == ["continue", "ship"]

@@ -180,7 +180,10 @@ def check_symmetries(analysis: dict, mean: float, lift: float, spread: float, sc
     scaled = row_of(analysis, *((n, m * scale, v * scale**2) for n, m, v in (one, other)))
     np.testing.assert_allclose(scaled["p_value"], row["p_value"], rtol=1e-6)
     np.testing.assert_allclose(scaled["ci_low"], row["ci_low"] * scale, rtol=1e-6, atol=1e-9 * scale)
-    if analysis["method"] != "bayesian":  # a prior relative to the baseline is not symmetric in the arms
+    if analysis["method"] != "bayesian":  # a prior relative to the baseline has neither symmetry
+        shifted = row_of(analysis, *((n, m + 100, v) for n, m, v in (one, other)))
+        columns = ["p_value", "p_value_improvement", "p_value_deterioration", *INTERVAL_ENDS]
+        np.testing.assert_allclose(shifted[columns].astype(float), row[columns].astype(float), rtol=1e-6, atol=1e-9)
         swapped = row_of(analysis, other, one)
         np.testing.assert_allclose(swapped["p_value"], row["p_value"], rtol=1e-9)
         np.testing.assert_allclose(swapped["ci_low"], -row["ci_high"], rtol=1e-9, atol=1e-12)

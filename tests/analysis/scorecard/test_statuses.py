@@ -150,6 +150,19 @@ def test_a_skewed_metric_warns(moments: pd.DataFrame, build: Callable) -> None:
     assert row[["effect_se", "p_value", "ci_low_adjusted"]].notna().all()
 
 
+def test_a_skewed_margin_test_warns_in_the_direction_in_which_it_passes_too_often(
+    moments: pd.DataFrame, build: Callable
+) -> None:
+    """Skewness 20 in both arms cancels two-sided; at a guardrail's margin the baseline weighs more."""
+    third = 20 * moments.loc[moments["metric_id"] == "load_time", "variance"].iloc[0] ** 1.5
+    found = []
+    for sign in (1.0, -1.0):
+        row = build(changed(moments, "load_time", third_central_moment=sign * third)).loc["load_time"]
+        found.append((row["status"], row["reason"]))
+    warning = "skewed margin test: it may pass too often, by over 0.005"
+    assert sorted(found) == [("ok", ""), ("skewed", warning)]
+
+
 def test_a_skewed_ratio_warns_in_the_ratios_own_unit(moments: pd.DataFrame, build: Callable) -> None:
     """The table's third moment is that of y - R·x. Counting orders in thousandths changes no warning."""
 

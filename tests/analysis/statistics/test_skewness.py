@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.statistics.moments import MeanMoments
-from analysis.statistics.skewness import TOLERANCE, is_skewed, tail_shift
+from analysis.statistics.skewness import TOLERANCE, is_skewed, margin_excess, tail_shift
 from analysis.statistics.welch import welch
 
 
@@ -20,6 +20,43 @@ def test_one_percent_at_18000_and_2000_by_hand() -> None:
     # The library's variances have the divisor n - 1: 1.0005 for 2,000 units, to the power 1.5.
     assert shift == pytest.approx(0.08459 * cumulant, rel=1e-3)
     assert is_skewed(shift)
+
+
+def test_a_margins_test_by_hand() -> None:
+    """T - 1.1·B of 1 % at 5,000 each, at one-sided .05: (2·1.645² + 1)/6·φ(1.645) = .11019.
+
+    κ₃ = .009702/5000²·(1 - 1.1³), se² = .0099/5000·(1 + 1.1²): the baseline's skew outweighs the treatment's.
+    """
+    cumulant = 0.009702 / 5000**2 * (1 - 1.1**3) / (0.0099 / 5000 * 2.21) ** 1.5
+    excess = margin_excess(welch(proportion(5000, 0.01), proportion(5000, 0.01)), np.array([1.0, -1.0]), 1.1, 0.05)
+    np.testing.assert_allclose(excess, -0.11019 * cumulant * np.array([1, -1]), rtol=1e-3)
+
+
+def test_a_level_concerns_one_arm() -> None:
+    """1 % of 2,000: κ₃ = .98/√(.0099·2000). "At most" passes too often (few events look sure)."""
+    estimate = welch(proportion(9e9, 0.5), proportion(2000, 0.01))
+    at_most, at_least = (margin_excess(estimate, sign, 0.0, 0.05) for sign in (-1.0, 1.0))
+    assert at_most == pytest.approx(0.11019 * 0.98 / np.sqrt(0.0099 * 2000), rel=1e-3)
+    assert at_least == -at_most
+    assert is_skewed(at_most)
+    assert not is_skewed(at_least)
+
+
+@pytest.mark.parametrize(("sizes", "warns"), [((18_000, 2_000), True), ((50_000, 50_000), False)])
+def test_margins_tests_warn_where_they_pass_too_often(sizes: tuple[int, int], warns: bool) -> None:
+    """1 % against 1.1 % at a relative margin of 10 % of the worse direction, 20,000 experiments, seed 53.
+
+    A passing rate of .05 is known to ± 3.29·√(.05·.95/20000) = .0051; the first-order excess is good to about .006.
+    """
+    rng = np.random.default_rng(53)
+    share = [rng.binomial(n, p, 20_000) / n for n, p in zip(sizes, (0.01, 0.011), strict=True)]
+    of_unit = [p * (1 - p) for p in share]
+    se = np.sqrt(1.1**2 * of_unit[0] / sizes[0] + of_unit[1] / sizes[1])
+    rate = np.mean((1.1 * share[0] - share[1]) / se > 1.6449)
+    excess = margin_excess(welch(proportion(sizes[0], 0.01), proportion(sizes[1], 0.011)), -1.0, 1.1, 0.05)
+    assert rate == pytest.approx(0.05 + excess, abs=0.011)
+    assert is_skewed(excess) == warns
+    assert (rate > 0.0551) == warns
 
 
 def test_equal_arms_cancel() -> None:
