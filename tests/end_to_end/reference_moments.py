@@ -199,7 +199,9 @@ class Reference:
             names = experiment.segments if experiment.analysis.adjustment == "post_stratification" else ()
             dates = self.as_of_dates(experiment, through) if names else []
             metrics = [self.config.metrics[id_] for id_ in experiment.metrics.roles]
-            for as_of, metric in product(dates, [metric for metric in metrics if metric.type != "quantile"]):
+            for as_of, metric in product(
+                dates, [one for one in metrics if one.type not in ("quantile", "categorical")]
+            ):
                 values = self.values(metric, experiment, self.units(experiment, as_of), as_of)
                 caps = self.caps(metric, values)
                 groups: dict[Key, list[Value]] = {}
