@@ -28,7 +28,9 @@ def main() -> int:
         metrics = {metric_id: config.metrics[metric_id] for metric_id in SAMPLE_METRICS}
         mean = metrics[SAMPLE_METRICS[0]]
         median = {"id": "median", "type": "quantile", "quantile": 0.5, "cap": None, "covariate": None}
-        metrics["median"] = type(mean).model_validate(mean.model_dump() | median)
+        of_events = median | {"id": "median_of_events", "of": "events", "aggregate": None}
+        for quantile in (median, of_events):
+            metrics[str(quantile["id"])] = type(mean).model_validate(mean.model_dump() | quantile)
         for metric_id in SAMPLE_METRICS:
             resampled = {"id": f"resampled_{metric_id}", "covariate": None, "bootstrap": {}}
             metrics[resampled["id"]] = type(mean).model_validate(

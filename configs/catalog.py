@@ -101,7 +101,8 @@ class _Columns:
         numerator, denominator = metric.components[0], None
         if metric.type == "ratio":
             denominator = metric.components[1]
-        decimals = self._decimals(numerator)
+        # The moments of a quantile of events are of their number.
+        decimals = self._decimals(numerator) if metric.of == "units" else 0
         denominator_decimals = self._decimals(denominator) if denominator else 0
         definition: Entry = {
             "type": metric.type,
@@ -124,6 +125,8 @@ class _Columns:
             definition["is_bootstrapped"] = True
         if metric.type == "categorical":
             definition["categories"] = list(metric.all_categories)
+        if metric.of == "events":
+            definition |= self._event_values(metric, numerator, str(definition["value"]))
         if metric.covariate is not None:
             days = metric.covariate.lookback_days
             definition |= {
@@ -133,10 +136,21 @@ class _Columns:
             }
         return {"metric_id": metric.id, "metric_hash": definition_hash(definition, 12)} | definition
 
+    def _event_values(self, metric: Metric, component: Component, number_of_events: str) -> Entry:
+        """The column of single events' measures, their decimals, and the days of the window."""
+        counted = self.unit_values[number_of_events]["component"]
+        column = f"e_{counted.removeprefix('c_')}"
+        self.components[counted]["event_values"] = column
+        first_day, last_day = _days(metric)
+        return {
+            "event_values": column,
+            "event_decimals": self._decimals(component),
+            "first_day": first_day,
+            "last_day": last_day,
+        }
+
     def _window_value(self, metric: Metric, component: Component) -> str:
-        first_day = metric.window.start_days if metric.window else 0
-        last_day = metric.window.end_days - 1 if metric.window else None
-        return self._value(metric, component, first_day, last_day)
+        return self._value(metric, component, *_days(metric))
 
     def _value(self, metric: Metric, component: Component, first_day: int, last_day: int | None) -> str:
         entry: Entry = {
@@ -195,6 +209,11 @@ class _Columns:
         if component.amount is None:
             return 0
         return self._sources[component.source].measures[component.amount].decimals
+
+
+def _days(metric: Metric) -> tuple[int, int | None]:
+    """First and last whole day of the window since exposure; no last one without a window."""
+    return (metric.window.start_days, metric.window.end_days - 1) if metric.window else (0, None)
 
 
 def _quantised_cap(metric: Metric, decimals: int) -> int | None:

@@ -85,6 +85,21 @@ class Component(Entity):
         return frozenset(own) | {condition.property for condition in self.where}
 
 
+class EventMeasure(Component):
+    """The measure of each single event: `count` is of the events that have one."""
+
+    @model_validator(mode="after")
+    def _columns_fit_aggregate(self) -> "EventMeasure":
+        if self.measure is None or self.aggregate != "count":
+            raise ValueError("a quantile of events needs `measure`: the number that each event has")
+        return self
+
+    @builtins.property
+    def amount(self) -> str | None:
+        """The measure in whose unit an event's value is."""
+        return self.measure
+
+
 class Window(Entity):
     """[start_days * 24 h, end_days * 24 h) after the unit's first exposure."""
 
@@ -142,6 +157,7 @@ class Metric(Entity):
     numerator: Component | None = None
     denominator: Component | None = None
     quantile: Probability | None = None
+    of: Literal["units", "events"] = "units"
     window: Window | None = None
     cap: Cap | None = None
     covariate: Covariate | None = None
@@ -154,6 +170,8 @@ class Metric(Entity):
             raise ValueError("`quantile` goes with type quantile, and only there")
         if (self.type == "categorical") != bool(self.categories):
             raise ValueError("`categories` goes with type categorical, and only there")
+        if self.of == "events" and self.type != "quantile":
+            raise ValueError(f"`of: events` goes with type quantile, not {self.type}; drop it")
         if self.type == "ratio":
             self._check_ratio()
         else:
@@ -192,12 +210,15 @@ class Metric(Entity):
             _check_aggregated(self.aggregate, self.measure, self.property)
         if self.type == "quantile":
             self._check_quantile()
+        if self.of == "events":
+            self._check_quantile_of_events()
         if self.type == "retention" and not self._has_full_window():
             raise ValueError("a retention needs `window` with both start_days and end_days")
 
     def _check_quantile(self) -> None:
-        if self.aggregate is None:
-            raise ValueError("a quantile needs `aggregate`: sum, count, max or count_distinct")
+        if self.aggregate is None and self.of == "units":
+            aggregates = "sum, count, max or count_distinct"
+            raise ValueError(f"a quantile needs `aggregate`: {aggregates}; or `of: events`, of single events")
         if self.cap is not None:
             raise ValueError("a quantile needs no `cap`: how large the largest values are makes no difference to it")
         if self.covariate is not None:
@@ -223,6 +244,12 @@ class Metric(Entity):
         if len(set(names)) < len(names) or len(names) > MOST_CATEGORIES:
             raise ValueError(f"`categories` lists each once, at most {MOST_CATEGORIES} of them")
 
+    def _check_quantile_of_events(self) -> None:
+        if self.aggregate is not None:
+            raise ValueError("a quantile of events takes no `aggregate`: it is of each event's measure; drop it")
+        if self.measure is None:
+            raise ValueError("a quantile of events needs `measure`: the number that each event has")
+
     def _has_full_window(self) -> bool:
         return self.window is not None and "start_days" in self.window.model_fields_set
 
@@ -236,8 +263,9 @@ class Metric(Entity):
         """The numerator and denominator of a ratio, the single component of any other metric."""
         if self.numerator is not None and self.denominator is not None:
             return (self.numerator, self.denominator)
+        kind = EventMeasure if self.of == "events" else Component
         return (
-            Component(
+            kind(
                 source=self.source or "",
                 event=self.event or "",
                 where=self.where,

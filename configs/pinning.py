@@ -73,6 +73,8 @@ def _pinned_experiment(experiment: Experiment) -> dict[str, Any]:
 
 def _pinned_metric(metric: Metric) -> dict[str, Any]:
     pinned = _without_absent(metric.model_dump(mode="json", exclude={"label", "description"}))
+    if metric.of == "units":
+        pinned.pop("of")  # what every quantile was of before events could be
     if metric.type in ("proportion", "retention"):
         pinned.pop("aggregate", None)  # count, whether written or not
     if metric.type == "categorical":

@@ -54,14 +54,32 @@ reductions as (
         -- What strata take away says nothing of covariates, nor they of strata.
         and contains(method, 'post_stratified') = $is_stratified
     group by all
+),
+
+-- A quantile's moments are of units' values, or of their numbers of events: its own are in the scorecard.
+quantiles as (
+    select
+        metric_id,
+        experiment_id,
+        as_of_date,
+        max(baseline_mean) as quantile,
+        avg(effect_se_pooled * effect_se_pooled / (1 / n_baseline + 1 / n_treatment)) as quantile_variance
+    from scorecard
+    where segment_name = 'all' and list_contains(['quantile', 'event_quantile'], method)
+    group by all
 )
 
 select
     metric_id,
     experiment_id as history_experiment_id,
     as_of_date as history_as_of_date,
-    case when denominator_mean is null then mean else mean / nullif(denominator_mean, 0) end as mean,
     case
+        when quantiles.metric_id is not null then quantile
+        when denominator_mean is null then mean
+        else mean / nullif(denominator_mean, 0)
+    end as mean,
+    case
+        when quantiles.metric_id is not null then quantile_variance
         when denominator_mean is null then variance
         else (
             variance - 2 * mean / denominator_mean * denominator_covariance
@@ -71,6 +89,7 @@ select
     coalesce(variance_reduction, 0) as variance_reduction
 from baselines
 left join reductions using (metric_id, experiment_id, as_of_date)
+left join quantiles using (metric_id, experiment_id, as_of_date)
 order by metric_id
 """
 

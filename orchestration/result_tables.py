@@ -11,7 +11,7 @@ from analysis.completeness import blocked_metrics
 from analysis.decisions import decisions
 from analysis.decisions.monitor import rollback_monitor
 from analysis.health import health_checks
-from analysis.scorecard import scorecard
+from analysis.scorecard import EventTables, scorecard
 from configs.schema import Experiment, Metric
 from orchestration.calibration import with_calibrations
 from orchestration.inputs import RunInputs
@@ -37,13 +37,18 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
             ("strata", "fct_stratum_moments"),
         )
     }
+    tables = (
+        _mart(connection, name, "mart.as_of_date between plan.from_date and plan.to_date")
+        for name in ("fct_event_value_counts", "fct_event_clusters")
+    )
+    events = EventTables(*tables)
     requested, history = _planned_dates(plans), _earlier_scorecard(connection, inputs, plans)
 
     def compute(experiments: Experiments) -> pd.DataFrame:
         blocked = _blocked(inputs, experiments, dates)
         wanted = requested[requested["experiment_id"].isin(list(experiments))]
         blocked = _only_planned(blocked, plans)
-        return scorecard(moments, experiments, metrics, blocked, wanted, history, **details)
+        return scorecard(moments, experiments, metrics, blocked, wanted, history, **details, events=events)
 
     frame, failures = _isolated(_planned_experiments(inputs, plans), compute)
     for experiment_id, reason in failures.items():

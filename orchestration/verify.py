@@ -40,6 +40,11 @@ MARTS = {
         *("as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "segment_value"),
         "category",
     ),
+    "fct_event_clusters": ("as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "segment_value"),
+    "fct_event_value_counts": (
+        *("as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "segment_value"),
+        "value",
+    ),
 }
 """dbt's tables of the live warehouse that are compared, with their keys."""
 

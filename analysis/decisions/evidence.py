@@ -42,7 +42,8 @@ TEXTS = ("metric_id", "variant_id", "status", "reason", "margin_type")
 class Comparison:
     """A metric of a treatment against the baseline; a number that does not exist is NaN.
 
-    `sign` is +1 where an increase is better, else −1. `is_futile` is 1 where a sequential test has crossed its
+    `sign` is +1 where an increase is better, else −1; `is_quantile` says that standard errors are half an interval's
+    width over its normal quantile. `is_futile` is 1 where a sequential test has crossed its
     futility bound.
     """
 
@@ -73,6 +74,7 @@ class Comparison:
     expected_loss_relative: float = NAN
     is_futile: float = NAN
     margin_type: str = ""
+    is_quantile: bool = False
 
     @property
     def is_computed(self) -> bool:
@@ -211,6 +213,7 @@ def _comparison(metric: Metric, role: str, variant_id: str, row: Mapping[str, An
         "label": metric.label or metric.id,
         "role": role,
         "variant_id": variant_id,
+        "is_quantile": metric.type == "quantile",
     }
     sign = 1 if metric.direction == "increase" else -1
     if row is None:

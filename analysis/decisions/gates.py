@@ -77,7 +77,8 @@ def unmet_power(evidence: Evidence, variant_id: str, rule: Rule) -> list[Reason]
         power = float(power_at(effect, standard_error, _level(row, experiment, rule), rule.sides))
         if row.is_computed and not (effect > 0 and power >= needed):
             size = f"{effect / abs(row.baseline_mean):.1%}" if row.baseline_mean else f"{effect:g}"
-            message = f"the chance to find a {size} change of {row.label} is {power:.0%}, {needed:.1%} was planned"
+            how = ", by the width of its interval" if row.is_quantile else ""
+            message = f"the chance to find a {size} change of {row.label} is {power:.0%}{how}, {needed:.1%} was planned"
             reasons.append(Reason("planned_power", "review", message, row.metric_id, variant_id, power, needed))
     return reasons
 

@@ -28,6 +28,10 @@ from configs.schema import Experiment, Metric
 # The sequence starts with this many units in each arm, of a share with this many events and non-events.
 BURN_IN_UNITS, BURN_IN_EVENTS = 1_000, 100
 
+GROWS = "the metric has no window: it grows for units counted before"
+# Simulated: docs/error_rates.md, under Quantiles.
+OF_QUANTILE = "of a quantile: its standard error is half the 95 % interval over 1.96"
+
 MONITOR_COLUMNS = {
     "as_of_date": "datetime64[us]",
     "experiment_id": "str",
@@ -102,6 +106,7 @@ def _plan(experiments: Mapping[str, Experiment], metrics: Mapping[str, Metric]) 
             1.0 if metrics[metric_id].direction == "increase" else -1.0,
             metrics[metric_id].type in SHARE_TYPES,
             metrics[metric_id].window is None,
+            metrics[metric_id].type == "quantile",
             deterioration_level(experiment),
             2.0 * experiment.analysis.minimum_units,
         )
@@ -109,8 +114,8 @@ def _plan(experiments: Mapping[str, Experiment], metrics: Mapping[str, Metric]) 
         for metric_id in experiment.metrics.roles
         if metric_id in metrics and metrics[metric_id].type != "categorical"  # categories have no worse way
     ]
-    columns = ["experiment_id", "metric_id", "sign", "is_share", "is_open_ended", "level", "tuned_to"]
-    types = {"experiment_id": "str", "metric_id": "str", "is_share": "bool", "is_open_ended": "bool"}
+    columns = ["experiment_id", "metric_id", "sign", "is_share", "is_open_ended", "is_quantile", "level", "tuned_to"]
+    types = dict.fromkeys(columns[:2], "str") | dict.fromkeys(["is_share", "is_open_ended", "is_quantile"], "bool")
     frame = pd.DataFrame(planned, columns=columns).astype(
         types | dict.fromkeys(["sign", "level", "tuned_to"], "float64")
     )
@@ -129,7 +134,8 @@ def _started(rows: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray, NDArray]:
     # Heavy tails in unequal arms: .19 of harmless experiments were rolled back instead of .025.
     skewed = rows["reason"].str.contains(SKEWED, regex=False, na=False).to_numpy(dtype=bool)
     waits = f"fewer than {BURN_IN_UNITS:,} units (of a share: {BURN_IN_EVENTS} with and without the event) in an arm"
-    marked = np.where(rows["is_open_ended"], "the metric has no window: it grows for units counted before", "")
+    grows, width = rows["is_open_ended"].to_numpy(), rows["is_quantile"].to_numpy()
+    marked = np.select([grows & width, grows, width], [f"{GROWS}; {OF_QUANTILE}", GROWS, OF_QUANTILE], "")
     given = rows["reason"].fillna("").to_numpy(object)
     status = np.select([~estimated, ~grown, skewed], [rows["status"].to_numpy(object), "burn_in", "skewed"], "ok")
     reason = np.select([~estimated, ~grown, skewed], [given, waits, given], marked)

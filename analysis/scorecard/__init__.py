@@ -2,6 +2,7 @@
 
 from analysis.scorecard.build import scorecard
 from analysis.scorecard.columns import ESTIMATED_STATUSES, SCORECARD_COLUMNS
+from analysis.scorecard.event_quantiles import EventTables
 from analysis.scorecard.statuses import SKEWED, SKEWED_MARGIN
 
-__all__ = ["ESTIMATED_STATUSES", "SCORECARD_COLUMNS", "SKEWED", "SKEWED_MARGIN", "scorecard"]
+__all__ = ["ESTIMATED_STATUSES", "SCORECARD_COLUMNS", "SKEWED", "SKEWED_MARGIN", "EventTables", "scorecard"]

@@ -21,6 +21,7 @@ from analysis.scorecard.comparisons import (
     checked_moments,
     comparison_rows,
 )
+from analysis.scorecard.event_quantiles import EventTables, infer_event_quantiles
 from analysis.scorecard.families import adjust, families
 from analysis.scorecard.inference import Arrays, infer
 from analysis.scorecard.looks import with_looks
@@ -45,6 +46,7 @@ def scorecard(
     cap_tails: pd.DataFrame | None = None,
     categories: pd.DataFrame | None = None,
     strata: pd.DataFrame | None = None,
+    events: EventTables | None = None,
 ) -> pd.DataFrame:
     """A row per as-of date × experiment × metric × treatment × segment, with `SCORECARD_COLUMNS`, sorted.
 
@@ -55,7 +57,7 @@ def scorecard(
     of earlier as-of dates: methods that hold at every look go on from it, and dates computed one by one are
     those computed at once. `values` is fct_value_counts, which quantile metrics need, `bucket_sums` and `cap_tails`
     are fct_bucket_sums and fct_cap_tails, which bootstrapped ones do, `categories` is fct_category_counts, `strata`
-    fct_stratum_moments.
+    fct_stratum_moments, `events` are the tables that quantiles of events need.
     Raises ValueError for missing columns and for a moment row that occurs twice.
     """
     moments = checked_moments(moments)
@@ -77,17 +79,19 @@ def scorecard(
     results, compared = infer(rows, *arms, schedules, within.without(~usable))
     units = (arms[0]["n_units"], arms[1]["n_units"])
     of_quantiles, quantiles = infer_quantiles(rows, values, metrics, units)
+    of_events, event_quantiles = infer_event_quantiles(rows, events, metrics, (_n_events(arms[0]), _n_events(arms[1])))
     of_categories, categorical = infer_categories(rows, categories, units)
     bootstraps = list(infer_bootstraps(rows, BucketTable(bucket_sums), CapTails(cap_tails), metrics, arms))
     for computed, index in (
         (of_quantiles, quantiles.index),
+        (of_events, event_quantiles.index),
         (of_categories, categorical),
         *((numbers, one.index) for one, numbers in bootstraps),
     ):
         for name, numbers in computed.items():
             results[name][index] = numbers
     results = run_on(rows, results, earlier)
-    results |= adjust(rows, results, [*compared, quantiles, *(one for one, _ in bootstraps)])
+    results |= adjust(rows, results, [*compared, quantiles, event_quantiles, *(one for one, _ in bootstraps)])
     results = run_on_adjusted(rows, results, earlier)
     status, reason = statuses(rows, results, unusable)
     return typed_frame(
@@ -168,6 +172,11 @@ def _with_estimator(rows: pd.DataFrame, baseline: Arrays, treatment: Arrays) -> 
 def _blanked(arm: Arrays, unusable: NDArray[np.bool_]) -> Arrays:
     """The arm without the numbers of rows that must not be computed."""
     return {name: np.where(unusable, np.nan, values) for name, values in arm.items()}
+
+
+def _n_events(arm: Arrays) -> NDArray:
+    """The events of a quantile of events, whose moments are of their number."""
+    return np.rint(arm["n_units"] * np.where(arm["n_units"] > 0, arm["mean"], 0.0))
 
 
 def _counts(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.scorecard.quantiles import EVENT_QUANTILE
 from analysis.statistics.registry import CORRECTIONS, ESTIMATOR_OF_TYPE, INFERENCES, SHARE_TYPES, STRATIFIED
 from configs.schema import Analysis, Epoch, Experiment, Guardrail, Metric, Variant
 
@@ -127,6 +128,8 @@ def _correction(analysis: Analysis, role: str) -> str:
 
 def _estimators(analysis: Analysis, metric: Metric | None) -> tuple[str, str]:
     """The estimator without and with covariates; "" where there is none."""
+    if metric is not None and metric.of == "events":
+        return EVENT_QUANTILE, EVENT_QUANTILE
     known = ESTIMATOR_OF_TYPE.get(metric.type, {}) if metric else {}
     return known.get("none", ""), known.get(analysis.adjustment, known.get("none", ""))
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from analysis.scorecard.inference import Arrays
 from analysis.statistics.quantile import (
     BEYOND_REASON,
+    CLUSTERS_BEYOND_REASON,
     Histogram,
     Integers,
     Quantile,
@@ -21,7 +22,7 @@ from analysis.statistics.status import Codes, Floats, Status
 from analysis.statistics.student_t import Interval
 from configs.schema import Metric
 
-QUANTILE = "quantile"
+QUANTILE, EVENT_QUANTILE = "quantile", "event_quantile"
 GROUP = ["as_of_date", "experiment_id", "segment_name", "segment_value", "metric_id", "variant_id"]
 
 REASONS = {
@@ -29,6 +30,12 @@ REASONS = {
     Status.FAILED: "the units counted by value are not those of the metric; build fct_value_counts again",
     Status.ZERO_VARIANCE: "so many units share one value that neither arm's quantile has an interval around it",
     Status.ZERO_BASELINE: "the baseline's quantile is 0, so a relative effect or margin is undefined",
+}
+EVENT_REASONS = REASONS | {
+    Status.NO_UNITS: "an arm has no unit with a mature window, or none of these has an event",
+    Status.TOO_FEW_UNITS: CLUSTERS_BEYOND_REASON,
+    Status.FAILED: "the events counted by value are not those of the metric; build fct_event_value_counts again",
+    Status.ZERO_VARIANCE: "so many events share one value that neither arm's quantile has an interval around it",
 }
 NO_RELATIVE_INTERVAL = "the baseline's interval reaches 0 or twice its quantile"
 
@@ -56,41 +63,59 @@ def infer_quantiles(
     """
     index = np.flatnonzero(rows["estimator"] == QUANTILE)
     some = rows.iloc[index]
-    histogram, keys = _histogram(values)
-    level = some["metric_id"].map({id_: metric.quantile for id_, metric in metrics.items()}).to_numpy(dtype=float)
-    arms = [
-        _arm(histogram, keys, some, variant, level, units[index])
-        for variant, units in zip(("baseline_id", "variant_id"), n, strict=True)
-    ]
-    difference = compare_quantiles(*(quantile for quantile, _ in arms))
-    mismatch = arms[0][1] | arms[1][1]
-    alpha = some["alpha"].to_numpy()
+    histogram, keys = grouped_histogram(values, "n_units")
+    level, arms, mismatch = levels(some, metrics), [], np.zeros(len(index), dtype=bool)
+    for variant, expected in zip(("baseline_id", "variant_id"), (each[index] for each in n), strict=True):
+        usable = ~np.isnan(expected)
+        group = groups_of_arm(keys, some, variant, usable)
+        arms.append(unit_quantile(histogram, level, group))
+        mismatch |= usable & (histogram.n(group) != expected)
+    return compared_quantiles(some, index, (arms[0], arms[1]), mismatch)
+
+
+def compared_quantiles(
+    rows: pd.DataFrame, index: NDArray[np.intp], arms: tuple[Quantile, Quantile], mismatch: NDArray[np.bool_]
+) -> tuple[Arrays, ComparedQuantiles]:
+    """What `infer_quantiles` gives, of the arms' quantiles; FAILED where the counts do not fit (`mismatch`)."""
+    difference = compare_quantiles(*arms)
+    alpha = rows["alpha"].to_numpy()
     status = np.where(mismatch, np.int8(Status.FAILED), difference.status)
     ci = difference.interval(alpha)
     status = np.where((status == Status.OK) & (ci.low == ci.high), np.int8(Status.ZERO_VARIANCE), status)
     difference = replace(difference, status=status.astype(np.int8))
     with np.errstate(invalid="ignore"):
-        return _results(some, difference, alpha), ComparedQuantiles(index, difference)
+        return _results(rows, difference, alpha), ComparedQuantiles(index, difference)
 
 
 def quantile_reasons(rows: pd.DataFrame, code: Codes, reason: NDArray) -> NDArray:
     """The reasons, with those of quantiles in their own words."""
-    of_quantile = (rows["estimator"] == QUANTILE).to_numpy()
-    own = [of_quantile & (code == status) for status in REASONS]
-    return np.select(own, list(REASONS.values()), reason) if of_quantile.any() else reason
+    for estimator, reasons in ((QUANTILE, REASONS), (EVENT_QUANTILE, EVENT_REASONS)):
+        of_quantile = (rows["estimator"] == estimator).to_numpy()
+        if of_quantile.any():
+            own = [of_quantile & (code == status) for status in reasons]
+            reason = np.select(own, list(reasons.values()), reason)
+    return reason
 
 
 def relative_reasons(rows: pd.DataFrame, code: Codes, reason: NDArray) -> NDArray:
     """Why there is no relative interval, of quantiles in their own words."""
-    of_quantile = (rows["estimator"] == QUANTILE).to_numpy()
+    of_quantile = rows["estimator"].isin([QUANTILE, EVENT_QUANTILE]).to_numpy()
     if not of_quantile.any():
         return reason
     no_interval = of_quantile & (code == Status.IMPRECISE)
     return quantile_reasons(rows, code, np.where(no_interval, NO_RELATIVE_INTERVAL, reason))
 
 
-def _histogram(values: pd.DataFrame | None) -> tuple[Histogram, pd.MultiIndex]:
-    """All groups of units, and their keys in the histogram's order."""
+def levels(rows: pd.DataFrame, metrics: Mapping[str, Metric]) -> Floats:
+    """The level of each row's quantile."""
+    return rows["metric_id"].map({id_: metric.quantile for id_, metric in metrics.items()}).to_numpy(dtype=float)
+
+
+def grouped_histogram(values: pd.DataFrame | None, count: str) -> tuple[Histogram, pd.MultiIndex]:
+    """All groups of units or events, `count` of each value, and their keys in the histogram's order.
+
+    The histogram has one group more, without any, at the end: that of comparisons which are not in the table.
+    """
     if values is None or values.empty:
         nothing = Histogram(np.empty(0), np.empty(0), np.zeros(2, dtype=np.int64))
         return nothing, pd.MultiIndex.from_tuples([], names=GROUP)
@@ -99,22 +124,16 @@ def _histogram(values: pd.DataFrame | None) -> tuple[Histogram, pd.MultiIndex]:
     number, keys = pd.MultiIndex.from_frame(typed[GROUP]).factorize()
     value = typed["value"].to_numpy(dtype=float)
     order = np.lexsort((value, number))
-    # One group more, without units, is that of comparisons that are not in the table.
     sizes = np.bincount(number, minlength=len(keys) + 1)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
-    return Histogram(value[order], typed["n_units"].to_numpy(dtype=float)[order], offsets), keys
+    return Histogram(value[order], typed[count].to_numpy(dtype=float)[order], offsets), keys
 
 
-def _arm(
-    histogram: Histogram, keys: pd.MultiIndex, rows: pd.DataFrame, variant: str, level: Floats, n: Floats
-) -> tuple[Quantile, NDArray[np.bool_]]:
-    """The arm's quantiles, and where its counts are not those of the moments."""
+def groups_of_arm(keys: pd.MultiIndex, rows: pd.DataFrame, variant: str, usable: NDArray[np.bool_]) -> Integers:
+    """The histogram's group of each row's arm; the empty one behind the keys where there is none, or not usable."""
     wanted = pd.MultiIndex.from_frame(rows[[*GROUP[:-1], variant]].set_axis(GROUP, axis=1))
     found = keys.get_indexer(wanted) if len(keys) else np.full(len(rows), -1)
-    usable = ~np.isnan(n)
-    empty = histogram.offsets.size - 2
-    group: Integers = np.where(usable & (found >= 0), found, empty).astype(np.int64)
-    return unit_quantile(histogram, level, group), usable & (histogram.n(group) != n)
+    return np.where(usable & (found >= 0), found, len(keys)).astype(np.int64)
 
 
 def _results(rows: pd.DataFrame, difference: QuantileDifference, alpha: Floats) -> Arrays:

@@ -19,6 +19,9 @@ Integers = NDArray[np.int64]
 # Fewer units beyond the quantile in an arm than this, and there is no estimate.
 FEWEST_BEYOND = 10
 BEYOND_REASON = "an arm has fewer than 10 units beyond the quantile, so no interval holds its level"
+CLUSTERS_BEYOND_REASON = (
+    "an arm's events beyond the quantile are worth fewer than 10 independent ones, so no interval holds its level"
+)
 
 # Tails are not followed further out.
 SMALLEST_TAIL = 1e-290

@@ -20,6 +20,8 @@ MARTS = (
     "fct_cap_tails",
     "fct_category_counts",
     "fct_epoch_counts",
+    "fct_event_clusters",
+    "fct_event_value_counts",
     "fct_exposure_counts",
     "fct_metric_moments",
     "fct_stratum_moments",

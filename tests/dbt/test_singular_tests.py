@@ -94,6 +94,18 @@ CORRUPTIONS = {
     "one_row_for_each_key_of_fct_stratum_moments": [
         "insert into marts.fct_stratum_moments from marts.fct_stratum_moments where as_of_date = $last",
     ],
+    "assert_event_values_are_of_all_events": [
+        """update marts.fct_event_value_counts set n_events = n_events + 1
+        where segment_name = 'all' and as_of_date = $last""",
+        "update marts.fct_event_clusters set n_events = n_events - 1 where segment_value = 'FR' and as_of_date = $last",
+        "delete from marts.fct_event_clusters where metric_id = 'median_order' and as_of_date = $last",
+    ],
+    "one_row_for_each_key_of_fct_event_value_counts": [
+        "insert into marts.fct_event_value_counts from marts.fct_event_value_counts where as_of_date = $last",
+    ],
+    "one_row_for_each_key_of_fct_event_clusters": [
+        "insert into marts.fct_event_clusters from marts.fct_event_clusters where as_of_date = $last",
+    ],
     "one_row_for_each_key_of_fct_value_counts": [
         "insert into marts.fct_value_counts from marts.fct_value_counts where as_of_date = $last",
     ],

@@ -220,7 +220,9 @@ class Reference:
         for experiment in self.config.experiments.values():
             dates = self.as_of_dates(experiment, through)
             quantiles = [
-                metric for id_ in experiment.metrics.roles if (metric := self.config.metrics[id_]).type == "quantile"
+                metric
+                for id_ in experiment.metrics.roles
+                if (metric := self.config.metrics[id_]).type == "quantile" and metric.of == "units"
             ]
             for as_of, metric in product(dates, quantiles):
                 one = 10 ** self.decimals(metric.components[0])
@@ -265,9 +267,14 @@ class Reference:
         first, end = (unit.first.at + n * DAY for n in (metric.window.start_days, metric.window.end_days))
         return lambda known: known.known_from <= as_of and first <= known.row.at < end
 
+    def measures(self, metric: Metric, experiment: Experiment, unit: Unit, as_of: date) -> list[int]:
+        """What a metric of single events sees of a unit, in quantised units."""
+        events = self.events(metric.components[0], unit, self._in_window(metric, experiment, unit, as_of))
+        return [event.quantised for event in events if event.quantised is not None]
+
     def _total(self, component: Component, unit: Unit, counts: Callable[[Known], bool]) -> int:
         events = self.events(component, unit, counts)
-        if component.aggregate == "count":
+        if component.aggregate == "count" and component.measure is None:
             return len(events)
         if component.aggregate == "count_distinct":
             found = (
@@ -275,6 +282,8 @@ class Reference:
             )
             return len({value for value in found if value is not None})
         measures = [event.quantised for event in events if event.quantised is not None]
+        if component.aggregate == "count":
+            return len(measures)
         return sum(measures) if component.aggregate == "sum" else max(measures, default=0)
 
     def events(self, component: Component, unit: Unit, counts: Callable[[Known], bool]) -> list[Event]:
@@ -306,7 +315,7 @@ class Reference:
 
     def moments(self, metric: Metric, mine: Sequence[Value], arm: Sequence[Value], cap: int | None) -> dict[str, Any]:
         """Moments of one group, in the metric's unit; `arm` is all of its variant, without regard to segments."""
-        one = 10 ** self.decimals(metric.components[0])
+        one = 10 ** self.decimals(metric.components[0]) if metric.of == "units" else 1
         usable = [value for value in mine if not overflows(value)]
         last_cohort_date = max((value.unit.date for value in usable), default=None)
         if metric.type == "categorical":
@@ -353,7 +362,7 @@ class Reference:
 
         `third_rounding` bounds what rounding to double may change: of a ratio, exact sums of triple products cancel.
         """
-        one = 10 ** self.decimals(metric.components[0])
+        one = 10 ** self.decimals(metric.components[0]) if metric.of == "units" else 1
         ratio = Fraction(0)
         if metric.type == "ratio":
             total = sum(value.denominator for value in usable)

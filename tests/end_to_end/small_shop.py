@@ -47,6 +47,11 @@ MARTS = {
         "category",
     ],
     "fct_stratum_moments": ["as_of_date", "experiment_id", "variant_id", "metric_id", "stratum"],
+    "fct_event_clusters": ["as_of_date", "experiment_id", "variant_id", "metric_id", "segment_name", "segment_value"],
+    "fct_event_value_counts": [
+        *("as_of_date", "experiment_id", "variant_id", "metric_id", "segment_name", "segment_value"),
+        "value",
+    ],
     "fct_exposure_counts": ["as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value"],
     "fct_epoch_counts": ["as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value", "epoch"],
 }
@@ -119,6 +124,9 @@ METRICS = """\
    window: {end_days: 2}}
 - {id: visit_channel, type: categorical, source: visits, event: visit, property: channel, categories: [app],
    where: [{property: channel, op: "!=", value: shop}]}
+- {id: median_order, type: quantile, quantile: 0.5, of: events, source: orders, event: purchase, measure: amount}
+- {id: long_visit, type: quantile, quantile: 0.75, of: events, source: visits, event: visit, measure: seconds,
+   where: [{property: channel, op: "!=", value: app}], window: {start_days: 1, end_days: 3}}
 """
 
 CHECKOUT = """\
@@ -139,7 +147,7 @@ metrics:
   primary: [conversion]
   secondary: [revenue, web_orders, largest_order, order_value, seconds_per_order, back_on_day_2, ever_visited,
               median_spend, high_order, order_size, seconds, channels, amounts_per_channel, median_channels,
-              first_channel, visit_channel]
+              first_channel, visit_channel, median_order, long_visit]
 analysis: {{minimum_days: 1, adjustment: post_stratification}}
 """
 
@@ -154,7 +162,7 @@ variants:
   - {{id: 'on', weight: 0.5}}
 metrics:
   primary: [conversion]
-  secondary: [revenue, seconds_per_order, largest_order, high_order, order_size, channels, visit_channel]
+  secondary: [revenue, seconds_per_order, largest_order, high_order, order_size, channels, visit_channel, median_order]
 analysis: {{minimum_days: 1}}
 """
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tests.end_to_end.random_logs import History, random_history
 from tests.end_to_end.reference_buckets import bucket_sums, cap_tails
 from tests.end_to_end.reference_categories import category_counts
+from tests.end_to_end.reference_events import event_clusters, event_value_counts
 from tests.end_to_end.reference_moments import STRATUM_COLUMNS, Key, Reference
 from tests.end_to_end.small_shop import HISTORY_DAYS, LAST_DAY, MARTS, SmallShop, assert_same_marts
 
@@ -93,6 +94,8 @@ def assert_follow_the_rules(marts: dict[str, pd.DataFrame], reference: Reference
         "fct_bucket_sums": bucket_sums(reference, through),
         "fct_cap_tails": cap_tails(reference, through),
         "fct_category_counts": category_counts(reference, through),
+        "fct_event_value_counts": event_value_counts(reference, through),
+        "fct_event_clusters": event_clusters(reference, through),
     }
     for name, keys in MARTS.items():
         actual = by_key(marts[name], keys)

@@ -48,6 +48,7 @@ events:
    denominator: {source: orders, event: order}}
 - {id: resampled, type: mean, source: orders, event: order, aggregate: sum, measure: amount, cap: {upper_quantile: 0.9},
    bootstrap: {}}
+- {id: high_order, type: quantile, quantile: 0.9, of: events, source: orders, event: order, measure: amount}
 """,
     "experiments/shipping.yaml": f"""\
 id: shipping
@@ -55,7 +56,7 @@ start: {LAST}
 end: {LAST}
 variants: [{{id: paid, weight: 0.5, baseline: true}}, {{id: free, weight: 0.5}}]
 segments: [country]
-metrics: {{primary: [revenue], secondary: [capped, value, resampled]}}
+metrics: {{primary: [revenue], secondary: [capped, value, resampled, high_order]}}
 analysis: {{minimum_days: 1}}
 """,
 }

@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from orchestration.cli import main
-from orchestration.history import BaselineError, NoHistoryError, plan_inputs
+from orchestration.history import BASELINES, BaselineError, NoHistoryError, plan_inputs
 from orchestration.power_picture import draw_power
 from orchestration.workspace import Workspace
 
@@ -53,6 +54,36 @@ def test_without_history_everything_must_be_given(workspace):
 def test_a_baseline_that_cannot_be_says_why(workspace, given, message):
     with pytest.raises(BaselineError, match=message):
         plan_inputs(workspace, "checkout_redesign", 2_000, [given])
+
+
+def test_a_quantile_is_planned_from_the_scorecard_not_from_its_moments() -> None:
+    """Moments are of 3 events a unit. An effect's error of .5 at 100 and 300 units is a variance of 18.75."""
+    with duckdb.connect() as connection:
+        connection.execute(
+            """
+            create table metric_moments as
+            select
+                date '2026-10-05' as as_of_date, 'old' as experiment_id, 'a' as variant_id, 'all' as segment_name,
+                null::double as denominator_mean, null::double as denominator_variance,
+                null::double as denominator_covariance, *
+            from (values ('load_p95', 100, 3.0, 4.0), ('revenue', 100, 10.0, 90.0))
+                as m (metric_id, n_units, mean, variance)
+            """
+        )
+        connection.execute(
+            """
+            create table scorecard as
+            select
+                date '2026-10-05' as as_of_date, 'old' as experiment_id, 'a' as baseline_id, 'all' as segment_name,
+                100::bigint as n_baseline, 300::bigint as n_treatment, null::double as variance_reduction, *
+            from (values ('load_p95', 'event_quantile', 8.0, 0.5), ('revenue', 'welch', 10.0, 0.9))
+                as s (metric_id, method, baseline_mean, effect_se_pooled)
+            """
+        )
+        rows = connection.execute(BASELINES, {"experiment": "new"}).df().set_index("metric_id")
+
+    assert rows.loc["load_p95", ["mean", "variance"]].tolist() == [8, 18.75]
+    assert rows.loc["revenue", ["mean", "variance"]].tolist() == [10, 90]
 
 
 @pytest.mark.parametrize(("suffix", "begins"), [(".png", b"\x89PNG"), (".svg", b"<svg")])

@@ -39,8 +39,8 @@ def unit_quantiles(n: int) -> Study:
         for size in batches(runs, n):
             base = arm(rng, size, 0.0)
             differences = [compare_quantiles(base, arm(rng, size, lift)) for lift in (0.0, LIFT)]
-            outcomes.append(_covered(differences, truth))
-        yield from _quantile_figures("p95, order statistics", outcomes)
+            outcomes.append(covered(differences, truth))
+        yield from quantile_figures("p95, order statistics", outcomes)
 
     return Study(QUANTILES, "lognormal, one value a unit", sizes(n, n), figures)
 
@@ -72,8 +72,8 @@ def event_quantiles(units: int) -> Study:
         for size in batches(runs, units * LOADS):
             base = arm(rng, size, 0.0)
             differences = [compare_quantiles(base, arm(rng, size, lift)) for lift in (0.0, LIFT)]
-            outcomes.append(_covered(differences, truth))
-        yield from _quantile_figures("p95, clustered", outcomes)
+            outcomes.append(covered(differences, truth))
+        yield from quantile_figures("p95, clustered", outcomes)
 
     return Study(QUANTILES, f"lognormal, {LOADS} page loads a unit", sizes(units, units), figures)
 
@@ -83,7 +83,8 @@ def _histogram(ascending: Floats) -> Histogram:
     return Histogram(ascending.ravel(), np.ones(runs * n), np.arange(runs + 1) * n)
 
 
-def _covered(differences: list[QuantileDifference], truth: float) -> list[Floats]:
+def covered(differences: list[QuantileDifference], truth: float) -> list[Floats]:
+    """Whether each null is rejected, each lifted effect covered, and each relative one, where it has an interval."""
     null, lifted = differences
     relative = lifted.relative_interval(ALPHA)
     return [
@@ -93,7 +94,8 @@ def _covered(differences: list[QuantileDifference], truth: float) -> list[Floats
     ]
 
 
-def _quantile_figures(method: str, outcomes: list[list[Floats]]) -> Iterator[Figure]:
+def quantile_figures(method: str, outcomes: list[list[Floats]]) -> Iterator[Figure]:
+    """The figures of `covered` over all batches."""
     rejected, covered, relative = (np.concatenate(each) for each in zip(*outcomes, strict=True))
     yield figure(method, "rejection", rejected, ALPHA, Kind.AT_MOST)
     yield figure(method, "coverage of effect", covered, 1 - ALPHA, Kind.AT_LEAST)

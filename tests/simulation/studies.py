@@ -5,6 +5,7 @@ from tests.simulation import (
     bootstrapping,
     categories,
     distribution_free,
+    event_quantiles,
     fixed_horizon,
     many_comparisons,
     moving_caps,
@@ -25,5 +26,6 @@ STUDIES = (
     *bootstrapping.STUDIES,
     *moving_caps.STUDIES,
     *categories.STUDIES,
+    *event_quantiles.STUDIES,
     *planned_power.STUDIES,
 )

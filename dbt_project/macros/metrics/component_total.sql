@@ -2,7 +2,7 @@
 {% macro component_total(component) -%}
     {%- set condition = component_condition(component) -%}
     {%- if component.aggregate == 'count' -%}
-    count(case when {{ condition }} then 1 end)
+    count(case when {{ condition }} then {{ 1 if component.measure is none else 'm_' ~ component.measure }} end)
     {%- elif component.aggregate == 'sum' -%}
     {{ held_to_bigint("coalesce(" ~ unit_total("case when " ~ condition ~ " then m_" ~ component.measure ~ " end") ~ ", 0)") }}
     {%- elif component.aggregate == 'max' -%}

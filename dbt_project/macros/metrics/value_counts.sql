@@ -1,6 +1,7 @@
 {#- The metrics that are quantiles of a unit's value. -#}
 {% macro quantile_metrics() -%}
-    {{ return(metric_catalog()['metrics'] | selectattr('type', 'defined') | selectattr('type', 'equalto', 'quantile') | list) }}
+    {%- set quantiles = metric_catalog()['metrics'] | selectattr('type', 'defined') | selectattr('type', 'equalto', 'quantile') -%}
+    {{ return(quantiles | rejectattr('event_values', 'defined') | list) }}
 {%- endmacro %}
 
 {#- The metrics that are the category of a unit's first event. -#}

@@ -4,13 +4,32 @@
         pre_hook=[
             {"sql": "{{ follow_components(this) }}", "transaction": false},
             {"sql": "{{ follow_value_sets(this) }}", "transaction": false},
+            {"sql": "{{ follow_event_values(this) }}", "transaction": false},
             "{{ forget_planned(this, ['known_from', 'exposure_known_from']) }}"
         ]
     )
 }}
 {%- set components = metric_catalog()['components'] | rejectattr('aggregate', 'equalto', 'count_distinct') | list %}
 {%- set distinct_counts = metric_catalog()['components'] | selectattr('aggregate', 'equalto', 'count_distinct') | list %}
+{%- set with_event_values = components_with_event_values() %}
 with
+{%- if with_event_values %}
+
+{#- Single events are kept for the experiments that have a metric of them. #}
+readers as (
+
+    select
+        experiment_id
+        {%- for component in with_event_values %},
+        {%- set column = component.event_values %}
+        {%- set readers = event_quantile_metrics() | selectattr('event_values', 'equalto', column) | map(attribute='metric_id') | list %}
+        max(case when metric_id in ({{ sql_texts(readers) }}) then 1 else 0 end) as reads_{{ column }}
+        {%- endfor %}
+    from {{ source('inputs', 'experiment_metrics') }}
+    group by experiment_id
+
+),
+{%- endif %}
 
 planned_exposures as (
 
@@ -26,11 +45,18 @@ planned_exposures as (
         build_plan.to_date,
         experiments.end_date,
         experiments.analysis_end_date
+        {%- for component in with_event_values %},
+        readers.reads_{{ component.event_values }}
+        {%- endfor %}
     from {{ ref('int_counted_exposures') }} as exposures
     inner join {{ source('inputs', 'build_plan') }} as build_plan
         on exposures.experiment_id = build_plan.experiment_id
     inner join {{ source('inputs', 'experiments') }} as experiments
         on exposures.experiment_id = experiments.experiment_id
+    {%- if with_event_values %}
+    left join readers
+        on exposures.experiment_id = readers.experiment_id
+    {%- endif %}
     where
         exposures.entered_from <= build_plan.to_date
         and (exposures.left_from is null or exposures.left_from > build_plan.from_date)
@@ -56,6 +82,9 @@ exposed_events as (
         planned_exposures.entered_from,
         planned_exposures.arm,
         planned_exposures.end_date,
+        {%- for component in with_event_values %}
+        planned_exposures.reads_{{ component.event_values }},
+        {%- endfor %}
         events.*,
         cast(
             case
@@ -105,6 +134,9 @@ unit_days as (
         day
         {%- for component in components %},
         {{ component_total(component) }} as {{ component.column }}
+        {%- endfor %}
+        {%- for component in with_event_values %},
+        {{ component_event_values(component) }} as {{ component.event_values }}
         {%- endfor %}
         {%- for value_set in metric_catalog()['value_sets'] if distinct_counts %},
         {{ value_set_of(value_set) }} as {{ value_set.column }}

@@ -11,6 +11,7 @@ from scipy import stats
 from analysis.decisions import decisions
 from analysis.decisions.monitor import MONITOR_COLUMNS, rollback_monitor
 from analysis.statistics.confidence_sequence import best_rho2, unit_margin
+from configs.schema import Metric
 from tests.analysis.decisions.examples import END, METRICS, START, Case, Result, make_experiment, scorecard_frame
 
 DAY = timedelta(days=1)
@@ -51,6 +52,28 @@ def test_bound_and_p_value_agree_and_follow_the_metrics_direction() -> None:
         assert row.is_harmful == (row.least_harm > 0)
         (better,) = monitored(history({START: Result(-effect)}, "latency")).itertuples()
         assert not better.is_harmful
+
+
+def test_of_a_quantile_gate_and_monitor_say_what_their_standard_error_is() -> None:
+    median = Metric(
+        id="latency",
+        type="quantile",
+        quantile=0.5,
+        of="events",
+        source="s",
+        event="e",
+        measure="m",
+        direction="decrease",
+    )
+    subject = make_experiment(primary=["latency"], minimum_detectable_effect=0.02)
+    case = Case(subject, {("latency", "b"): Result(0.0, se=0.07)}, as_of=END)
+    scorecard = case.scorecard().assign(treatment_mean=10.0)
+    for metrics, says_so in ((METRICS, False), (METRICS | {"latency": median}, True)):
+        (row,) = rollback_monitor(scorecard, {"banner": subject}, metrics).itertuples()
+        assert row.reason.endswith("of a quantile: its standard error is half the 95 % interval over 1.96") == says_so
+        decision = decisions(scorecard, case.health(), {"banner": subject}, metrics, [END]).iloc[0]
+        assert ("by the width of its interval" in decision["reasons"]) == says_so
+        assert decision["recommendation"] == "review"
 
 
 def test_the_level_is_split_over_metrics_and_treatments() -> None:
