@@ -176,7 +176,8 @@ def _blanked(arm: Arrays, unusable: NDArray[np.bool_]) -> Arrays:
 
 def _n_events(arm: Arrays) -> NDArray:
     """The events of a quantile of events, whose moments are of their number."""
-    return np.rint(arm["n_units"] * np.where(arm["n_units"] > 0, arm["mean"], 0.0))
+    with np.errstate(over="ignore"):
+        return np.rint(arm["n_units"] * np.where(arm["n_units"] > 0, arm["mean"], 0.0))
 
 
 def _counts(

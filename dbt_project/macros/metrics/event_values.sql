@@ -42,7 +42,14 @@
             {%- for attribute in metric_catalog()['attributes'] %},
             case when snapshots.unit_id is not null then coalesce(snapshots.a_{{ attribute }}, 'unknown') end as a_{{ attribute }}
             {%- endfor %},
-            greatest(unit_days.known_from, {{ counts_from('unit_days', metric) }}) as effective_date,
+            greatest(
+                unit_days.known_from,
+                unit_days.exposure_known_from,
+                span.from_date
+                {%- if metric.end_days is not none %},
+                {{ maturity_date('unit_days.exposed_at', metric.end_days) }}
+                {%- endif %}
+            ) as effective_date,
             coalesce(exposures.left_from, {{ date_plus('span.to_date', 1) }}) as until_date,
             span.to_date,
             unit_days.{{ metric.event_values }} as event_values
@@ -68,11 +75,12 @@
                 and unit_days.exposed_at = snapshots.exposed_at
                 and span.latest_date = span.to_date
                 and snapshots.as_of_date = span.to_date
+                and {{ in_slice_by('snapshots.unit_hash') }}
         {%- endif %}
         {{- join_maturity('unit_days', metric) }}
         where
-            {{ in_slice('unit_days.unit_id') }}
-            and {{ in_slice('exposures.unit_id') }}
+            {{ in_slice_by('unit_days.unit_hash') }}
+            and {{ in_slice_by('exposures.unit_hash') }}
             and unit_days.{{ metric.event_values }} is not null
             and unit_days.day >= {{ metric.first_day }}
             {%- if metric.last_day is not none %}
