@@ -11,6 +11,7 @@ from configs.schema import Project
 from orchestration.inputs import RunInputs, read_inputs
 from orchestration.partitions import SINGLE_RUN, log_dates
 from orchestration.planning import PlannedBuild
+from orchestration.resources import run_workspace
 from orchestration.result_tables import decision_rows, health_rows, monitor_rows, provenance_rows, scorecard_rows
 from orchestration.warehouse import open_warehouse, planned_builds, replace_planned
 from orchestration.workspace import Workspace
@@ -44,7 +45,7 @@ ALL_CHECKS = (
 Computation = Callable[[duckdb.DuckDBPyConnection, RunInputs, list[PlannedBuild]], pd.DataFrame]
 
 
-def result_assets(workspace: Workspace, project: Project) -> list[dg.AssetsDefinition]:
+def result_assets(project: Project) -> list[dg.AssetsDefinition]:
     """`scorecard`, `health_checks` and `decisions`."""
 
     def step(key: dg.AssetKey, deps: list[dg.AssetKey], **extra: Any) -> Callable[..., dg.AssetsDefinition]:
@@ -60,9 +61,9 @@ def result_assets(workspace: Workspace, project: Project) -> list[dg.AssetsDefin
         )
 
     @step(SCORECARD_KEY, MART_KEYS)
-    def scorecard() -> dg.MaterializeResult:
+    def scorecard(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A row per as-of date, experiment, metric, treatment and segment: effect, intervals, p-values, status."""
-        return _materialized(compute_table(workspace, "scorecard", scorecard_rows))
+        return _materialized(compute_table(run_workspace(context), "scorecard", scorecard_rows))
 
     checks = [
         dg.AssetCheckSpec(name, asset=HEALTH_KEY, description=f"Experiments whose {name} check fails, in a table.")
@@ -70,16 +71,17 @@ def result_assets(workspace: Workspace, project: Project) -> list[dg.AssetsDefin
     ]
 
     @step(HEALTH_KEY, MART_KEYS, check_specs=checks)
-    def health_checks() -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    def health_checks(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         """A row per as-of date, experiment and check: whether the data can carry a decision."""
-        frame = compute_table(workspace, "health_checks", health_rows)
+        frame = compute_table(run_workspace(context), "health_checks", health_rows)
         yield _materialized(frame)
         for name in ALL_CHECKS:
             yield _health_result(name, frame)
 
     @step(DECISIONS_KEY, [SCORECARD_KEY, HEALTH_KEY])
-    def decisions() -> dg.MaterializeResult:
+    def decisions(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A row per as-of date and experiment: the recommendation, and a reason for every rule that fired."""
+        workspace = run_workspace(context)
         compute_table(workspace, "rollback_monitor", monitor_rows)
         frame = compute_table(workspace, "decisions", decision_rows)
         compute_table(workspace, "provenance", lambda _, inputs, plans: provenance_rows(inputs, plans))
