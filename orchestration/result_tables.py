@@ -9,6 +9,7 @@ import pandas as pd
 
 from analysis.completeness import blocked_metrics
 from analysis.decisions import decisions
+from analysis.decisions.lifecycle import lifecycle_events
 from analysis.decisions.monitor import rollback_monitor
 from analysis.health import health_checks
 from analysis.scorecard import scorecard
@@ -181,6 +182,22 @@ def monitor_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans
         lambda experiments: rollback_monitor(scorecards, experiments, inputs.config.metrics),
     )
     return _only_planned(frame, plans)
+
+
+def event_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:
+    """The lifecycle events of the planned experiments, from all their decisions so far.
+
+    One of a date before the planned ones is written again as it was: so also a state whose decisions are older than
+    this table has it.
+    """
+    found = connection.execute(
+        "select results.* from results.decisions as results inner join runs.plan using (experiment_id)"
+    ).df()
+    frame, _ = _isolated(
+        _planned_experiments(inputs, plans),
+        lambda experiments: lifecycle_events(found[found["experiment_id"].isin(list(experiments))], experiments),
+    )
+    return frame
 
 
 def provenance_rows(inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:

@@ -12,7 +12,14 @@ from orchestration.inputs import RunInputs, read_inputs
 from orchestration.partitions import SINGLE_RUN, log_dates
 from orchestration.planning import PlannedBuild
 from orchestration.resources import run_workspace
-from orchestration.result_tables import decision_rows, health_rows, monitor_rows, provenance_rows, scorecard_rows
+from orchestration.result_tables import (
+    decision_rows,
+    event_rows,
+    health_rows,
+    monitor_rows,
+    provenance_rows,
+    scorecard_rows,
+)
 from orchestration.warehouse import open_warehouse, planned_builds, replace_planned
 from orchestration.workspace import Workspace
 
@@ -84,11 +91,14 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
         workspace = run_workspace(context)
         compute_table(workspace, "rollback_monitor", monitor_rows)
         frame = compute_table(workspace, "decisions", decision_rows)
+        events = compute_table(workspace, "lifecycle_events", event_rows)
         compute_table(workspace, "provenance", lambda _, inputs, plans: provenance_rows(inputs, plans))
         latest = frame.sort_values("as_of_date").groupby("experiment_id", as_index=False).last()
         table = latest[["experiment_id", "as_of_date", "recommendation", "summary"]].astype(str)
         records = [dg.TableRecord(row) for row in table.to_dict("records")]
-        return _materialized(frame, **({"latest": dg.MetadataValue.table(records)} if records else {}))
+        shown = events[["experiment_id", "as_of_date", "event", "action", "variant_id", "message"]].astype(str)
+        tables = {"latest": records, "lifecycle_events": [dg.TableRecord(row) for row in shown.to_dict("records")]}
+        return _materialized(frame, **{name: dg.MetadataValue.table(rows) for name, rows in tables.items() if rows})
 
     return [scorecard, health_checks, decisions]
 
