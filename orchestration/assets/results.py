@@ -7,6 +7,7 @@ import dagster as dg
 import duckdb
 import pandas as pd
 
+from analysis.scorecard import FAILED
 from configs.schema import Project
 from orchestration.inputs import RunInputs, read_inputs
 from orchestration.partitions import SINGLE_RUN, log_dates
@@ -37,6 +38,7 @@ MART_KEYS = [dg.AssetKey(["marts", name]) for name in MARTS]
 SCORECARD_KEY = dg.AssetKey(["results", "scorecard"])
 HEALTH_KEY = dg.AssetKey(["results", "health_checks"])
 DECISIONS_KEY = dg.AssetKey(["results", "decisions"])
+COMPUTATION = "computation"
 ALL_CHECKS = (
     "sample_ratio_mismatch",
     "sample_ratio_mismatch_matured",
@@ -45,7 +47,7 @@ ALL_CHECKS = (
     "mixed_exposures",
     "no_exposures",
     "missing_data",
-    "computation",
+    COMPUTATION,
     "configuration",
 )
 
@@ -67,10 +69,15 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
             **extra,
         )
 
-    @step(SCORECARD_KEY, MART_KEYS)
+    def computed(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+        return [dg.AssetCheckSpec(COMPUTATION, asset=key, description="Experiments whose rows could not be computed.")]
+
+    @step(SCORECARD_KEY, MART_KEYS, check_specs=computed(SCORECARD_KEY))
     def scorecard(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A row per as-of date, experiment, metric, treatment and segment: effect, intervals, p-values, status."""
-        return _materialized(compute_table(run_workspace(context), "scorecard", scorecard_rows))
+        frame = compute_table(run_workspace(context), "scorecard", scorecard_rows)
+        failed = frame[frame["status"] == FAILED].rename(columns={"reason": "message"})
+        return _materialized(frame, _computed(SCORECARD_KEY, failed[["experiment_id", "metric_id", "message"]]))
 
     checks = [
         dg.AssetCheckSpec(name, asset=HEALTH_KEY, description=f"Experiments whose {name} check fails, in a table.")
@@ -85,7 +92,7 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
         for name in ALL_CHECKS:
             yield _health_result(name, frame)
 
-    @step(DECISIONS_KEY, [SCORECARD_KEY, HEALTH_KEY])
+    @step(DECISIONS_KEY, [SCORECARD_KEY, HEALTH_KEY], check_specs=computed(DECISIONS_KEY))
     def decisions(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A row per as-of date and experiment: the recommendation, and a reason for every rule that fired."""
         workspace = run_workspace(context)
@@ -98,7 +105,12 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
         records = [dg.TableRecord(row) for row in table.to_dict("records")]
         shown = events[["experiment_id", "as_of_date", "event", "action", "variant_id", "message"]].astype(str)
         tables = {"latest": records, "lifecycle_events": [dg.TableRecord(row) for row in shown.to_dict("records")]}
-        return _materialized(frame, **{name: dg.MetadataValue.table(rows) for name, rows in tables.items() if rows})
+        failed = frame[frame["rule"] == COMPUTATION].rename(columns={"summary": "message"})
+        return _materialized(
+            frame,
+            _computed(DECISIONS_KEY, failed[["experiment_id", "message"]]),
+            **{name: dg.MetadataValue.table(rows) for name, rows in tables.items() if rows},
+        )
 
     return [scorecard, health_checks, decisions]
 
@@ -113,8 +125,25 @@ def compute_table(workspace: Workspace, table: str, compute: Computation) -> pd.
     return frame
 
 
-def _materialized(frame: pd.DataFrame, **metadata: dg.MetadataValue) -> dg.MaterializeResult:
-    return dg.MaterializeResult(metadata={"dagster/row_count": len(frame), **metadata})
+def _materialized(
+    frame: pd.DataFrame, check: dg.AssetCheckResult | None = None, **metadata: dg.MetadataValue
+) -> dg.MaterializeResult:
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": len(frame), **metadata}, check_results=[check] if check is not None else []
+    )
+
+
+def _computed(key: dg.AssetKey, failed: pd.DataFrame) -> dg.AssetCheckResult:
+    """Whether all could be computed; what could not is published as rows with the reason."""
+    rows = failed.drop_duplicates().astype(str).to_dict("records")
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=COMPUTATION,
+        passed=failed.empty,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{failed['experiment_id'].nunique()} experiments could not be computed whole",
+        metadata={"failing": dg.MetadataValue.table([dg.TableRecord(row) for row in rows])} if rows else {},
+    )
 
 
 def _health_result(name: str, frame: pd.DataFrame) -> dg.AssetCheckResult:
