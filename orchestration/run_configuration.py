@@ -35,7 +35,8 @@ def _copy_yaml(source: Path, target: Path) -> None:
                 _copy_yaml(path, copy)
         elif path.suffix in YAML:
             try:
-                shutil.copyfile(path, copy)
+                content = path.read_bytes()
             except OSError:
-                copy.unlink(missing_ok=True)
                 copy.symlink_to(path)  # so that the loader, and not the copy, says what is wrong with it
+            else:
+                copy.write_bytes(content)
