@@ -124,6 +124,7 @@ def run(
 ) -> None:
     """Run the whole pipeline for a log date, or for a range of them in one run."""
     from orchestration.cli_output import print_outcome
+    from orchestration.run_status import RunStatus
     from orchestration.runs import UnknownDayError, run_days
 
     if (day is None) == (first is None and last is None) or (first is None) != (last is None):
@@ -136,7 +137,7 @@ def run(
     except UnknownDayError as error:
         raise InputError(str(error)) from error
     print_outcome(outcome, output)
-    if not outcome.published or any(check.is_error for check in outcome.failed_checks):
+    if outcome.status is not RunStatus.SUCCEEDED:
         raise typer.Exit(1)
 
 

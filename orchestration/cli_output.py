@@ -10,6 +10,7 @@ from rich.table import Table
 
 from orchestration.cli import OutputFormat
 from orchestration.published import PublishedResults
+from orchestration.run_status import RunStatus
 from orchestration.runs import RunOutcome
 
 NARROWEST_TABLE = 150
@@ -170,11 +171,12 @@ def _cell(value: Any) -> str:
 
 
 def print_outcome(outcome: RunOutcome, output: OutputFormat) -> None:
-    """Print how a run ended: errors and failed checks first, then whether its results are published."""
+    """Print how a run ended: errors and failed checks first, then its status in one line."""
     if output is OutputFormat.JSON:
         print_json(
             {
                 "run_id": outcome.run_id,
+                "status": outcome.status,
                 "published": outcome.published,
                 "seconds": outcome.seconds,
                 "step_seconds": outcome.step_seconds,
@@ -188,7 +190,11 @@ def print_outcome(outcome: RunOutcome, output: OutputFormat) -> None:
     for check in outcome.failed_checks:
         kind = "failed" if check.is_error else "warning"
         sys.stderr.write(f"{kind}: {check.asset} {check.check}: {check.description}\n")
-    if outcome.published:
-        sys.stdout.write(f"published run {outcome.run_id} in {outcome.seconds:.1f} s\n")
+    said = f"published run {outcome.run_id} in {outcome.seconds:.1f} s"
+    if outcome.status is RunStatus.FAILED:
+        sys.stderr.write(f"failed: run {outcome.run_id} published nothing; what was published before is as it was\n")
+    elif outcome.status is RunStatus.FINISHED_WITH_FAILURES:
+        failures = [str(check) for check in outcome.failed_checks if check.is_error]
+        sys.stdout.write(f"finished with failures: {said}; failed: {'; '.join(failures)}\n")
     else:
-        sys.stderr.write(f"run {outcome.run_id} failed; what was published before is as it was\n")
+        sys.stdout.write(f"succeeded: {said}\n")

@@ -35,12 +35,12 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
     job, calibration = daily_job(project), calibration_job()
     return dg.Definitions(
         assets=[
-            *ingest_assets(workspace, project, sources),
-            inputs_asset(workspace, project, sources),
-            model_assets(workspace, manifest_path(workspace)),
-            *result_assets(workspace, project),
-            publish_asset(workspace, project),
-            calibration_asset(workspace),
+            *ingest_assets(project, sources),
+            inputs_asset(project, sources),
+            model_assets(manifest_path(workspace)),
+            *result_assets(project),
+            publish_asset(project),
+            calibration_asset(),
         ],
         jobs=[job, calibration],
         schedules=[daily_schedule(job), weekly_calibration(calibration, project)],

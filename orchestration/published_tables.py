@@ -61,6 +61,11 @@ def published_tables(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, l
             order="as_of_date, experiment_id, metric_id, variant_id",
         ),
         PublishedTable(
+            "lifecycle_events",
+            _with_provenance(connection, "results.lifecycle_events"),
+            order="as_of_date, experiment_id, event",
+        ),
+        PublishedTable(
             "calibration", calibration_query(connection), order="as_of_date, experiment_id, metric_id, variant_id"
         ),
         PublishedTable("row_ledger", days, "log_date", "log_date, source_id"),

@@ -17,7 +17,14 @@ from orchestration.inputs import RunInputs, prepare_run, read_inputs
 from orchestration.lake import DayManifest, Lake, LakeError
 from orchestration.lock import LockHeldError, writer_lock
 from orchestration.published_tables import AS_OF_TABLES, published_tables
-from orchestration.result_tables import decision_rows, health_rows, monitor_rows, provenance_rows, scorecard_rows
+from orchestration.result_tables import (
+    decision_rows,
+    event_rows,
+    health_rows,
+    monitor_rows,
+    provenance_rows,
+    scorecard_rows,
+)
 from orchestration.row_differences import TableComparison, TableRows, compare
 from orchestration.warehouse import open_warehouse
 from orchestration.workspace import Workspace
@@ -29,6 +36,7 @@ RESULTS: dict[str, Computation] = {
     "health_checks": health_rows,
     "rollback_monitor": monitor_rows,
     "decisions": decision_rows,
+    "lifecycle_events": event_rows,
     "provenance": lambda _, inputs, plans: provenance_rows(inputs, plans),
 }
 """What is computed from the marts, in order."""

@@ -13,6 +13,7 @@ import dagster as dg
 from orchestration.lake import Lake
 from orchestration.lock import Owner
 from orchestration.publish import unfinished
+from orchestration.waiting import died_waiting
 from orchestration.workspace import Workspace
 
 WRITER_TAG = "equipoise/writer"
@@ -58,6 +59,19 @@ def end_dead_runs(instance: dg.DagsterInstance, writer: Owner, *, current_run_id
     for run in dead:
         instance.report_run_failed(run, f"The process died while it was writing ({writer}). Run these days again.")
     return [run.run_id for run in dead]
+
+
+def end_dead_waiters(instance: dg.DagsterInstance, workspace: Workspace) -> list[str]:
+    """Mark the runs that died while they waited for the lock as failed, and return their ids."""
+    ended = []
+    for run_id in died_waiting(workspace.waiting):
+        run = instance.get_run_by_id(run_id)
+        if run is not None and run.status in _UNFINISHED_STATUSES:
+            instance.report_run_failed(
+                run, "The process died while it waited for the writer lock. It had written nothing: run its days again."
+            )
+            ended.append(run_id)
+    return ended
 
 
 def _temporary_files(workspace: Workspace, *, thorough: bool) -> Iterator[Path]:

@@ -3,28 +3,29 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import partial
 
 import duckdb
 import pandas as pd
 
 from analysis.completeness import blocked_metrics
 from analysis.decisions import decisions
+from analysis.decisions.lifecycle import lifecycle_events
 from analysis.decisions.monitor import rollback_monitor
 from analysis.health import health_checks
-from analysis.scorecard import EventTables, scorecard
+from analysis.scorecard import FAILED, EventTables, scorecard
 from configs.schema import Experiment, Metric
 from orchestration.calibration import with_calibrations
 from orchestration.inputs import RunInputs
+from orchestration.isolation import Experiments, Reasons, isolated, without_failing_metrics
 from orchestration.partitions import days_between
 from orchestration.planning import PlannedBuild, first_log_date
 from orchestration.provenance import PROVENANCE, code_version, input_digests, input_watermark
 from orchestration.warehouse import has_table
 
-Experiments = Mapping[str, Experiment]
-
 
 def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:
-    """The scorecard of the planned as-of dates; an experiment that fails gets rows with status `failed`."""
+    """The scorecard of the planned as-of dates; what fails gets rows with status `failed`."""
     metrics, dates = inputs.config.metrics, _dates(plans)
     moments = _mart(connection, "fct_metric_moments", "mart.as_of_date between plan.from_date and plan.to_date")
     details = {
@@ -44,26 +45,40 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
     events = EventTables(*tables)
     requested, history = _planned_dates(plans), _earlier_scorecard(connection, inputs, plans)
 
-    def compute(experiments: Experiments) -> pd.DataFrame:
-        blocked = _blocked(inputs, experiments, dates)
+    def compute(experiments: Experiments, failed: pd.DataFrame | None = None) -> pd.DataFrame:
+        blocked = _only_planned(_blocked(inputs, experiments, dates), plans)
         wanted = requested[requested["experiment_id"].isin(list(experiments))]
-        blocked = _only_planned(blocked, plans)
+        if failed is not None:
+            blocked = pd.concat([failed, blocked], ignore_index=True)
         return scorecard(moments, experiments, metrics, blocked, wanted, history, **details, events=events)
 
-    frame, failures = _isolated(_planned_experiments(inputs, plans), compute)
+    frame, failures = isolated(_planned_experiments(inputs, plans), compute)
     for experiment_id, reason in failures.items():
-        experiment = inputs.config.experiments[experiment_id]
-        blocked = pd.DataFrame(
-            [
-                (day, experiment_id, metric_id, "failed", reason)
-                for day in _dates([plan for plan in plans if plan.experiment_id == experiment_id])
-                for metric_id in experiment.metrics.roles
-            ],
-            columns=["as_of_date", "experiment_id", "metric_id", "status", "reason"],
-        ).astype({"as_of_date": "datetime64[us]"})
-        failed = scorecard(moments.iloc[:0], {experiment_id: experiment}, metrics, blocked)
-        frame = pd.concat([frame, failed], ignore_index=True)
+        one = {experiment_id: inputs.config.experiments[experiment_id]}
+        as_failed = partial(_failed_metrics, plans=[plan for plan in plans if plan.experiment_id == experiment_id])
+
+        def without(
+            failed: Reasons, one: Experiments = one, as_failed: Callable[[Reasons], pd.DataFrame] = as_failed
+        ) -> pd.DataFrame:
+            return compute(one, as_failed(failed))
+
+        rows, failed = without_failing_metrics(one[experiment_id].metrics.roles, without, reason)
+        if rows is None:
+            rows = scorecard(moments.iloc[:0], one, metrics, as_failed(failed))
+        frame = pd.concat([frame, rows], ignore_index=True)
     return with_calibrations(connection, _only_planned(frame, plans))
+
+
+def _failed_metrics(reasons: Mapping[str, str], plans: list[PlannedBuild]) -> pd.DataFrame:
+    """Metrics of one experiment that could not be computed, at its planned dates, as `scorecard` takes them."""
+    rows = [
+        (day, plan.experiment_id, metric_id, FAILED, reason)
+        for plan in plans
+        for day in days_between(plan.from_date, plan.to_date)
+        for metric_id, reason in reasons.items()
+    ]
+    columns = ["as_of_date", "experiment_id", "metric_id", "status", "reason"]
+    return pd.DataFrame(rows, columns=columns).astype({"as_of_date": "datetime64[us]"})
 
 
 def _earlier_scorecard(
@@ -123,7 +138,7 @@ def health_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans:
             as_of_dates=_dates(plans),
         )
 
-    frame, failures = _isolated(_planned_experiments(inputs, plans), compute)
+    frame, failures = isolated(_planned_experiments(inputs, plans), compute)
     frame = _only_planned(frame, plans)
     return _with_rows(
         frame,
@@ -158,7 +173,7 @@ def decision_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plan
     def compute(experiments: Experiments) -> pd.DataFrame:
         return decisions(scorecards, health, experiments, inputs.config.metrics, _dates(plans))
 
-    frame, failures = _isolated(_planned_experiments(inputs, plans), compute)
+    frame, failures = isolated(_planned_experiments(inputs, plans), compute)
     frame = _only_planned(frame, plans)
     return _with_rows(
         frame,
@@ -181,11 +196,27 @@ def monitor_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans
     scorecards = connection.execute(
         "select results.* from results.scorecard as results inner join runs.plan using (experiment_id)"
     ).df()
-    frame, _ = _isolated(
+    frame, _ = isolated(
         _planned_experiments(inputs, plans),
         lambda experiments: rollback_monitor(scorecards, experiments, inputs.config.metrics),
     )
     return _only_planned(frame, plans)
+
+
+def event_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:
+    """The lifecycle events of the planned experiments, from all their decisions so far.
+
+    One of a date before the planned ones is written again as it was: so also a state whose decisions are older than
+    this table has it.
+    """
+    found = connection.execute(
+        "select results.* from results.decisions as results inner join runs.plan using (experiment_id)"
+    ).df()
+    frame, _ = isolated(
+        _planned_experiments(inputs, plans),
+        lambda experiments: lifecycle_events(found[found["experiment_id"].isin(list(experiments))], experiments),
+    )
+    return frame
 
 
 def provenance_rows(inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:
@@ -212,25 +243,6 @@ def provenance_rows(inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFram
     return pd.DataFrame(rows, columns=["as_of_date", *columns]).astype(
         {"as_of_date": "datetime64[us]"} | dict.fromkeys(columns, "str")
     )
-
-
-def _isolated(
-    experiments: Experiments, compute: Callable[[Experiments], pd.DataFrame]
-) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Compute all experiments at once; if that fails, one at a time, so that only the culprits are missing.
-
-    Returns the rows, and for each culprit what went wrong.
-    """
-    try:
-        return compute(experiments), {}
-    except Exception:  # noqa: BLE001 - whatever one experiment provokes must not reach the others
-        frames, failures = [compute({})], {}
-    for experiment_id, experiment in experiments.items():
-        try:
-            frames.append(compute({experiment_id: experiment}))
-        except Exception as error:  # noqa: BLE001
-            failures[experiment_id] = f"computation failed: {type(error).__name__}: {error}"
-    return pd.concat(frames, ignore_index=True), failures
 
 
 def _faults(

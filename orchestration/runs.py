@@ -17,20 +17,12 @@ from orchestration.faults import faults_explained, with_advice
 from orchestration.lock import writer_lock
 from orchestration.progress import shown_on_terminal
 from orchestration.recovery import writer_tags
+from orchestration.run_configuration import pin_configuration
+from orchestration.run_status import FailedCheck, RunStatus, failed_checks, status_of
 from orchestration.workspace import Workspace
 
 _OWN_ERRORS = ("orchestration.", "configs.")
 """How Dagster begins the message of an exception of ours, which says more than what caused it."""
-
-
-@dataclass(frozen=True)
-class FailedCheck:
-    """An asset check that did not pass."""
-
-    asset: str
-    check: str
-    is_error: bool
-    description: str
 
 
 @dataclass(frozen=True)
@@ -43,6 +35,11 @@ class RunOutcome:
     failed_checks: list[FailedCheck]
     seconds: float
     step_seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def status(self) -> RunStatus:
+        """All well, published with failures, or nothing published."""
+        return status_of(is_broken=not self.published, checks=self.failed_checks)
 
 
 class UnknownDayError(ValueError):
@@ -64,7 +61,8 @@ def _run_days(workspace: Workspace, first: date, last: date) -> RunOutcome:
     from orchestration.schedules import JOB_NAME
 
     started = time.perf_counter()
-    job = build_defs(workspace).resolve_job_def(JOB_NAME)
+    run_id = str(uuid.uuid4())
+    job = build_defs(pin_configuration(workspace, run_id)).resolve_job_def(JOB_NAME)
     keys = job.partitions_def.get_partition_keys() if job.partitions_def else []
     if not keys or first.isoformat() < keys[0] or last.isoformat() > keys[-1]:
         raise UnknownDayError(
@@ -74,7 +72,6 @@ def _run_days(workspace: Workspace, first: date, last: date) -> RunOutcome:
             else "no log date has ended yet: history_start in project.yaml lies in the future"
         )
     loaded = time.perf_counter()
-    run_id = str(uuid.uuid4())
     _wait_less_for_the_disk()
     with dg.DagsterInstance.get() as instance, shown_on_terminal():
         result = job.execute_in_process(
@@ -98,16 +95,7 @@ def _run_days(workspace: Workspace, first: date, last: date) -> RunOutcome:
         run_id=result.run_id,
         published=result.success,
         errors=[with_advice(error, workspace) for error in _errors(events)],
-        failed_checks=[
-            FailedCheck(
-                asset=evaluation.asset_key.to_user_string(),
-                check=evaluation.check_name,
-                is_error=evaluation.severity == dg.AssetCheckSeverity.ERROR,
-                description=evaluation.description or "",
-            )
-            for evaluation in result.get_asset_check_evaluations()
-            if not evaluation.passed
-        ],
+        failed_checks=failed_checks(result.get_asset_check_evaluations()),
         seconds=time.perf_counter() - started,
         step_seconds={"load definitions": loaded - started} | steps,
     )

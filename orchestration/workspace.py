@@ -55,6 +55,16 @@ class Workspace:
         return self.state / "configs"
 
     @property
+    def run_configuration(self) -> Path:
+        """The configuration that the last run read, in a folder named by the run."""
+        return self.state / "run_configuration"
+
+    @property
+    def waiting(self) -> Path:
+        """A locked file for each run that waits for the writer lock."""
+        return self.state / "waiting"
+
+    @property
     def superseded(self) -> Path:
         """Published rows whose configuration was replaced."""
         return self.state / "superseded"

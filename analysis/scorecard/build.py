@@ -11,7 +11,7 @@ from analysis.scorecard.bootstraps import BOOTSTRAP, infer_bootstraps
 from analysis.scorecard.bucket_table import BucketTable
 from analysis.scorecard.cap_tails import CapTails
 from analysis.scorecard.categorical import infer_categories
-from analysis.scorecard.columns import NO_COVARIATE, typed_frame
+from analysis.scorecard.columns import FAILED, NO_COVARIATE, typed_frame
 from analysis.scorecard.comparisons import (
     COVARIATE_MOMENTS,
     RATIO_COVARIATE_MOMENTS,
@@ -52,12 +52,13 @@ def scorecard(
 
     `moments` is fct_metric_moments; rows of experiments that are not given are ignored. `blocked`
     (`as_of_date, experiment_id, metric_id, status, reason`) names comparisons that must not be computed,
-    or with status no_covariate only without adjustment. Every listed metric has a row at each as-of date
-    found in `moments`, `blocked` or `as_of_dates` (`as_of_date, experiment_id`). `history` is the scorecard
-    of earlier as-of dates: methods that hold at every look go on from it, and dates computed one by one are
-    those computed at once. `values` is fct_value_counts, which quantile metrics need, `bucket_sums` and `cap_tails`
-    are fct_bucket_sums and fct_cap_tails, which bootstrapped ones do, `categories` is fct_category_counts, `strata`
-    fct_stratum_moments, `events` are the tables that quantiles of events need.
+    or with status no_covariate only without adjustment; with status failed nothing is tried. Every listed metric
+    has a row at each as-of date found in `moments`, `blocked` or `as_of_dates` (`as_of_date, experiment_id`).
+    `history` is the scorecard of earlier as-of dates: methods that hold at every look go on from it, and dates
+    computed one by one are those computed at once. `values` is fct_value_counts, which quantile metrics need,
+    `bucket_sums` and `cap_tails` are fct_bucket_sums and fct_cap_tails, which bootstrapped ones do, `categories` is
+    fct_category_counts, `strata` fct_stratum_moments,
+    `events` are the tables that quantiles of events need.
     Raises ValueError for missing columns and for a moment row that occurs twice.
     """
     moments = checked_moments(moments)
@@ -70,6 +71,7 @@ def scorecard(
     within = strata_of(rows, strata)
     rows = with_strata(rows, within, (baseline["n_units"], treatment["n_units"]))
     rows = _with_estimator(rows, baseline, treatment)
+    rows["estimator"] = rows["estimator"].mask(rows["blocked_status"] == FAILED, "")  # it may be what failed
     rows["family"], rows["family_correction"] = families(rows), _corrections(rows)
     usable = unusable[0] == ""
     arms = _blanked(baseline, ~usable), _blanked(treatment, ~usable)

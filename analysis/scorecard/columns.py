@@ -72,6 +72,7 @@ SCORECARD_COLUMNS: dict[str, str] = {
 }
 
 NO_COVARIATE = "no_covariate"
+FAILED = "failed"
 
 # A row with one of these has an effect, its standard error, intervals and p-values: `ok`, or a warning.
 # Any other status is a failure: `reason` says why and no inference stands.

@@ -72,10 +72,12 @@ def fieller(estimate: Estimate, alpha: Floats | float) -> FiellerSet:
 def _end(estimate: Estimate, alpha: Floats, side: float, bounded: Floats) -> Floats:
     """One root in θ, its degrees of freedom refined until they are those at the root."""
     theta = np.where(bounded, estimate.effect / estimate.baseline.mean, np.nan)
+    settled = np.zeros(theta.shape, dtype=bool)
     for _ in range(_REFINEMENTS):
         root = _root(estimate, upper_quantile(alpha / 2, _df(estimate, theta)), side)
-        settled = ~(np.abs(root - theta) > 1e-13 * np.abs(root))
-        theta = root
+        closed = ~(np.abs(root - theta) > 1e-13 * np.abs(root))
+        theta = np.where(settled, theta, root)  # each as if it were alone: not refined on while others settle
+        settled |= closed
         if settled.all():
             break
     return theta

@@ -5,14 +5,14 @@ import dagster as dg
 from analysis.calibration import MISCALIBRATED
 from configs.load import load_config_tolerant
 from orchestration.calibration import calibrate_project
-from orchestration.workspace import Workspace
+from orchestration.resources import run_workspace
 
 CALIBRATION_KEY = dg.AssetKey(["results", "calibration"])
 CHECK_NAME = "calibrated"
 SHOWN = ["experiment_id", "metric_id", "variant_id", "reason"]
 
 
-def calibration_asset(workspace: Workspace) -> dg.AssetsDefinition:
+def calibration_asset() -> dg.AssetsDefinition:
     """`calibration`: what is new is published with the next daily run."""
 
     @dg.asset(
@@ -25,8 +25,9 @@ def calibration_asset(workspace: Workspace) -> dg.AssetsDefinition:
         ],
         required_resource_keys={"writer_lock"},
     )
-    def calibration() -> dg.MaterializeResult:
+    def calibration(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A row per experiment, metric and treatment: rates of its tests on re-randomised units, and bounds."""
+        workspace = run_workspace(context)
         config, _, _ = load_config_tolerant(workspace.configs)
         frame = calibrate_project(workspace, config)
         failing = frame[frame["status"] == MISCALIBRATED]

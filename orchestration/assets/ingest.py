@@ -15,13 +15,14 @@ from orchestration.partitions import SINGLE_RUN, days_between, log_dates, reques
 from orchestration.progress import with_progress
 from orchestration.provenance import code_version
 from orchestration.request import definition_digest, take_up_request
+from orchestration.resources import run_workspace
 from orchestration.workspace import Workspace
 
 
-def ingest_assets(workspace: Workspace, project: Project, sources: Sources) -> list[dg.AssetsDefinition]:
+def ingest_assets(project: Project, sources: Sources) -> list[dg.AssetsDefinition]:
     """An asset for each exposure and event source."""
     logs: tuple[ExposureSource | EventSource, ...] = (*sources.exposures, *sources.events)
-    return [_ingest_asset(workspace, project, source) for source in logs]
+    return [_ingest_asset(project, source) for source in logs]
 
 
 def ingest_key(source_id: str) -> dg.AssetKey:
@@ -29,7 +30,7 @@ def ingest_key(source_id: str) -> dg.AssetKey:
     return dg.AssetKey(["ingest", source_id])
 
 
-def _ingest_asset(workspace: Workspace, project: Project, source: ExposureSource | EventSource) -> dg.AssetsDefinition:
+def _ingest_asset(project: Project, source: ExposureSource | EventSource) -> dg.AssetsDefinition:
     key = ingest_key(source.id)
 
     @dg.asset(
@@ -56,7 +57,7 @@ def _ingest_asset(workspace: Workspace, project: Project, source: ExposureSource
     )
     def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         first, last = requested_range(context)
-        manifests = ingest_range(workspace, project, source, first, last)
+        manifests = ingest_range(run_workspace(context), project, source, first, last)
         yield dg.MaterializeResult(asset_key=key, metadata=_metadata(manifests))
         yield _row_accounting(key, manifests)
         yield _day_is_complete(key, manifests)

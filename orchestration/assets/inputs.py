@@ -6,13 +6,13 @@ from configs.schema import Project, Sources
 from orchestration.assets.ingest import ingest_key
 from orchestration.inputs import prepare_run
 from orchestration.partitions import SINGLE_RUN, log_dates, requested_range
-from orchestration.workspace import Workspace
+from orchestration.resources import run_workspace
 
 INPUTS_KEY = dg.AssetKey("warehouse_inputs")
 """Stands for every dbt source: the tables of schema `inputs` and the views of schema `lake`."""
 
 
-def inputs_asset(workspace: Workspace, project: Project, sources: Sources) -> dg.AssetsDefinition:
+def inputs_asset(project: Project, sources: Sources) -> dg.AssetsDefinition:
     """The step between the lake and dbt."""
 
     @dg.asset(
@@ -26,7 +26,7 @@ def inputs_asset(workspace: Workspace, project: Project, sources: Sources) -> dg
         required_resource_keys={"writer_lock"},
     )
     def warehouse_inputs(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        plans = prepare_run(workspace, requested_range(context))
+        plans = prepare_run(run_workspace(context), requested_range(context))
         table = [
             dg.TableRecord(
                 {

@@ -14,6 +14,7 @@ from orchestration.inputs import needed_log_dates, read_inputs
 from orchestration.lake import Lake
 from orchestration.planning import chunked, with_base_dates, with_changes_through
 from orchestration.progress import with_progress
+from orchestration.resources import run_workspace
 from orchestration.warehouse import (
     load_plan,
     load_slices,
@@ -93,7 +94,7 @@ def _build_within_memory(
         return [*error.built, *_build_within_memory(workspace, rows, cut=2 * cut, models=error.models)]
 
 
-def model_assets(workspace: Workspace, manifest: Path) -> dg.AssetsDefinition:
+def model_assets(manifest: Path) -> dg.AssetsDefinition:
     """Every dbt model as an asset, every dbt test as a check.
 
     Not partitioned: a run builds the as-of dates of its plan, which a correction or a changed configuration makes
@@ -110,7 +111,7 @@ def model_assets(workspace: Workspace, manifest: Path) -> dg.AssetsDefinition:
     def models(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        spans = build_planned(workspace)
+        spans = build_planned(run_workspace(context))
         definition = context.assets_def
         specs = {spec.key: spec for spec in definition.specs}
         parents = {key: definition.asset_deps[key] & specs.keys() for key in specs}

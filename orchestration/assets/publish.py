@@ -15,13 +15,14 @@ from orchestration.published_tables import (
     record_publication,
 )
 from orchestration.request import finish_request
+from orchestration.resources import run_workspace
 from orchestration.warehouse import open_warehouse, planned_builds
 from orchestration.workspace import Workspace
 
 PUBLISHED_KEY = dg.AssetKey("published_results")
 
 
-def publish_asset(workspace: Workspace, project: Project) -> dg.AssetsDefinition:
+def publish_asset(project: Project) -> dg.AssetsDefinition:
     """`published_results`: runs only when no blocking check upstream has failed."""
 
     @dg.asset(
@@ -35,7 +36,7 @@ def publish_asset(workspace: Workspace, project: Project) -> dg.AssetsDefinition
         required_resource_keys={"writer_lock"},
     )
     def published_results(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        folder = publish_run(workspace, context.run.run_id)
+        folder = publish_run(run_workspace(context), context.run.run_id)
         return dg.MaterializeResult(metadata={"folder": dg.MetadataValue.path(str(folder))})
 
     return published_results

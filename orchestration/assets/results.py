@@ -7,11 +7,20 @@ import dagster as dg
 import duckdb
 import pandas as pd
 
+from analysis.scorecard import FAILED
 from configs.schema import Project
 from orchestration.inputs import RunInputs, read_inputs
 from orchestration.partitions import SINGLE_RUN, log_dates
 from orchestration.planning import PlannedBuild
-from orchestration.result_tables import decision_rows, health_rows, monitor_rows, provenance_rows, scorecard_rows
+from orchestration.resources import run_workspace
+from orchestration.result_tables import (
+    decision_rows,
+    event_rows,
+    health_rows,
+    monitor_rows,
+    provenance_rows,
+    scorecard_rows,
+)
 from orchestration.warehouse import open_warehouse, planned_builds, replace_planned
 from orchestration.workspace import Workspace
 
@@ -31,6 +40,7 @@ MART_KEYS = [dg.AssetKey(["marts", name]) for name in MARTS]
 SCORECARD_KEY = dg.AssetKey(["results", "scorecard"])
 HEALTH_KEY = dg.AssetKey(["results", "health_checks"])
 DECISIONS_KEY = dg.AssetKey(["results", "decisions"])
+COMPUTATION = "computation"
 ALL_CHECKS = (
     "sample_ratio_mismatch",
     "sample_ratio_mismatch_matured",
@@ -39,14 +49,14 @@ ALL_CHECKS = (
     "mixed_exposures",
     "no_exposures",
     "missing_data",
-    "computation",
+    COMPUTATION,
     "configuration",
 )
 
 Computation = Callable[[duckdb.DuckDBPyConnection, RunInputs, list[PlannedBuild]], pd.DataFrame]
 
 
-def result_assets(workspace: Workspace, project: Project) -> list[dg.AssetsDefinition]:
+def result_assets(project: Project) -> list[dg.AssetsDefinition]:
     """`scorecard`, `health_checks` and `decisions`."""
 
     def step(key: dg.AssetKey, deps: list[dg.AssetKey], **extra: Any) -> Callable[..., dg.AssetsDefinition]:
@@ -61,10 +71,15 @@ def result_assets(workspace: Workspace, project: Project) -> list[dg.AssetsDefin
             **extra,
         )
 
-    @step(SCORECARD_KEY, MART_KEYS)
-    def scorecard() -> dg.MaterializeResult:
+    def computed(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+        return [dg.AssetCheckSpec(COMPUTATION, asset=key, description="Experiments whose rows could not be computed.")]
+
+    @step(SCORECARD_KEY, MART_KEYS, check_specs=computed(SCORECARD_KEY))
+    def scorecard(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A row per as-of date, experiment, metric, treatment and segment: effect, intervals, p-values, status."""
-        return _materialized(compute_table(workspace, "scorecard", scorecard_rows))
+        frame = compute_table(run_workspace(context), "scorecard", scorecard_rows)
+        failed = frame[frame["status"] == FAILED].rename(columns={"reason": "message"})
+        return _materialized(frame, _computed(SCORECARD_KEY, failed[["experiment_id", "metric_id", "message"]]))
 
     checks = [
         dg.AssetCheckSpec(name, asset=HEALTH_KEY, description=f"Experiments whose {name} check fails, in a table.")
@@ -72,23 +87,32 @@ def result_assets(workspace: Workspace, project: Project) -> list[dg.AssetsDefin
     ]
 
     @step(HEALTH_KEY, MART_KEYS, check_specs=checks)
-    def health_checks() -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    def health_checks(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         """A row per as-of date, experiment and check: whether the data can carry a decision."""
-        frame = compute_table(workspace, "health_checks", health_rows)
+        frame = compute_table(run_workspace(context), "health_checks", health_rows)
         yield _materialized(frame)
         for name in ALL_CHECKS:
             yield _health_result(name, frame)
 
-    @step(DECISIONS_KEY, [SCORECARD_KEY, HEALTH_KEY])
-    def decisions() -> dg.MaterializeResult:
+    @step(DECISIONS_KEY, [SCORECARD_KEY, HEALTH_KEY], check_specs=computed(DECISIONS_KEY))
+    def decisions(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A row per as-of date and experiment: the recommendation, and a reason for every rule that fired."""
+        workspace = run_workspace(context)
         compute_table(workspace, "rollback_monitor", monitor_rows)
         frame = compute_table(workspace, "decisions", decision_rows)
+        events = compute_table(workspace, "lifecycle_events", event_rows)
         compute_table(workspace, "provenance", lambda _, inputs, plans: provenance_rows(inputs, plans))
         latest = frame.sort_values("as_of_date").groupby("experiment_id", as_index=False).last()
         table = latest[["experiment_id", "as_of_date", "recommendation", "summary"]].astype(str)
         records = [dg.TableRecord(row) for row in table.to_dict("records")]
-        return _materialized(frame, **({"latest": dg.MetadataValue.table(records)} if records else {}))
+        shown = events[["experiment_id", "as_of_date", "event", "action", "variant_id", "message"]].astype(str)
+        tables = {"latest": records, "lifecycle_events": [dg.TableRecord(row) for row in shown.to_dict("records")]}
+        failed = frame[frame["rule"] == COMPUTATION].rename(columns={"summary": "message"})
+        return _materialized(
+            frame,
+            _computed(DECISIONS_KEY, failed[["experiment_id", "message"]]),
+            **{name: dg.MetadataValue.table(rows) for name, rows in tables.items() if rows},
+        )
 
     return [scorecard, health_checks, decisions]
 
@@ -103,8 +127,25 @@ def compute_table(workspace: Workspace, table: str, compute: Computation) -> pd.
     return frame
 
 
-def _materialized(frame: pd.DataFrame, **metadata: dg.MetadataValue) -> dg.MaterializeResult:
-    return dg.MaterializeResult(metadata={"dagster/row_count": len(frame), **metadata})
+def _materialized(
+    frame: pd.DataFrame, check: dg.AssetCheckResult | None = None, **metadata: dg.MetadataValue
+) -> dg.MaterializeResult:
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": len(frame), **metadata}, check_results=[check] if check is not None else []
+    )
+
+
+def _computed(key: dg.AssetKey, failed: pd.DataFrame) -> dg.AssetCheckResult:
+    """Whether all could be computed; what could not is published as rows with the reason."""
+    rows = failed.drop_duplicates().astype(str).to_dict("records")
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=COMPUTATION,
+        passed=failed.empty,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=f"{failed['experiment_id'].nunique()} experiments could not be computed whole",
+        metadata={"failing": dg.MetadataValue.table([dg.TableRecord(row) for row in rows])} if rows else {},
+    )
 
 
 def _health_result(name: str, frame: pd.DataFrame) -> dg.AssetCheckResult:

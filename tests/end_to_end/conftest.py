@@ -9,6 +9,7 @@ import pytest
 from orchestration.cli import main
 from orchestration.simulated_project import simulate_project
 from orchestration.workspace import Workspace
+from tests.end_to_end import twenty_experiments
 from tests.end_to_end.pipeline import environment_kept, run
 from tests.end_to_end.real_experiments.convert import (
     AUDACITY_DAYS,
@@ -17,6 +18,7 @@ from tests.end_to_end.real_experiments.convert import (
     audacity_logs,
     cookie_cats_logs,
 )
+from tests.end_to_end.twenty_experiments import write_world
 from tests.end_to_end.two_experiments.days import DAYS, FIRST_DAY, LAST_DAY
 
 PUBLISHED_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -62,6 +64,14 @@ def shop(unrun_shop) -> Workspace:
     """The small shop after one run of all its log dates. Read only."""
     run(unrun_shop, FIRST_DAY, LAST_DAY)
     return unrun_shop
+
+
+@pytest.fixture(scope="session")
+def twenty(tmp_path_factory) -> Workspace:
+    """The twenty experiments after one run of all their log dates. Read only."""
+    workspace = write_world(tmp_path_factory.mktemp("twenty"))
+    run(workspace, twenty_experiments.FIRST_DAY, twenty_experiments.LAST_DAY)
+    return workspace
 
 
 @dataclass(frozen=True)

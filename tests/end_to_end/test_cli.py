@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
 import pandas as pd
 import pytest
 
+from orchestration.run_status import FAILURES_TAG, STATUS_TAG
 from orchestration.workspace import Workspace
-from tests.end_to_end.pipeline import copy_of, table, tables
+from tests.end_to_end.pipeline import assert_same_results, copy_of, environment_kept, table, tables
 from tests.end_to_end.two_experiments.days import DAYS, FIRST_DAY, LAST_DAY
 
 pytestmark = pytest.mark.xdist_group("two_experiments")
@@ -135,6 +137,7 @@ class TestRun:
         outcome = json.loads(printed.out)
         has_error = any(check["is_error"] for check in outcome["failed_checks"])
         assert (printed.status, outcome["published"], outcome["errors"]) == (int(has_error), True, [])
+        assert outcome["status"] == ("finished_with_failures" if has_error else "succeeded")
         assert (again.state / "results").resolve().name == outcome["run_id"]
         assert {"ingest__orders", "models", "published_results"} <= outcome["step_seconds"].keys()
 
@@ -142,9 +145,26 @@ class TestRun:
         (again.data / "visits" / f"{LAST_DAY}.jsonl").write_bytes(b'{"visit_id": "\xff"}\n')
         printed = equipoise(again, "run", "--from", LAST_DAY.isoformat(), "--to", LAST_DAY.isoformat())
         assert printed.status == 1
-        assert "published run " in printed.out
+        assert printed.out.startswith("finished with failures: published run ") and printed.out.count("\n") == 1
+        assert "; failed: ingest/visits day_is_complete" in printed.out
         failed = [line for line in printed.err.splitlines() if line.startswith("failed: ingest/visits day_is_complete")]
         assert len(failed) == 1 and f"visits/{LAST_DAY}.jsonl" in failed[0]
+        run_id = (again.state / "results").resolve().name
+        with environment_kept():
+            again.activate()
+            with dg.DagsterInstance.get() as instance:
+                tags = instance.get_run_by_id(run_id).tags
+        assert tags[STATUS_TAG] == "finished_with_failures"
+        assert "ingest/visits day_is_complete" in tags[FAILURES_TAG]
+
+    def test_a_run_that_publishes_nothing_has_failed(self, equipoise, shop, tmp_path):
+        workspace = copy_of(shop, tmp_path, "state")
+        workspace.warehouse.write_bytes(b"no database")
+        printed = equipoise(workspace, "run", "--date", LAST_DAY.isoformat(), "--format", "json")
+        outcome = json.loads(printed.out)
+        assert (printed.status, outcome["status"], outcome["published"]) == (1, "failed", False)
+        assert "damaged" in outcome["errors"][0]
+        assert_same_results(workspace.state, shop.state)
 
     @pytest.mark.parametrize(
         ("first", "last"), [("2026-09-30", "2026-09-30"), ("2026-10-06", "2999-01-01")], ids=["too_early", "not_over"]
@@ -187,7 +207,7 @@ class TestRun:
         printed = equipoise(nowhere, "run", "--date", FIRST_DAY.isoformat())
         assert printed.status == 1
         assert f"{tmp_path / 'nowhere'}: no such data folder; set --data or EQUIPOISE_DATA" in printed.err
-        assert "failed; what was published before is as it was" in printed.err
+        assert "published nothing; what was published before is as it was" in printed.err
 
 
 class TestSimulate:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -11,6 +12,8 @@ import pytest
 
 from orchestration.recovery import WRITER_TAG, writer_tags
 from orchestration.resources import WriterLock
+from orchestration.run_status import FAILURES_TAG, STATUS_TAG
+from orchestration.waiting import died_waiting
 from orchestration.workspace import Workspace
 
 HOLDER = """
@@ -89,6 +92,70 @@ def test_the_run_of_a_killed_process_is_marked_as_failed_and_its_files_go(worksp
         messages = [record.event_log_entry.message for record in instance.get_records_for_run(dead).records]
         assert any(f"died while it was writing (pid {holder.pid}" in message for message in messages)
     assert not leftover.exists()
+
+
+RUN_THAT_WAITS = """
+import sys, time
+from pathlib import Path
+import dagster as dg
+from orchestration.resources import WriterLock
+from orchestration.workspace import Workspace
+from tests.orchestration.test_resources import lock_text, materialize
+workspace = Workspace(*map(Path, sys.argv[1:]))
+workspace.activate()
+with dg.DagsterInstance.get() as instance:
+    materialize(WriterLock.of(workspace), instance)
+"""
+
+
+def test_the_run_of_a_process_killed_while_it_waited_is_marked_as_failed(workspace, monkeypatch):
+    workspace.state.mkdir()
+    holder = hold(workspace, 60.0)
+    folders = [str(path) for path in (workspace.configs, workspace.data, workspace.state)]
+    waiter = subprocess.Popen([sys.executable, "-c", RUN_THAT_WAITS, *folders])
+    deadline = time.monotonic() + 60
+    while not (found := list(workspace.waiting.glob("[!.]*"))) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    (waiting,) = found
+    assert died_waiting(workspace.waiting) == [], "it lives"
+    waiter.kill()
+    waiter.wait()
+    holder.kill()
+    holder.wait()
+    for name, value in workspace.environment().items():
+        monkeypatch.setenv(name, value)
+    with dg.DagsterInstance.get() as instance:
+        assert instance.get_run_by_id(waiting.name).status == dg.DagsterRunStatus.STARTED
+
+        assert materialize(WriterLock.of(workspace), instance).success
+
+        assert instance.get_run_by_id(waiting.name).status == dg.DagsterRunStatus.FAILURE
+        messages = [record.event_log_entry.message for record in instance.get_records_for_run(waiting.name).records]
+        assert any("died while it waited for the writer lock" in message for message in messages)
+    assert list(workspace.waiting.iterdir()) == []
+
+
+def test_a_run_is_tagged_with_how_it_ended(workspace):
+    @dg.asset(required_resource_keys={"writer_lock"}, check_specs=[dg.AssetCheckSpec("holds", asset="checked")])
+    def checked(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        record = dg.TableRecord({"experiment_id": "checkout"})
+        failing = {"failing": dg.MetadataValue.table([record])}
+        return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=False, metadata=failing)])
+
+    @dg.asset(required_resource_keys={"writer_lock"})
+    def broken() -> None:
+        raise ValueError("no")
+
+    def tags(*assets: dg.AssetsDefinition) -> dict[str, str]:
+        resources = {"writer_lock": WriterLock.of(workspace)}
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = dg.materialize(list(assets), resources=resources, instance=instance, raise_on_error=False)
+            found = instance.get_run_by_id(result.run_id).tags
+        return {name: value for name, value in found.items() if name in (STATUS_TAG, FAILURES_TAG)}
+
+    assert tags(lock_text) == {STATUS_TAG: "succeeded"}
+    assert tags(checked) == {STATUS_TAG: "finished_with_failures", FAILURES_TAG: "checked holds (checkout)"}
+    assert tags(checked, broken) == {STATUS_TAG: "failed", FAILURES_TAG: "broken; checked holds (checkout)"}
 
 
 def test_the_command_line_refuses_at_once_or_after_its_wait(workspace):

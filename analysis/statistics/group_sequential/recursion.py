@@ -127,13 +127,15 @@ def solve_upper(running: Running, step: Floats, drift: Floats, rate: Floats) -> 
         bound = highest + drift * step - ndtri(np.minimum(rate / total, 1.0)) * np.sqrt(step)
         bound = np.where(np.isfinite(bound), bound, highest + drift * step)
         scale = np.sqrt(step)
+        settled = np.zeros(np.shape(bound), dtype=bool)
         for _ in range(_NEWTON_STEPS):
             distance = _standardised(running, step, drift, bound)
             tail = np.sum(running.mass * ndtr(-distance), axis=1)
             density = np.sum(running.mass * np.exp(-0.5 * distance**2), axis=1) / (np.sqrt(2 * np.pi) * scale)
             move = np.log(tail / rate) * tail / density
-            bound = bound + np.where(np.isfinite(move), move, 0.0)
-            if not np.any(np.abs(move) > 1e-13 * scale):
+            bound = bound + np.where(np.isfinite(move) & ~settled, move, 0.0)  # each as if it were alone
+            settled |= ~(np.abs(move) > 1e-13 * scale)
+            if settled.all():
                 break
         return np.where(rate > 0, np.where(rate < total, bound, np.nan), np.inf)
 

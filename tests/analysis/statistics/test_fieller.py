@@ -132,3 +132,16 @@ def test_coverage_with_a_baseline_of_three_standard_errors() -> None:
     )
     assert 0.9427 <= covers.mean() <= 0.9570
     assert (result.shape == FiellerShape.INTERVAL).mean() == pytest.approx(stats.norm.sf(1.984 - 3), abs=0.02)
+
+
+def test_an_interval_does_not_depend_on_what_is_computed_beside_it() -> None:
+    """To the last bit: an end is refined until it has settled, however long others take."""
+    rng = np.random.default_rng(52)
+    n, means = rng.integers(5, 60, (2, 200)).astype(float), rng.normal(1, 0.5, (2, 200))
+    variances = rng.uniform(0.5, 4, (2, 200))
+    arms = [MeanMoments(n[i], means[i], variances[i], np.zeros(200)) for i in (0, 1)]
+    together = fieller(welch(*arms), np.full(200, 0.05))
+    for k in range(200):
+        one = [MeanMoments(*(values[[k]] for values in (arm.n, arm.mean, arm.variance, np.zeros(200)))) for arm in arms]
+        alone = fieller(welch(*one), np.full(1, 0.05))
+        np.testing.assert_array_equal([alone.low[0], alone.high[0]], [together.low[k], together.high[k]])
