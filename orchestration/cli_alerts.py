@@ -31,8 +31,10 @@ def list_incidents(
     from orchestration.cli_output import print_rows
 
     now = datetime.now(UTC)
-    with AlertStore.open(context.obj.state) as store:
-        found = list(store.tracked(open_only=not everything).values())
+    found = []
+    if AlertStore.is_in(context.obj.state):
+        with AlertStore.open(context.obj.state) as store:
+            found = list(store.tracked(open_only=not everything).values())
     found.sort(key=lambda one: (not one.is_open, -SEVERITIES.index(one.incident.severity)))
     columns = ["fingerprint", "state", "severity", "kind", "subject", "check", "segment", "since", "opened_at"]
     rows = []
@@ -101,6 +103,8 @@ def _mark(workspace: Workspace, fingerprint: str, event: Any, note: str, marks: 
     from orchestration.alerts.message import headline
     from orchestration.alerts.store import AlertStore, UnknownIncidentError
 
+    if not AlertStore.is_in(workspace.state):
+        raise InputError(f"{workspace.state}: no incident was ever found here; check --state")
     with AlertStore.open(workspace.state) as store:
         try:
             one = store.find(fingerprint)

@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from orchestration.alerts.store import COLUMNS, FILE, AlertStore
+from orchestration.alerts.store import COLUMNS, AlertStore
 
 _TYPES = {"event_id": "bigint", "attempts": "bigint", "happened_at": "timestamp", "delivered_at": "timestamp"}
 
@@ -13,7 +13,7 @@ _TYPES = {"event_id": "bigint", "attempts": "bigint", "happened_at": "timestamp"
 def journal_query(connection: duckdb.DuckDBPyConnection, state: Path) -> str:
     """SQL of the table's rows, of which there are none in a state folder without alerts."""
     rows = []
-    if (state / FILE).exists():
+    if AlertStore.is_in(state):
         with AlertStore.open(state) as store:
             rows = store.journal()
     frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)

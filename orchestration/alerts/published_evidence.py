@@ -15,7 +15,8 @@ from orchestration.published import open_results
 _FAILING = """
 with latest as (select experiment_id, max(as_of_date) as as_of_date from health_checks group by all),
 failing as (
-    select checks.* from health_checks as checks inner join latest using (experiment_id, as_of_date) where not passed
+    select checks.* from health_checks as checks inner join latest using (experiment_id, as_of_date)
+    where not passed and experiment_id not in (select experiment_id from experiments where status = 'archived')
 ),
 history as (
     select experiment_id, check_name, segment_name, segment_value, as_of_date, passed,
@@ -46,7 +47,8 @@ left join (
     select experiment_id, as_of_date, min(p_value) as p_value, min(level) as level from rollback_monitor
     where is_harmful group by all
 ) as monitor on latest.experiment_id = monitor.experiment_id and latest.as_of_date = monitor.as_of_date
-where recommendation = 'rollback' order by latest.experiment_id
+where recommendation = 'rollback' and coalesce(experiments.status, '') not in ('rolled_back', 'archived')
+order by latest.experiment_id
 """
 
 _ABSENT_DAYS = """

@@ -12,7 +12,7 @@ from typing import Any
 from orchestration.alerts.changes import Change, Event, Tracked
 from orchestration.alerts.incidents import Incident
 
-FILE = "alerts.sqlite"
+_FILE = "alerts.sqlite"
 _SCHEMA = """
 create table if not exists incidents (fingerprint text primary key, is_open integer not null, tracked text not null);
 create table if not exists events (
@@ -69,13 +69,18 @@ class AlertStore:
     def open(cls, state: Path) -> Iterator["AlertStore"]:
         """The store of a state folder, made when there is none."""
         state.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(state / FILE, timeout=30)
+        connection = sqlite3.connect(state / _FILE, timeout=30)
         try:
             with connection:
                 connection.executescript(_SCHEMA)
             yield cls(connection)
         finally:
             connection.close()
+
+    @staticmethod
+    def is_in(state: Path) -> bool:
+        """Whether a state folder has a store."""
+        return (state / _FILE).exists()
 
     def tracked(self, *, open_only: bool = False) -> dict[str, Tracked]:
         """Every incident by its fingerprint, in the order in which they were first seen."""

@@ -6,7 +6,10 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import dagster as dg
 import pytest
+
+from orchestration.workspace import Workspace
 
 
 class Webhook:
@@ -97,3 +100,23 @@ def mail_server():
     server = MailServer()
     yield server
     server.close()
+
+
+@pytest.fixture
+def instance():
+    """In memory; tests/end_to_end has the one on disk."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def workspace(tmp_path, webhook, monkeypatch) -> Workspace:
+    configs = tmp_path / "configs"
+    configs.mkdir()
+    (configs / "alerts.yaml").write_text(
+        "destinations: {hook: {url_env: EQUIPOISE_ALERT_HOOK}, boss: {url_env: EQUIPOISE_ALERT_BOSS}}\n"
+        "default: [hook]\nattempts: 1\npause_seconds: 0\n"
+        "response_minutes: {warning: 30}\nescalation: boss\n"
+    )
+    monkeypatch.setenv("EQUIPOISE_ALERT_HOOK", webhook.url)
+    return Workspace(configs, tmp_path / "data", tmp_path / "state")

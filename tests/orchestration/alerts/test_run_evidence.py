@@ -1,55 +1,11 @@
 """What a Dagster run shows, by runs that really take place: failed checks of a run that succeeds, failed steps."""
 
 import dagster as dg
-import pytest
 
 from orchestration.alerts.notify import alert_of_run
 from orchestration.alerts.run_evidence import run_evidence
 from orchestration.sensors import alert_sensors
-from orchestration.workspace import Workspace
-
-ORDERS = dg.AssetKey(["ingest", "orders"])
-
-
-def job_of(passed: bool, *, severity=dg.AssetCheckSeverity.WARN, error: str = "") -> dg.JobDefinition:
-    @dg.asset(key=ORDERS, check_specs=[dg.AssetCheckSpec("adds_up", asset=ORDERS)])
-    def orders():
-        if error:
-            raise ValueError(error)
-        yield dg.MaterializeResult(asset_key=ORDERS)
-        yield dg.AssetCheckResult(
-            asset_key=ORDERS,
-            check_name="adds_up",
-            passed=passed,
-            severity=severity,
-            description="3 rows too many",
-            metadata={"failing_rows": 3},
-        )
-
-    definitions = dg.Definitions([orders], jobs=[dg.define_asset_job("small")], executor=dg.in_process_executor)
-    return definitions.resolve_job_def("small")
-
-
-@pytest.fixture(scope="module")
-def instance():
-    with dg.instance_for_test() as instance:
-        yield instance
-
-
-@pytest.fixture
-def workspace(tmp_path, webhook, monkeypatch) -> Workspace:
-    configs = tmp_path / "configs"
-    configs.mkdir()
-    (configs / "alerts.yaml").write_text(
-        "destinations: {hook: {url_env: EQUIPOISE_ALERT_HOOK}, boss: {url_env: EQUIPOISE_ALERT_BOSS}}\n"
-        "default: [hook]\nattempts: 1\npause_seconds: 0\n"
-    )
-    monkeypatch.setenv("EQUIPOISE_ALERT_HOOK", webhook.url)
-    return Workspace(configs, tmp_path / "data", tmp_path / "state")
-
-
-def executed(job: dg.JobDefinition, instance: dg.DagsterInstance) -> dg.DagsterRun:
-    return instance.get_run_by_id(job.execute_in_process(instance=instance, raise_on_error=False).run_id)
+from tests.orchestration.alerts.small_job import executed, job_of
 
 
 def test_a_check_that_fails_in_a_run_that_succeeds_is_an_incident(instance):
