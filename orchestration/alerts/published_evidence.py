@@ -76,9 +76,10 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, A
 def _health(row: Mapping[str, Any]) -> Incident:
     experiment_id, check, as_of = row["experiment_id"], row["check_name"], row["as_of_date"]
     segment = row["segment_name"], row["segment_value"]
-    is_p_value = _number(row["p_value"]) is not None
-    figure = _number(row["p_value"] if is_p_value else row["statistic"])
-    threshold = _number(row["threshold"])
+    p_value, threshold = _number(row["p_value"]), _number(row["threshold"])
+    # A check may fail by its statistic and have a p-value that is fine: a share of mixed units that are split evenly.
+    is_p_value = p_value is not None and threshold is not None and p_value <= threshold
+    figure = p_value if is_p_value else _number(row["statistic"])
     severity: Severity = "error" if row["severity"] == "error" else "warning"
     return Incident(
         kind="health",

@@ -15,7 +15,7 @@ create table experiments as from (values ('checkout', 'ana', 'growth', 'running'
 create table health_checks as from (values
     (date '2026-10-01', 'checkout', 'mixed_exposures', 'all', 'all', 'error', true, 0.0, null, 0.01, 'fine'),
     (date '2026-10-02', 'checkout', 'mixed_exposures', 'all', 'all', 'warning', false, 0.02, null, 0.01, '2 %'),
-    (date '2026-10-03', 'checkout', 'mixed_exposures', 'all', 'all', 'error', false, 0.12, null, 0.1, '12 %'),
+    (date '2026-10-03', 'checkout', 'mixed_exposures', 'all', 'all', 'error', false, 0.12, 1.0, 0.1, '12 %'),
     (date '2026-10-02', 'checkout', 'no_exposures', 'all', 'all', 'error', false, 1.0, 1e-9, 0.001, 'none yet'),
     (date '2026-10-03', 'checkout', 'no_exposures', 'all', 'all', 'error', true, 0.0, null, 0.0, 'all there'),
     (date '2026-10-03', 'checkout', 'sample_ratio_mismatch_segment', 'country', 'd''Ivoire', 'warning', false,
