@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from configs.alert_schema import Alerts
 from configs.schema import Experiment, Metric, Project, Sources
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -12,11 +13,12 @@ _FILES: dict[str, tuple[str, Any]] = {
     "sources": ("sources.yaml", Sources),
     "metrics": ("metrics/*.yaml", list[Metric]),
     "experiment": ("experiments/<id>.yaml", Experiment),
+    "alerts": ("alerts.yaml", Alerts),
 }
 
 
 def json_schema() -> dict[str, dict[str, Any]]:
-    """One schema for each kind of file: `project`, `sources`, `metrics` and `experiment`."""
+    """One schema for each kind of file: `project`, `sources`, `metrics`, `experiment`, `alerts`."""
     return {
         kind: TypeAdapter(model).json_schema() | {"$schema": _DIALECT, "title": file}
         for kind, (file, model) in _FILES.items()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from configs.alert_load import alert_problems
 from configs.cross_checks import check_experiment, check_metric, check_metrics_exist, check_sources
 from configs.problems import ConfigError, Problem
 from configs.schema import Config, Experiment, Metric, Project, Sources
@@ -18,8 +19,8 @@ __all__ = ["ConfigError", "Problem", "load_config", "load_config_tolerant", "loa
 def load_config(root: Path) -> Config:
     """The configuration in folder `root`; raises ConfigError with all errors of all files."""
     reading = _read(root)
-    if reading.problems:
-        raise ConfigError(reading.problems)
+    if problems := [*reading.problems, *alert_problems(root)]:
+        raise ConfigError(problems)
     return reading.config()
 
 

@@ -90,6 +90,7 @@ class Source(Entity):
     path: str = Field(min_length=1, description="Relative to the data root; takes {date} and globs.")
     format: Format
     allow_empty_days: bool = Field(False, description="A day without a file is empty, not missing.")
+    owner: str = Field("", description="Who is alerted when its log fails.")
 
 
 class ExposureColumns(Entity):

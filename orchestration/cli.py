@@ -123,6 +123,7 @@ def run(
     output: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Run the whole pipeline for a log date, or for a range of them in one run."""
+    from orchestration.alerts.after_run import tell_of_run, tell_of_unstarted_run
     from orchestration.cli_output import print_outcome
     from orchestration.run_status import RunStatus
     from orchestration.runs import UnknownDayError, run_days
@@ -136,7 +137,11 @@ def run(
         outcome = run_days(context.obj, start.date(), end.date(), wait_seconds=wait)
     except UnknownDayError as error:
         raise InputError(str(error)) from error
+    except (ConfigError, StateError) as error:
+        tell_of_unstarted_run(context.obj, error)
+        raise
     print_outcome(outcome, output)
+    tell_of_run(context.obj, outcome.run_id)
     if outcome.status is not RunStatus.SUCCEEDED:
         raise typer.Exit(1)
 
@@ -326,4 +331,4 @@ def main() -> None:
 
 
 # Commands with a module of their own register themselves; they need what stands above.
-from orchestration import cli_rehearse  # noqa: E402, F401
+from orchestration import cli_alerts, cli_rehearse  # noqa: E402, F401

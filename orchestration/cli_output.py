@@ -46,6 +46,18 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
+def print_rows(frame: pd.DataFrame, output: OutputFormat, nothing: str) -> None:
+    """Print rows as they are; `nothing` instead of a table without any."""
+    if output is OutputFormat.JSON:
+        print_json(records(frame))
+    elif output is OutputFormat.CSV:
+        frame.to_csv(sys.stdout, index=False)
+    elif frame.empty:
+        sys.stdout.write(f"{nothing}\n")
+    else:
+        wide_console().print(_table(frame.rename(columns=lambda name: name.replace("_", " "))))
+
+
 def print_plan(frame: pd.DataFrame, output: OutputFormat) -> None:
     """Print a plan: what is needed, and what the planned duration gives."""
     if output is OutputFormat.JSON:

@@ -15,6 +15,7 @@ from orchestration.assets.results import result_assets
 from orchestration.dbt_models import manifest_path
 from orchestration.resources import WriterLock
 from orchestration.schedules import calibration_job, daily_job, daily_schedule, weekly_calibration
+from orchestration.sensors import alert_sensors
 from orchestration.workspace import Workspace
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)  # backfill policies: what they are used for here is stable
@@ -44,6 +45,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
         ],
         jobs=[job, calibration],
         schedules=[daily_schedule(job), weekly_calibration(calibration, project)],
+        sensors=alert_sensors(workspace),
         resources={"writer_lock": WriterLock.of(workspace)},
         executor=dg.in_process_executor,
     )

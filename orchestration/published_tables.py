@@ -8,6 +8,7 @@ import duckdb
 import pandas as pd
 
 from configs.schema import Config
+from orchestration.alerts.journal import journal_query
 from orchestration.calibration import calibration_query
 from orchestration.inputs import RunInputs
 from orchestration.lake import DayManifest, Lake
@@ -39,7 +40,9 @@ AS_OF_TABLES = {
 }
 
 
-def published_tables(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, lake: Lake) -> list[PublishedTable]:
+def published_tables(
+    connection: duckdb.DuckDBPyConnection, inputs: RunInputs, lake: Lake, state: Path
+) -> list[PublishedTable]:
     """Every published table."""
     _keep_experiments(connection, inputs)
     _load_days(connection, inputs.days.values())
@@ -68,6 +71,7 @@ def published_tables(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, l
         PublishedTable(
             "calibration", calibration_query(connection), order="as_of_date, experiment_id, metric_id, variant_id"
         ),
+        PublishedTable("alerts", journal_query(connection, state), order="event_id, destination"),
         PublishedTable("row_ledger", days, "log_date", "log_date, source_id"),
         PublishedTable(
             "source_days",

@@ -176,7 +176,7 @@ class Recomputation:
     def table_queries(self) -> dict[str, str]:
         """The published tables about experiments, as queries over the warehouse that was built."""
         with open_warehouse(self.workspace.warehouse) as connection:
-            tables = published_tables(connection, self.inputs(), Lake(self.workspace.lake))
+            tables = published_tables(connection, self.inputs(), Lake(self.workspace.lake), self.workspace.state)
         return {table.name: table.query for table in tables if table.name in AS_OF_TABLES}
 
     def provenance(self, experiment_id: str, as_of: date) -> dict[str, str]:

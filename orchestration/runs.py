@@ -104,7 +104,7 @@ def _run_days(workspace: Workspace, first: date, last: date) -> RunOutcome:
 def _errors(events: Sequence[dg.DagsterEvent]) -> list[str]:
     """The errors of steps; those of the whole run when no step has one."""
     return [_error_of(event) for event in events if event.is_step_failure] or [
-        _root_cause(event.job_failure_data.error) for event in events if event.is_job_failure
+        root_cause(event.job_failure_data.error) for event in events if event.is_job_failure
     ]
 
 
@@ -122,10 +122,10 @@ def _wait_less_for_the_disk() -> None:
 
 
 def _error_of(event: dg.DagsterEvent) -> str:
-    return f"{event.step_key}: {_root_cause(event.step_failure_data.error)}"
+    return f"{event.step_key}: {root_cause(event.step_failure_data.error)}"
 
 
-def _root_cause(error: Any) -> str:
+def root_cause(error: Any) -> str:
     """The first message of our own, or the innermost one, without the path of its exception's class."""
     while error is not None and error.cause is not None and not error.message.startswith(_OWN_ERRORS):
         error = error.cause

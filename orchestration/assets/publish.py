@@ -48,7 +48,7 @@ def publish_run(workspace: Workspace, run_id: str) -> str:
     previous = current_run(workspace.state)
     with open_warehouse(workspace.warehouse) as connection:
         plans = planned_builds(connection)
-        tables = published_tables(connection, inputs, Lake(workspace.lake))
+        tables = published_tables(connection, inputs, Lake(workspace.lake), workspace.state)
         intact = previous if previous is not None and is_whole(previous) else None
         changed = changed_partitions(connection, inputs, plans, intact)
         keep_superseded(connection, plans, previous, workspace.superseded)

@@ -14,7 +14,7 @@ KIND_OF_FOLDER = {"metrics": "metrics", "experiments": "experiment"}
 
 
 def test_there_is_a_valid_schema_for_each_kind_of_file():
-    assert list(VALIDATORS) == ["project", "sources", "metrics", "experiment"]
+    assert list(VALIDATORS) == ["project", "sources", "metrics", "experiment", "alerts"]
     for validator in VALIDATORS.values():
         validator.check_schema(validator.schema)
 

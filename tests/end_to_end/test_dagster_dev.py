@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.pipeline import copy_of, tables
-from tests.end_to_end.two_experiments.days import LAST_DAY
+from tests.end_to_end.two_experiments.days import FIRST_DAY, LAST_DAY
+from tests.orchestration.alerts.conftest import Webhook
 
 LAUNCH = """
 mutation Launch($tags: [ExecutionTag!]!, $location: String!) {
@@ -68,6 +70,16 @@ class Server:
                 return
         pytest.fail(f"no web server after {seconds} s")
 
+    def run(self, tags: list[dict[str, str]], location: str) -> str:
+        """Launch the daily job, and wait for how it ends."""
+        launched = self.query(LAUNCH, tags=tags, location=location)["launchRun"]
+        assert launched["__typename"] == "LaunchRunSuccess", launched
+        run_id, deadline = launched["run"]["runId"], time.monotonic() + 240
+        while (status := self.query(STATUS, id=run_id)["runOrError"]["status"]) not in ("SUCCESS", "FAILURE"):
+            assert time.monotonic() < deadline, status
+            time.sleep(1)
+        return status
+
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -101,16 +113,43 @@ def test_a_partition_is_materialised_from_the_web_ui(server, shop):
 
     published_before = (server.state / "results").resolve()
     tags = [{"key": "dagster/partition", "value": LAST_DAY.isoformat()}]
-    launched = server.query(LAUNCH, tags=tags, location=location["name"])["launchRun"]
-    assert launched["__typename"] == "LaunchRunSuccess", launched
-    run_id, deadline = launched["run"]["runId"], time.monotonic() + 240
-    while (status := server.query(STATUS, id=run_id)["runOrError"]["status"]) not in ("SUCCESS", "FAILURE"):
-        assert time.monotonic() < deadline, status
-        time.sleep(1)
-
-    assert status == "SUCCESS"
+    assert server.run(tags, location["name"]) == "SUCCESS"
     assert (server.state / "results").resolve() != published_before
     ours, theirs = tables(server.state), tables(shop.state)
     for name in theirs:
         assert ours[name].equals(theirs[name]), name
+    assert server.stop() is not None
+
+
+@pytest.fixture
+def alerted(unrun_shop, tmp_path, monkeypatch):
+    """A shop whose first day lacks a log, with a webhook to be told of it."""
+    webhook = Webhook()
+    monkeypatch.setenv("EQUIPOISE_ALERT_HOOK", webhook.url)
+    workspace = replace(copy_of(unrun_shop, tmp_path, "configs", "data"), state=tmp_path / "state")
+    alerts = "destinations: {hook: {url_env: EQUIPOISE_ALERT_HOOK}}\ndefault: [hook]\n"
+    (workspace.configs / "alerts.yaml").write_text(alerts)
+    (workspace.data / "orders" / f"{FIRST_DAY}.csv").unlink()
+    running = Server(workspace, free_port())
+    yield running, webhook
+    if running.process.poll() is None:
+        os.killpg(running.process.pid, signal.SIGKILL)
+    webhook.close()
+
+
+@pytest.mark.slow
+def test_the_daemon_tells_of_a_run_that_succeeded_with_failed_checks(alerted):
+    server, webhook = alerted
+    server.wait_until_up(180)
+    (location,) = server.query(LOCATIONS)["workspaceOrError"]["locationEntries"]
+
+    assert server.run([{"key": "dagster/partition", "value": FIRST_DAY.isoformat()}], location["name"]) == "SUCCESS"
+
+    deadline = time.monotonic() + 120  # two ticks of the sensor
+    while not webhook.posted:
+        assert time.monotonic() < deadline, "nobody was told"
+        time.sleep(1)
+    time.sleep(40)  # and one more
+    (told,) = webhook.posted
+    assert "orders: missing_day" in told["message"]
     assert server.stop() is not None
