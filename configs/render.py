@@ -17,7 +17,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from configs.catalog import metric_catalog
+from configs.catalog import coverage_windows, metric_catalog
 from configs.load import ConfigError, load_config
 from configs.pinning import config_hash, pinned_config
 from configs.schema import Config, Experiment
@@ -84,6 +84,10 @@ def _tables(config: Config) -> dict[str, tuple[Sequence[str], list[Row]]]:
                 for metric_id, role in sorted(experiment.metrics.roles.items())
             ],
         ),
+        "experiment_coverages": (
+            ("experiment_id", "coverage_hash"),
+            [row for experiment in experiments for row in _coverage_rows(config, experiment)],
+        ),
         "experiment_segments": (
             ("experiment_id", "segment_name"),
             [(experiment.id, segment) for experiment in experiments for segment in sorted(experiment.segments)],
@@ -125,6 +129,16 @@ def _epoch_rows(experiment: Experiment) -> Iterator[Row]:
     for epoch, (from_date, weights) in enumerate(_epochs(experiment)):
         for variant in experiment.variants:
             yield experiment.id, epoch, from_date, variant.id, weights[variant.id]
+
+
+def _coverage_rows(config: Config, experiment: Experiment) -> Iterator[Row]:
+    hashes = {
+        (coverage["source_id"], coverage["end_days"]): coverage["metric_hash"]
+        for coverage in metric_catalog(config)["coverages"]
+    }
+    for covered in sorted(coverage_windows(experiment, config.metrics).items()):
+        if covered in hashes:
+            yield experiment.id, hashes[covered]
 
 
 def _csv_text(header: Sequence[str], rows: Iterable[Row]) -> str:

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from configs.analysis_schema import AlwaysValid, Analysis, Bayesian, Correction, Equivalence, GroupSequential, Spending
 from configs.entity import ColumnName, Entity, Identifier, Probability, VariantId
+from configs.health_schema import HealthThresholds
 from configs.metric_schema import Aggregate, Bootstrap, Cap, Component, Condition, Covariate, Metric, Scalar, Window
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Format",
     "GroupSequential",
     "Guardrail",
+    "HealthThresholds",
     "Hypothesis",
     "Identifier",
     "Measure",
@@ -69,6 +71,7 @@ class Project(Entity):
     timezone: str = Field("UTC", description="IANA name; day boundaries are this zone's midnights.")
     late_arrival_days: int = Field(3, ge=0, le=30, description="A row older than this is quarantined.")
     history_start: date = Field(description="First log date of the lake.")
+    health: HealthThresholds = Field(HealthThresholds(), description="Thresholds of every experiment's health checks.")
 
     @field_validator("timezone")
     @classmethod
@@ -278,6 +281,7 @@ class Experiment(Entity):
     metrics: ExperimentMetrics
     analysis: Analysis = Analysis()
     decision: Decision = Decision()
+    health: HealthThresholds = Field(HealthThresholds(), description="Thresholds that differ from the project's.")
 
     @property
     def is_analysed(self) -> bool:

@@ -7,6 +7,7 @@ import dagster as dg
 import duckdb
 import pandas as pd
 
+from analysis.health import CHECKS
 from configs.schema import Project
 from orchestration.inputs import RunInputs, read_inputs
 from orchestration.partitions import SINGLE_RUN, log_dates
@@ -20,6 +21,7 @@ MARTS = (
     "fct_cap_tails",
     "fct_category_counts",
     "fct_epoch_counts",
+    "fct_event_coverage",
     "fct_exposure_counts",
     "fct_metric_moments",
     "fct_stratum_moments",
@@ -29,17 +31,7 @@ MART_KEYS = [dg.AssetKey(["marts", name]) for name in MARTS]
 SCORECARD_KEY = dg.AssetKey(["results", "scorecard"])
 HEALTH_KEY = dg.AssetKey(["results", "health_checks"])
 DECISIONS_KEY = dg.AssetKey(["results", "decisions"])
-ALL_CHECKS = (
-    "sample_ratio_mismatch",
-    "sample_ratio_mismatch_matured",
-    "sample_ratio_mismatch_segment",
-    "sample_ratio_mismatch_epoch",
-    "mixed_exposures",
-    "no_exposures",
-    "missing_data",
-    "computation",
-    "configuration",
-)
+ALL_CHECKS = (*CHECKS, "computation", "configuration")
 
 Computation = Callable[[duckdb.DuckDBPyConnection, RunInputs, list[PlannedBuild]], pd.DataFrame]
 

@@ -1,0 +1,85 @@
+"""What the exposure log holds of an experiment besides units that count: rows of other variants, rows of other times."""
+
+import pandas as pd
+
+from analysis.health.inputs import LOOK, HealthInputs
+from analysis.periods import as_days
+
+UNKNOWN_VARIANT = {"unknown_variant": "of a variant that is not configured", "missing_variant_id": "without a variant"}
+
+
+def unknown_variants(inputs: HealthInputs) -> pd.DataFrame:
+    """`unknown_variants`: exposure rows were refused because their variant is missing or not configured; warns."""
+    rows = _rows(inputs)
+    counts = {reason: rows["n_rows"].where(rows["reason"] == reason, 0) for reason in UNKNOWN_VARIANT}
+    accepted_or_refused = rows["n_rows"].where((rows["reason"] == "") | rows["reason"].isin(list(UNKNOWN_VARIANT)), 0)
+    found = _so_far(inputs, rows.assign(**counts, n_read=accepted_or_refused), [*UNKNOWN_VARIANT, "n_read"])
+    refused = found[list(UNKNOWN_VARIANT)].sum(axis=1)
+    share = refused / found["n_read"].where(found["n_read"] > 0)
+    threshold = inputs.limit("unknown_variant_share", found["experiment_id"])
+    fails = share > threshold
+    listed = zip(*(found[reason] for reason in UNKNOWN_VARIANT), strict=True)
+    messages = [
+        f"{n_refused:,.0f} of {n_read:,.0f} exposure rows were refused ({_share(n_refused, n_read)}, warns above"
+        f" {limit:.2%})"
+        + (
+            ": "
+            + ", ".join(f"{n:,.0f} {what}" for n, what in zip(by_reason, UNKNOWN_VARIANT.values(), strict=True) if n)
+        )
+        * bool(n_refused)
+        for n_refused, n_read, limit, by_reason in zip(refused, found["n_read"], threshold, listed, strict=True)
+    ]
+    return found.assign(severity="warning", passed=~fails, statistic=share, threshold=threshold, message=messages)
+
+
+def exposures_outside_period(inputs: HealthInputs) -> pd.DataFrame:
+    """`exposures_outside_period`: rows from before the start warn, rows from after the end leave a note.
+
+    Neither counts. Before the start, units have already been treated when their first counted exposure comes; after
+    the end the variant only stays on.
+    """
+    rows = _rows(inputs)
+    rows = rows[rows["reason"] == ""]
+    starts, ends = (
+        as_days(rows["experiment_id"].map({id_: getattr(one, name) for id_, one in inputs.experiments.items()}))
+        for name in ("start", "end")
+    )
+    counts = {
+        "n_before": rows["n_rows"].where(rows["exposed_date"] < starts, 0),
+        "n_after": rows["n_rows"].where(rows["exposed_date"] > ends, 0),
+    }
+    found = _so_far(inputs, rows.assign(**counts), ["n_rows", *counts])
+    share = found["n_before"] / found["n_rows"].where(found["n_rows"] > 0)
+    threshold = inputs.limit("early_exposure_share", found["experiment_id"])
+    fails = share > threshold
+    messages = [
+        f"{n_before:,.0f} of {n:,.0f} exposure rows are from before the start ({_share(n_before, n)}, warns above"
+        f" {limit:.2%}), {n_after:,.0f} from after the end; none of these counts"
+        for n, n_before, n_after, limit in zip(
+            found["n_rows"], found["n_before"], found["n_after"], threshold, strict=True
+        )
+    ]
+    severity = pd.Series("warning", found.index).mask(~fails & (found["n_before"] + found["n_after"] > 0), "note")
+    return found.assign(severity=severity, passed=~fails, statistic=share, threshold=threshold, message=messages)
+
+
+def _rows(inputs: HealthInputs) -> pd.DataFrame:
+    """Rows of each experiment in its own exposure log."""
+    rows = inputs.data.exposure_rows
+    own = {id_: experiment.exposure_source for id_, experiment in inputs.experiments.items()}
+    return rows[rows["source_id"] == rows["experiment_id"].map(own)].astype({"n_rows": "float64"})
+
+
+def _so_far(inputs: HealthInputs, rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Sums over the log dates up to each look."""
+    daily = rows.groupby(["experiment_id", "log_date"], as_index=False)[columns].sum()
+    daily[columns] = daily.groupby("experiment_id")[columns].cumsum()
+    daily = daily.rename(columns={"log_date": "as_of_date"}).sort_values("as_of_date", kind="stable")
+    looks = inputs.looks.sort_values("as_of_date", kind="stable")
+    found = pd.merge_asof(looks, daily, on="as_of_date", by="experiment_id")
+    found[columns] = found[columns].astype("float64").fillna(0)
+    return found.sort_values(LOOK, ignore_index=True)
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{part / whole:.2%}" if whole else "none"
