@@ -24,8 +24,8 @@ def no_events(inputs: HealthInputs) -> pd.DataFrame:
     fails = (share < minimum) & (sources["n_units"] >= UNITS_JUDGED)
     worst = worst_at_looks(inputs, sources.assign(share=share, threshold=minimum, fails=fails, badness=minimum - share))
     messages = [
-        f"{row.n_with_event:,.0f} of {row.n_units:,.0f} units have an event of {row.source_id}{_window(row.window_days)}"
-        f" ({row.share:.2%}, warns below {row.threshold:.2%} of {UNITS_JUDGED:,} units or more)"
+        f"{row.n_with_event:,.0f} of {row.n_units:,.0f} units have an event of {row.source_id}"
+        f"{_window(row.window_days)} ({row.share:.2%}, from {UNITS_JUDGED:,} units on warns below {row.threshold:.2%})"
         + (": are unit ids the same in both logs, and is it being logged?" if row.fails else "")
         + and_others(row.n_failing, "source")
         if row.n_units > 0
@@ -46,7 +46,7 @@ def event_loss(inputs: HealthInputs) -> pd.DataFrame:
     # Few units leave an arm or get a late event: they are not taken out of the days before.
     own = by_arm.diff().fillna(coverage[["n_units", "n_lost"]]).clip(lower=0)
     coverage = coverage.assign(own_units=own["n_units"], own_lost=own[["n_units", "n_lost"]].min(axis=1))
-    pairs = arm_pairs(coverage, inputs.experiments, KEY)
+    pairs = arm_pairs(coverage[coverage["n_units"] > 0], inputs.experiments, KEY)
     pairs = pairs.sort_values(["experiment_id", "source_id", "variant_id_treatment", "as_of_date"], ignore_index=True)
     series = pairs.groupby(["experiment_id", "source_id", "variant_id_treatment"], sort=False).ngroup().to_numpy()
     p = anytime_loss_p(
@@ -55,8 +55,7 @@ def event_loss(inputs: HealthInputs) -> pd.DataFrame:
         series,
     )
     n_tests = pairs.groupby(LOOK)["source_id"].transform("size").to_numpy()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        shares = {arm: pairs[f"n_lost_{arm}"] / pairs[f"n_units_{arm}"] for arm in ("baseline", "treatment")}
+    shares = {arm: pairs[f"n_lost_{arm}"] / pairs[f"n_units_{arm}"] for arm in ("baseline", "treatment")}
     difference = (shares["treatment"] - shares["baseline"]).abs()
     threshold = inputs.limit("event_loss_p", pairs["experiment_id"]) / n_tests
     large = difference >= inputs.limit("event_loss_difference", pairs["experiment_id"])

@@ -1,4 +1,4 @@
-"""What the exposure log holds of an experiment besides units that count: rows of other variants, rows of other times."""
+"""What an exposure log holds of an experiment besides units that count: rows of other variants and of other times."""
 
 import pandas as pd
 

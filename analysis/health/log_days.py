@@ -1,13 +1,13 @@
-"""What is odd about the logs that an experiment reads: the audits' findings of the day, and how old the newest log is."""
+"""What is odd about the logs that an experiment reads: the audits' findings of the day, how old the newest log is."""
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 
 import pandas as pd
 
 from analysis.completeness import LogSpans, metric_sources
 from analysis.health.inputs import LOOK, HealthInputs
-from configs.schema import Experiment, Metric
+from analysis.periods import as_days
+from configs.schema import Experiment
 
 FINDINGS_SHOWN = 3
 DAY = timedelta(days=1)
@@ -21,11 +21,18 @@ def log_anomalies(inputs: HealthInputs) -> pd.DataFrame:
     """
     findings = inputs.data.day_findings.rename(columns={"log_date": "as_of_date", "experiment_id": "about"})
     reads = pd.DataFrame(
-        [(one.id, source) for one in inputs.experiments.values() for source in sorted(sources_of(one, inputs.metrics))],
-        columns=["experiment_id", "source_id"],
-    ).astype("str")
+        [
+            (one.id, one.end, source, last)
+            for one in inputs.experiments.values()
+            for source, last in _needs(one, inputs).items()
+        ],
+        columns=["experiment_id", "end", "source_id", "last"],
+    ).astype({"experiment_id": "str", "source_id": "str"})
+    reads = reads.assign(last=as_days(reads["last"]), end=as_days(reads["end"]))
     found = inputs.looks.merge(reads, on="experiment_id").merge(findings, on=["source_id", "as_of_date"])
-    found = found[(found["about"] == "") | (found["about"] == found["experiment_id"])]
+    # After its end an experiment's slice of the exposure log shrinks, as it should.
+    is_about = (found["about"] == found["experiment_id"]) & (found["as_of_date"] <= found["end"])
+    found = found[((found["about"] == "") | is_about) & (found["as_of_date"] <= found["last"])]
     found = found.assign(text=found["source_id"] + ": " + found["finding"]).sort_values([*LOOK, "text"])
     listed = found.groupby(LOOK)["text"].agg(list)
     rows = inputs.looks.merge(listed.rename("texts").reset_index(), on=LOOK, how="left")
@@ -58,12 +65,6 @@ def metric_freshness(inputs: HealthInputs) -> pd.DataFrame:
         for row in frame.itertuples()
     ]
     return frame.assign(severity="warning", message=messages)
-
-
-def sources_of(experiment: Experiment, metrics: Mapping[str, Metric]) -> set[str]:
-    """The logs an experiment reads."""
-    events = {source for id_ in experiment.metrics.roles for source in metric_sources(metrics[id_])}
-    return events | ({experiment.exposure_source} if experiment.exposure_source else set())
 
 
 def _needs(experiment: Experiment, inputs: HealthInputs) -> dict[str, date]:

@@ -5,6 +5,8 @@ with the arm, that split is hypergeometric, with the arm's share s of the day's 
 times as likely in the treatment: a lost unit is then in it with chance s·r/(s·r + 1 - s).
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -60,4 +62,4 @@ def _running_p(factors: Floats, series: NDArray[np.int64]) -> Floats:
 
 def _blocks(series: NDArray[np.int64]) -> list[slice]:
     edges = np.flatnonzero(np.r_[True, series[1:] != series[:-1], True]) if len(series) else np.array([0])
-    return [slice(first, last) for first, last in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(first, last) for first, last in pairwise(edges)]
