@@ -30,7 +30,7 @@ class HealthThresholds(Entity):
     event_loss_difference_error: Share = Field(0.10, description="The same; fails from here.")
     imbalance_p: Probability = Field(0.001, description="Always-valid p of equal covariate means; warns below.")
     imbalance_error_p: Probability = Field(1e-6, description="The same; fails below.")
-    outlier_share: Share = Field(0.2, description="Of an arm's total, by a single unit; warns above.")
+    outlier_share: Share = Field(0.3, description="Of an arm's total, by a single unit; warns above.")
     capped_share: Share = Field(0.5, description="Of an arm's total, cut off by the cap; warns above.")
     level_jump_deviations: float = Field(6.0, gt=0, description="Of a day's cohort from earlier ones; warns above.")
     level_jump_share: Annotated[float, Field(gt=0)] = Field(0.3, description="And by this much, relatively.")

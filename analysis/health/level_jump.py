@@ -22,12 +22,17 @@ REMEMBERED_COHORTS = 28
 MAD_TO_DEVIATION = 1.4826
 """A normal distribution's standard deviation over its median absolute deviation."""
 
+COLUMNS = ("n_units", "mean", "variance", "third_central_moment", "total")
 SERIES = ["experiment_id", "metric_id"]
 Floats = NDArray[np.float64]
 
 
 def metric_level_jump(inputs: HealthInputs) -> pd.DataFrame:
-    """`metric_level_jump`: the latest cohort's mean lies far outside those of the cohorts before; warns."""
+    """`metric_level_jump`: the latest cohort's mean lies far outside those of the cohorts before; warns.
+
+    Of a skewed metric a single large unit lifts a cohort: upwards more deviations are allowed then, by the
+    Cornish-Fisher expansion's first term.
+    """
     cohorts = _cohorts(inputs)
     usual, deviation = _usual(cohorts)
     sampling = np.sqrt(cohorts["variance"] / cohorts["own_units"])
@@ -36,22 +41,25 @@ def metric_level_jump(inputs: HealthInputs) -> pd.DataFrame:
     limits = {
         name: inputs.limit(name, cohorts["experiment_id"]) for name in ("level_jump_deviations", "level_jump_share")
     }
-    fails = (score > limits["level_jump_deviations"]) & (change.abs() > limits["level_jump_share"])
+    allowed = limits["level_jump_deviations"]
+    skewness = cohorts["third_central_moment"] / cohorts["variance"] ** 1.5 / np.sqrt(cohorts["own_units"])
+    allowed = allowed + np.where(change > 0, skewness.clip(lower=0).fillna(0) * (allowed**2 - 1) / 6, 0.0)
+    fails = (score > allowed) & (change.abs() > limits["level_jump_share"])
     worst = worst_at_looks(
         inputs,
         cohorts.assign(
             usual=usual,
             score=score,
             change=change,
-            threshold=limits["level_jump_deviations"],
+            threshold=allowed,
             share=limits["level_jump_share"],
             fails=fails,
-            badness=score,
+            badness=score / allowed,
         )[np.isfinite(score)],
     )
     messages = [
         f"{row.metric_id} of the baseline's latest {row.own_units:,.0f} units is {row.own_mean:.6g}, usually"
-        f" {row.usual:.6g}: {row.change:+.0%}, {row.score:.1f} deviations (warns above {row.threshold:g}, and"
+        f" {row.usual:.6g}: {row.change:+.0%}, {row.score:.1f} deviations (warns above {row.threshold:.3g}, and"
         f" {row.share:.0%})" + and_others(row.n_failing, "metric")
         if not np.isnan(row.score)
         else f"no new cohort beside {EARLIER_COHORTS} earlier ones of a metric with a window"
@@ -70,7 +78,7 @@ def _cohorts(inputs: HealthInputs) -> pd.DataFrame:
         & moments["metric_id"].isin(windowed)
         & (moments["variant_id"] == moments["experiment_id"].map(baselines))
     ]
-    moments = moments.astype(dict.fromkeys(("n_units", "mean", "variance", "total"), "float64"))
+    moments = moments.astype(dict.fromkeys(COLUMNS, "float64"))
     moments = moments.sort_values([*SERIES, "as_of_date"], ignore_index=True)
     # Under a quantile cap the values of earlier cohorts move with the cap; their uncapped total does not.
     moves = [id_ for id_, one in inputs.metrics.items() if one.cap is not None and one.cap.upper_quantile is not None]
