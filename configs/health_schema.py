@@ -23,6 +23,7 @@ class HealthThresholds(Entity):
     mixed_difference_p: Probability = Field(0.001, description="Sequential p of mixed units' split; fails below.")
     absent_arm_p: Probability = Field(0.001, description="Chance of an empty arm; an error below.")
     unknown_variant_share: Share = Field(0.001, description="Of the experiment's exposure rows; warns above.")
+    refused_exposure_share: Share = Field(0.01, description="Exposure rows refused otherwise; warns above.")
     early_exposure_share: Share = Field(0.01, description="Exposure rows before the start; warns above.")
     event_share_minimum: Share = Field(0.001, description="Units with any event of a source; warns below. 0: never.")
     event_loss_p: Probability = Field(0.001, description="Sequential p of equal losses of events; fails below.")

@@ -33,7 +33,7 @@ def read_health_data(connection: duckdb.DuckDBPyConnection, inputs: RunInputs) -
 
 
 def exposure_rows(inputs: RunInputs) -> pd.DataFrame:
-    """Exposure rows by log date, experiment and exposure date, and those refused for their variant.
+    """Exposure rows by log date, experiment and exposure date, and refused ones by reason.
 
     A day that was read before they were counted has none, until it is read again.
     """
@@ -48,7 +48,11 @@ def exposure_rows(inputs: RunInputs) -> pd.DataFrame:
 
 
 def day_findings(inputs: RunInputs) -> pd.DataFrame:
-    """What the audit of each day warned of; a slice of an exposure log concerns its own experiment alone."""
+    """What the audit of each day warned of.
+
+    Of an exposure log only slices, each about its own experiment: what is wrong with other rows there may come from
+    another experiment, and each has its refused rows counted.
+    """
     exposures = {source.id for source in inputs.config.sources.exposures}
     rows = [
         (
@@ -59,5 +63,6 @@ def day_findings(inputs: RunInputs) -> pd.DataFrame:
         )
         for manifest in inputs.days.values()
         for subject, sentence in describe_warnings(manifest.audit)
+        if subject or manifest.source_id not in exposures
     ]
     return pd.DataFrame(rows, columns=["log_date", "source_id", "experiment_id", "finding"])

@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.completeness import SourceDays
 from analysis.health.event_coverage import event_loss, no_events
-from analysis.health.exposure_rows import exposures_outside_period, unknown_variants
+from analysis.health.exposure_rows import exposures_outside_period, refused_exposures, unknown_variants
 from analysis.health.exposures import mixed_exposures, no_exposures
 from analysis.health.imbalance import pre_exposure_imbalance
 from analysis.health.inputs import HealthData, HealthInputs, health_frame, make_looks
@@ -42,6 +42,7 @@ CHECKS: dict[str, Callable[[HealthInputs], pd.DataFrame | list[dict[str, Any]]]]
     "mixed_exposures": mixed_exposures,
     "no_exposures": no_exposures,
     "unknown_variants": unknown_variants,
+    "refused_exposures": refused_exposures,
     "exposures_outside_period": exposures_outside_period,
     "no_events": no_events,
     "event_loss": event_loss,

@@ -5,29 +5,35 @@ import pandas as pd
 from analysis.health.inputs import LOOK, HealthInputs
 from analysis.periods import as_days
 
-UNKNOWN_VARIANT = {"unknown_variant": "of a variant that is not configured", "missing_variant_id": "without a variant"}
+UNKNOWN_VARIANT = ("unknown_variant", "missing_variant_id")
 
 
 def unknown_variants(inputs: HealthInputs) -> pd.DataFrame:
     """`unknown_variants`: exposure rows were refused because their variant is missing or not configured; warns."""
     rows = _rows(inputs)
-    counts = {reason: rows["n_rows"].where(rows["reason"] == reason, 0) for reason in UNKNOWN_VARIANT}
-    accepted_or_refused = rows["n_rows"].where((rows["reason"] == "") | rows["reason"].isin(list(UNKNOWN_VARIANT)), 0)
-    found = _so_far(inputs, rows.assign(**counts, n_read=accepted_or_refused), [*UNKNOWN_VARIANT, "n_read"])
-    refused = found[list(UNKNOWN_VARIANT)].sum(axis=1)
-    share = refused / found["n_read"].where(found["n_read"] > 0)
-    threshold = inputs.limit("unknown_variant_share", found["experiment_id"])
+    return _refused(inputs, rows[rows["reason"].isin(["", *UNKNOWN_VARIANT])], "unknown_variant_share")
+
+
+def refused_exposures(inputs: HealthInputs) -> pd.DataFrame:
+    """`refused_exposures`: exposure rows were refused for another reason, most often because they came late; warns."""
+    rows = _rows(inputs)
+    return _refused(inputs, rows[~rows["reason"].isin(UNKNOWN_VARIANT)], "refused_exposure_share")
+
+
+def _refused(inputs: HealthInputs, rows: pd.DataFrame, limit: str) -> pd.DataFrame:
+    """The share of rows with a reason, and how many there are of each."""
+    reasons = sorted(set(rows["reason"]) - {""})
+    by_reason = {f"n_{reason}": rows["n_rows"].where(rows["reason"] == reason, 0) for reason in reasons}
+    found = _so_far(inputs, rows.assign(**by_reason), ["n_rows", *by_reason])
+    refused = found[list(by_reason)].sum(axis=1)
+    share = refused / found["n_rows"].where(found["n_rows"] > 0)
+    threshold = inputs.limit(limit, found["experiment_id"])
     fails = share > threshold
-    listed = zip(*(found[reason] for reason in UNKNOWN_VARIANT), strict=True)
+    counts = found[list(by_reason)].to_numpy()
     messages = [
-        f"{n_refused:,.0f} of {n_read:,.0f} exposure rows were refused ({_share(n_refused, n_read)}, warns above"
-        f" {limit:.2%})"
-        + (
-            ": "
-            + ", ".join(f"{n:,.0f} {what}" for n, what in zip(by_reason, UNKNOWN_VARIANT.values(), strict=True) if n)
-        )
-        * bool(n_refused)
-        for n_refused, n_read, limit, by_reason in zip(refused, found["n_read"], threshold, listed, strict=True)
+        f"{n_refused:,.0f} of {n:,.0f} exposure rows were refused ({_share(n_refused, n)}, warns above {most:.2%})"
+        + (": " + ", ".join(f"{k:,.0f} {why}" for k, why in zip(listed, reasons, strict=True) if k)) * bool(n_refused)
+        for n_refused, n, most, listed in zip(refused, found["n_rows"], threshold, counts, strict=True)
     ]
     return found.assign(severity="warning", passed=~fails, statistic=share, threshold=threshold, message=messages)
 

@@ -1,4 +1,4 @@
-{# Exposure rows of each configured experiment: accepted ones by date, those of a missing or unknown variant by reason. #}
+{# Exposure rows of each configured experiment: accepted ones by date, refused ones by reason. #}
 SELECT
     experiment_id,
     CASE WHEN reason IS NULL THEN CAST(exposed_date AS VARCHAR) END AS exposed_date,
@@ -7,6 +7,6 @@ SELECT
 FROM staged
 WHERE
     experiment_id IN (SELECT experiment_id FROM known_experiments)
-    AND (reason IS NULL OR reason IN ('unknown_variant', 'missing_variant_id'))
+    AND reason IS DISTINCT FROM 'duplicate'
 GROUP BY ALL
 ORDER BY ALL

@@ -25,11 +25,18 @@ def test_refused_variants_warn_and_are_told_apart() -> None:
     assert found["passed"].tolist() == [True, False, False]
     assert found["statistic"].tolist() == [0, 0.005, 0.005]
     assert found.loc[day(1), "message"] == (
-        "10 of 2,000 exposure rows were refused (0.50%, warns above 0.10%): 7 of a variant that is not configured, 3"
-        " without a variant"
+        "10 of 2,000 exposure rows were refused (0.50%, warns above 0.10%): 3 missing_variant_id, 7 unknown_variant"
     )
     lenient = experiment(health={"unknown_variant_share": 0.01})
     assert rows_of("unknown_variants", [day(1)], lenient, exposure_rows=frame)["passed"].all()
+
+
+def test_late_rows_are_refused_exposures_and_no_unknown_variants() -> None:
+    frame = exposures((day(0), day(0), "", 970), (day(0), None, "late", 30))
+    found = rows_of("refused_exposures", [day(0)], exposure_rows=frame).iloc[0]
+    assert (found["passed"], found["severity"]) == (False, "warning")
+    assert found["message"] == "30 of 1,000 exposure rows were refused (3.00%, warns above 1.00%): 30 late"
+    assert rows_of("unknown_variants", [day(0)], exposure_rows=frame)["statistic"].tolist() == [0]
 
 
 def test_rows_of_another_log_are_not_this_experiment_s() -> None:
