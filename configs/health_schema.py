@@ -25,6 +25,10 @@ class HealthThresholds(Entity):
     unknown_variant_share: Share = Field(0.001, description="Of the experiment's exposure rows; warns above.")
     refused_exposure_share: Share = Field(0.01, description="Exposure rows refused otherwise; warns above.")
     early_exposure_share: Share = Field(0.01, description="Exposure rows before the start; warns above.")
+    assignment_mismatch_warning: Share = Field(
+        0.001, description="Units not in the variant of their hash; warns above."
+    )
+    assignment_mismatch_error: Share = Field(0.01, description="The same; fails above.")
     event_share_minimum: Share = Field(0.001, description="Units with any event of a source; warns below. 0: never.")
     event_loss_p: Probability = Field(0.001, description="Sequential p of equal losses of events; fails below.")
     event_loss_difference: Share = Field(0.01, description="Between arms, of units without events; warns from here.")

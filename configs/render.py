@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,10 @@ def _tables(config: Config) -> dict[str, tuple[Sequence[str], list[Row]]]:
             ("experiment_id", "coverage_hash"),
             [row for experiment in experiments for row in _coverage_rows(config, experiment)],
         ),
+        "experiment_buckets": (
+            ("experiment_id", "algorithm", "salt", "buckets", "variant_id", "first_bucket", "end_bucket"),
+            [row for experiment in experiments for row in _bucket_rows(experiment)],
+        ),
         "experiment_segments": (
             ("experiment_id", "segment_name"),
             [(experiment.id, segment) for experiment in experiments for segment in sorted(experiment.segments)],
@@ -139,6 +144,20 @@ def _coverage_rows(config: Config, experiment: Experiment) -> Iterator[Row]:
     for covered in sorted(coverage_windows(experiment, config.metrics).items()):
         if covered in hashes:
             yield experiment.id, hashes[covered]
+
+
+def _bucket_rows(experiment: Experiment) -> Iterator[Row]:
+    """The buckets of each variant, the end excluded."""
+    hashing = experiment.hashing
+    if hashing is None:
+        return
+    _, weights = _epochs(experiment)[-1]
+    ends = accumulate(weights[variant.id] for variant in experiment.variants)
+    first = 0
+    for variant, share in zip(experiment.variants, ends, strict=True):
+        end = round(share * hashing.buckets)
+        yield experiment.id, hashing.algorithm, hashing.salt, hashing.buckets, variant.id, first, end
+        first = end
 
 
 def _csv_text(header: Sequence[str], rows: Iterable[Row]) -> str:

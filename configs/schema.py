@@ -42,6 +42,7 @@ __all__ = [
     "Format",
     "GroupSequential",
     "Guardrail",
+    "Hashing",
     "HealthThresholds",
     "Hypothesis",
     "Identifier",
@@ -229,6 +230,19 @@ class ExperimentMetrics(Entity):
         )
 
 
+class Hashing(Entity):
+    """How units are assigned: the first 8 hexadecimal digits of a digest of salt and unit id, modulo `buckets`.
+
+    Variants take the buckets in turn, in the order listed, by their weights.
+    """
+
+    salt: str = Field(
+        min_length=1, description="Put before the unit id as it is: with its separator, where there is one."
+    )
+    buckets: int = Field(10_000, ge=2, le=2**31)
+    algorithm: Literal["md5", "sha256"] = "md5"
+
+
 class Decision(Entity):
     """How results become a recommendation."""
 
@@ -281,6 +295,7 @@ class Experiment(Entity):
     metrics: ExperimentMetrics
     analysis: Analysis = Analysis()
     decision: Decision = Decision()
+    hashing: Hashing | None = Field(None, description="Declared: logged variants are compared with recomputed ones.")
     health: HealthThresholds = Field(HealthThresholds(), description="Thresholds that differ from the project's.")
 
     @property

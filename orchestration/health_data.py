@@ -12,6 +12,7 @@ MARTS = {
     "epoch_counts": "fct_epoch_counts",
     "moments": "fct_metric_moments",
     "event_coverage": "fct_event_coverage",
+    "assignments": "fct_assignments",
 }
 
 

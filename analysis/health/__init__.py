@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.completeness import SourceDays
+from analysis.health.assignment import assignment_integrity
 from analysis.health.event_coverage import event_loss, no_events
 from analysis.health.exposure_rows import exposures_outside_period, refused_exposures, unknown_variants
 from analysis.health.exposures import mixed_exposures, no_exposures
@@ -44,6 +45,7 @@ CHECKS: dict[str, Callable[[HealthInputs], pd.DataFrame | list[dict[str, Any]]]]
     "unknown_variants": unknown_variants,
     "refused_exposures": refused_exposures,
     "exposures_outside_period": exposures_outside_period,
+    "assignment_integrity": assignment_integrity,
     "no_events": no_events,
     "event_loss": event_loss,
     "pre_exposure_imbalance": pre_exposure_imbalance,

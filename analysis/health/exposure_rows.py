@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.health.inputs import LOOK, HealthInputs
+from analysis.health.inputs import HealthInputs, sums_so_far
 from analysis.periods import as_days
 
 UNKNOWN_VARIANT = ("unknown_variant", "missing_variant_id")
@@ -24,7 +24,7 @@ def _refused(inputs: HealthInputs, rows: pd.DataFrame, limit: str) -> pd.DataFra
     """The share of rows with a reason, and how many there are of each."""
     reasons = sorted(set(rows["reason"]) - {""})
     by_reason = {f"n_{reason}": rows["n_rows"].where(rows["reason"] == reason, 0) for reason in reasons}
-    found = _so_far(inputs, rows.assign(**by_reason), ["n_rows", *by_reason])
+    found = sums_so_far(inputs, rows.assign(**by_reason), "log_date", ["n_rows", *by_reason])
     refused = found[list(by_reason)].sum(axis=1)
     share = refused / found["n_rows"].where(found["n_rows"] > 0)
     threshold = inputs.limit(limit, found["experiment_id"])
@@ -54,7 +54,7 @@ def exposures_outside_period(inputs: HealthInputs) -> pd.DataFrame:
         "n_before": rows["n_rows"].where(rows["exposed_date"] < starts, 0),
         "n_after": rows["n_rows"].where(rows["exposed_date"] > ends, 0),
     }
-    found = _so_far(inputs, rows.assign(**counts), ["n_rows", *counts])
+    found = sums_so_far(inputs, rows.assign(**counts), "log_date", ["n_rows", *counts])
     share = found["n_before"] / found["n_rows"].where(found["n_rows"] > 0)
     threshold = inputs.limit("early_exposure_share", found["experiment_id"])
     fails = share > threshold
@@ -74,17 +74,6 @@ def _rows(inputs: HealthInputs) -> pd.DataFrame:
     rows = inputs.data.exposure_rows
     own = {id_: experiment.exposure_source for id_, experiment in inputs.experiments.items()}
     return rows[rows["source_id"] == rows["experiment_id"].map(own)].astype({"n_rows": "float64"})
-
-
-def _so_far(inputs: HealthInputs, rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Sums over the log dates up to each look."""
-    daily = rows.groupby(["experiment_id", "log_date"], as_index=False)[columns].sum()
-    daily[columns] = daily.groupby("experiment_id")[columns].cumsum()
-    daily = daily.rename(columns={"log_date": "as_of_date"}).sort_values("as_of_date", kind="stable")
-    looks = inputs.looks.sort_values("as_of_date", kind="stable")
-    found = pd.merge_asof(looks, daily, on="as_of_date", by="experiment_id")
-    found[columns] = found[columns].astype("float64").fillna(0)
-    return found.sort_values(LOOK, ignore_index=True)
 
 
 def _share(part: float, whole: float) -> str:

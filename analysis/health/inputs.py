@@ -27,8 +27,11 @@ COLUMNS = [
 ]
 TEXT = ["experiment_id", "check_name", "segment_name", "segment_value", "severity", "message"]
 LOOK = ["experiment_id", "as_of_date"]
-_KEYS = ("experiment_id", "segment_name", "segment_value", "variant_id", "metric_id", "source_id", "reason")
-_DATES = ("as_of_date", "log_date", "exposed_date")
+_KEYS = (
+    *("experiment_id", "segment_name", "segment_value", "variant_id", "hashed_variant_id", "metric_id", "source_id"),
+    "reason",
+)
+_DATES = ("as_of_date", "known_from", "log_date", "exposed_date")
 
 
 def _empty(*columns: str) -> Callable[[], pd.DataFrame]:
@@ -40,7 +43,7 @@ class HealthData:
     """The frames of one run, of every as-of date and log date so far: sequential tests remember earlier looks.
 
     `epoch_counts`, `moments`, `event_coverage`: dbt's `fct_epoch_counts`, `fct_metric_moments` and
-    `fct_event_coverage`. `exposure_rows`: accepted rows by the date of exposure (`reason` empty) and refused ones by
+    `fct_event_coverage`; `assignments`: `fct_assignments`. `exposure_rows`: accepted rows by the date of exposure (`reason` empty) and refused ones by
     reason. `day_findings`: what the audit of a log date did not like, `experiment_id` empty where it concerns all.
     `source_days`: the published table.
     """
@@ -62,6 +65,9 @@ class HealthData:
             *("as_of_date", "experiment_id", "variant_id", "source_id", "window_days", "n_units", "n_with_event"),
             "n_not_computed",
         )
+    )
+    assignments: pd.DataFrame = field(
+        default_factory=_empty("known_from", "experiment_id", "variant_id", "hashed_variant_id", "n_units")
     )
     exposure_rows: pd.DataFrame = field(
         default_factory=_empty("log_date", "source_id", "experiment_id", "exposed_date", "reason", "n_rows")
@@ -132,6 +138,17 @@ def worst_at_looks(inputs: HealthInputs, items: pd.DataFrame) -> pd.DataFrame:
     chosen = inputs.looks.merge(worst, on=LOOK, how="left").merge(failing, on=LOOK, how="left")
     fails = chosen["fails"].astype("boolean").fillna(False).astype(bool)
     return chosen.assign(fails=fails, n_failing=chosen["n_failing"].fillna(0).astype(int))
+
+
+def sums_so_far(inputs: HealthInputs, rows: pd.DataFrame, date_column: str, columns: list[str]) -> pd.DataFrame:
+    """A row per look: the sums of an experiment's rows with a date up to it, 0 where there is none."""
+    daily = rows.groupby(["experiment_id", date_column], as_index=False)[columns].sum()
+    daily[columns] = daily.groupby("experiment_id")[columns].cumsum()
+    daily = daily.rename(columns={date_column: "as_of_date"}).sort_values("as_of_date", kind="stable")
+    looks = inputs.looks.sort_values("as_of_date", kind="stable")
+    found = pd.merge_asof(looks, daily, on="as_of_date", by="experiment_id")
+    found[columns] = found[columns].astype("float64").fillna(0)
+    return found.sort_values(LOOK, ignore_index=True)
 
 
 def and_others(n_failing: int, noun: str) -> str:

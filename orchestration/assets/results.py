@@ -17,6 +17,7 @@ from orchestration.warehouse import open_warehouse, planned_builds, replace_plan
 from orchestration.workspace import Workspace
 
 MARTS = (
+    "fct_assignments",
     "fct_bucket_sums",
     "fct_cap_tails",
     "fct_category_counts",
