@@ -42,10 +42,10 @@ def _empty(*columns: str) -> Callable[[], pd.DataFrame]:
 class HealthData:
     """The frames of one run, of every as-of date and log date so far: sequential tests remember earlier looks.
 
-    `epoch_counts`, `moments`, `event_coverage`: dbt's `fct_epoch_counts`, `fct_metric_moments` and
-    `fct_event_coverage`; `assignments`: `fct_assignments`. `exposure_rows`: accepted rows by the date of exposure (`reason` empty) and refused ones by
-    reason. `day_findings`: what the audit of a log date did not like, `experiment_id` empty where it concerns all.
-    `source_days`: the published table.
+    `epoch_counts`, `moments`, `event_coverage`, `assignments`: dbt's `fct_epoch_counts`, `fct_metric_moments`,
+    `fct_event_coverage`, `fct_assignments`. `exposure_rows`: accepted rows by the date of exposure (`reason` empty) and
+    refused ones by reason. `day_findings`: what the audit of a log date did not like, `experiment_id` empty where it
+    concerns all. `source_days`: the published table.
     """
 
     epoch_counts: pd.DataFrame = field(
