@@ -42,6 +42,7 @@ start: {start}
 end: {end}
 variants: [{{id: a, weight: 0.5, baseline: true}}, {{id: b, weight: 0.5}}]
 metrics: {{primary: [revenue]}}
+analysis: {{minimum_days: 3}}
 {more}
 """
 
@@ -58,7 +59,7 @@ class Unit(NamedTuple):
 
 def healthy(experiment: str, day: date, number: int) -> Unit:
     unit = f"{experiment}-{day}-{number}"
-    bucket = int(hashlib.md5(f"{experiment}:{unit}".encode()).hexdigest()[:8], 16) % 10_000  # noqa: S324
+    bucket = int(hashlib.md5(f"{experiment}:{unit}".encode()).hexdigest()[:8], 16) % 10_000
     return Unit(unit, day, "ab"[bucket >= 5_000], None if number % 10 == 9 else 10.0, None if number % 3 else 5.0)
 
 
@@ -105,8 +106,8 @@ FAULTS = {
     "clean": Fault(),
     # 1,000 units have matured by the 6th: those of the 3rd, 4th and 5th. Their events bear other ids.
     "unjoined": Fault(check="no_events", severity="warning", first=date(2026, 10, 6)),
-    # Units of the 6th have matured on the 7th; then 17.5 % of b and 10 % of a have none, on the 8th 22 %.
-    "lossy": Fault(lossy, "event_loss", "warning", date(2026, 10, 7)),
+    # Units of the 6th have matured on the 7th: 21 % of b have no event then, and 10 % of a.
+    "lossy": Fault(lossy, "event_loss", "error", date(2026, 10, 7)),
     "overridden": Fault(overridden, "assignment_integrity", "error", START),
     "misnamed": Fault(misnamed, "unknown_variants", "warning", date(2026, 10, 4)),
     "early": Fault(check="exposures_outside_period", severity="warning", first=START),
