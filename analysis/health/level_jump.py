@@ -23,6 +23,7 @@ MAD_TO_DEVIATION = 1.4826
 """A normal distribution's standard deviation over its median absolute deviation."""
 
 COLUMNS = ("n_units", "mean", "variance", "third_central_moment", "total")
+TYPES = ("proportion", "retention", "mean", "ratio")
 SERIES = ["experiment_id", "metric_id"]
 Floats = NDArray[np.float64]
 
@@ -71,7 +72,7 @@ def metric_level_jump(inputs: HealthInputs) -> pd.DataFrame:
 def _cohorts(inputs: HealthInputs) -> pd.DataFrame:
     """What each as-of date added to each metric with a window in the baseline arm."""
     moments = inputs.data.moments
-    windowed = [id_ for id_, metric in inputs.metrics.items() if metric.window is not None and metric.quantile is None]
+    windowed = [id_ for id_, one in inputs.metrics.items() if one.window is not None and one.type in TYPES]
     baselines = {id_: one.baseline.id for id_, one in inputs.experiments.items()}
     moments = moments[
         (moments["segment_name"] == "all")
