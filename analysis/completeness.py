@@ -47,6 +47,16 @@ class SourceDays:
         for source_id, day, status, reason in rows:
             self._known.setdefault(source_id, {})[day] = (status, reason if isinstance(reason, str) else "")
         self._gaps: dict[tuple[str, date, date], tuple[list[date], list[Gap]]] = {}
+        self._usable = {
+            source_id: sorted(day for day, (status, _) in days.items() if status in USABLE)
+            for source_id, days in self._known.items()
+        }
+
+    def latest_usable(self, source_id: str, last: date) -> date | None:
+        """The newest usable log date up to `last`, None where there is none."""
+        days = self._usable.get(source_id, [])
+        position = bisect_right(days, last)
+        return days[position - 1] if position else None
 
     def gaps(self, source_id: str, first: date, last: date) -> list[Gap]:
         """The unusable log dates from `first` to `last`, both included, in order; none of an empty span."""

@@ -18,14 +18,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.decisions import decisions
-from analysis.health import health_checks
+from analysis.health import HealthData, health_checks
 from analysis.scorecard import scorecard
 from configs.schema import Experiment, Metric, Project
 
 START, DAYS = date(2026, 9, 1), 28
 VARIANTS = ("control", "treatment")
 BLOCKED = pd.DataFrame(columns=["as_of_date", "experiment_id", "metric_id", "status", "reason"])
-COUNTS = ["as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "n_units"]
 SOURCE_DAYS = ["log_date", "source_id", "status", "reason"]
 
 
@@ -126,11 +125,41 @@ def make_epoch_counts(experiments: dict[str, Experiment], segments: int, days: i
     ).drop(columns="slice")
 
 
-def make_matured_counts(epoch_counts: pd.DataFrame, metrics: dict[str, Metric]) -> pd.DataFrame:
-    """The keys and counts of the moments, for the whole population."""
+def make_daily_moments(epoch_counts: pd.DataFrame, metrics: dict[str, Metric]) -> pd.DataFrame:
+    """What health checks read of the moments, for the whole population at every as-of date."""
     whole = epoch_counts[epoch_counts["segment_name"] == "all"]
     keys = ["as_of_date", "experiment_id", "variant_id", "segment_name", "n_units"]
-    return whole[keys].merge(pd.DataFrame({"metric_id": list(metrics)}), how="cross")
+    frame = whole[keys].merge(pd.DataFrame({"metric_id": list(metrics)}), how="cross")
+    mean = 0.3 * (1 + 0.01 * np.random.default_rng(3).standard_normal(len(frame)))
+    return frame.assign(
+        mean=mean,
+        variance=0.21,
+        third_central_moment=0.08,
+        total=frame["n_units"] * mean,
+        cap_value=50.0,
+        covariate_mean=mean,
+        covariate_variance=0.21,
+    )
+
+
+def make_event_coverage(epoch_counts: pd.DataFrame) -> pd.DataFrame:
+    """Units with any event of a source, at every as-of date."""
+    whole = epoch_counts[epoch_counts["segment_name"] == "all"]
+    return whole[["as_of_date", "experiment_id", "variant_id", "n_units"]].assign(
+        source_id="shop_events", window_days=7, n_with_event=whole["n_units"] * 9 // 10, n_not_computed=0
+    )
+
+
+def make_exposure_rows(experiments: dict[str, Experiment], days: int) -> pd.DataFrame:
+    """Exposure rows of every experiment on every log date, a few of them refused."""
+    dates = [START + timedelta(days=number) for number in range(days)]
+    rows = [
+        (day, "web_exposures", id_, day if not reason else None, reason, 1 if reason else 2000)
+        for id_ in experiments
+        for day in dates
+        for reason in ("", "unknown_variant")
+    ]
+    return pd.DataFrame(rows, columns=["log_date", "source_id", "experiment_id", "exposed_date", "reason", "n_rows"])
 
 
 def make_source_days(project: Project, days: int) -> pd.DataFrame:
@@ -154,15 +183,13 @@ def time_wide(n_experiments: int, n_metrics: int, segments: int) -> dict[str, fl
         seconds,
         "health checks, s",
         lambda: health_checks(
-            epoch_counts=counts,
-            matured_counts=moments[
-                ["as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "n_units"]
-            ],
-            source_days=make_source_days(project, DAYS),
-            experiments=experiments,
-            metrics=metrics,
-            project=project,
-            as_of_dates=[last],
+            HealthData(
+                counts, moments.assign(total=1.0, cap_value=np.nan), source_days=make_source_days(project, DAYS)
+            ),
+            experiments,
+            metrics,
+            project,
+            [last],
         ),
     )
     decided = _timed(seconds, "decisions, s", lambda: decisions(scored, checks, experiments, metrics, [last]))
@@ -173,25 +200,24 @@ def time_wide(n_experiments: int, n_metrics: int, segments: int) -> dict[str, fl
 
 def time_health(n_experiments: int, segments: int, days: int) -> dict[str, float]:
     """Seconds of the health checks of every as-of date."""
-    metrics = make_metrics(5)
+    windowed = {"window": {"end_days": 7}}
+    metrics = {
+        id_: Metric.model_validate(metric.model_dump(exclude_unset=True) | windowed)
+        for id_, metric in make_metrics(5).items()
+    }
     experiments = make_experiments(n_experiments, metrics, days)
     project = Project(name="wide", history_start=START - timedelta(days=30))
     counts = make_epoch_counts(experiments, segments, days)
-    matured = make_matured_counts(counts, metrics)
-    seconds: dict[str, float] = {}
-    checks = _timed(
-        seconds,
-        "health checks, s",
-        lambda: health_checks(
-            epoch_counts=counts,
-            matured_counts=matured,
-            source_days=make_source_days(project, days),
-            experiments=experiments,
-            metrics=metrics,
-            project=project,
-            as_of_dates=[START + timedelta(days=number) for number in range(days)],
-        ),
+    data = HealthData(
+        epoch_counts=counts,
+        moments=make_daily_moments(counts, metrics),
+        event_coverage=make_event_coverage(counts),
+        exposure_rows=make_exposure_rows(experiments, days),
+        source_days=make_source_days(project, days),
     )
+    dates = [START + timedelta(days=number) for number in range(days)]
+    seconds: dict[str, float] = {}
+    checks = _timed(seconds, "health checks, s", lambda: health_checks(data, experiments, metrics, project, dates))
     return seconds | {"rows": len(checks)}
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from configs.metric_schema import property_text
-from configs.schema import Component, Condition, Config, EventSource, Metric
+from configs.schema import Component, Condition, Config, EventSource, Experiment, Metric
 
 Entry = dict[str, Any]
 
@@ -27,6 +27,7 @@ def metric_catalog(config: Config) -> Entry:
     """
     columns = _Columns({source.id: source for source in config.sources.events})
     metrics = [columns.add_metric(metric) for _, metric in sorted(config.metrics.items())]
+    coverages = [columns.add_coverage(*covered) for covered in _all_coverages(config)]
     exposures = sorted(config.sources.exposures, key=lambda source: source.id)
     events = sorted(config.sources.events, key=lambda source: source.id)
     return {
@@ -45,6 +46,7 @@ def metric_catalog(config: Config) -> Entry:
         "unit_values": [columns.unit_values[name] for name in sorted(columns.unit_values)],
         "metrics": metrics,
         "strata": _strata(config),
+        "coverages": coverages,
         "lookback_days": max((metric["lookback_days"] for metric in metrics), default=0),
         "late_arrival_days": config.project.late_arrival_days,
     }
@@ -58,6 +60,31 @@ def _strata(config: Config) -> Entry:
         "attributes": sorted({name for experiment in stratified for name in experiment.strata}),
         "metrics": sorted(id_ for id_ in metrics if config.metrics[id_].type in _STRATIFIABLE),
     }
+
+
+def coverage_windows(experiment: Experiment, metrics: Mapping[str, Metric]) -> dict[str, int | None]:
+    """Each event source that an experiment reads, with the shortest window of its metrics on it in days, None: open.
+
+    Health checks ask what share of units has any event of the source within it. It depends on the experiment's own
+    metrics alone, so that another experiment's cannot change it; and metrics that mature then are there anyway.
+    """
+    windows: dict[str, int | None] = {}
+    for metric in (metrics[id_] for id_ in experiment.metrics.roles):
+        days = metric.window.end_days if metric.window else None
+        for source_id in {component.source for component in metric.components}:
+            known = [window for window in (windows.get(source_id), days) if window is not None]
+            windows[source_id] = min(known, default=None)
+    return windows
+
+
+def _all_coverages(config: Config) -> list[tuple[str, int | None]]:
+    pairs = {
+        pair
+        for experiment in config.experiments.values()
+        if experiment.is_analysed
+        for pair in coverage_windows(experiment, config.metrics).items()
+    }
+    return sorted(pairs, key=lambda pair: (pair[0], pair[1] or 0))
 
 
 def normalised_conditions(conditions: Sequence[Condition]) -> list[Entry]:
@@ -149,6 +176,28 @@ class _Columns:
             "last_day": last_day,
         }
 
+    def add_coverage(self, source_id: str, end_days: int | None) -> Entry:
+        """A share of units with any event of a source, in the form of a metric."""
+        component = self._any_event(source_id, open_ended=end_days is None)
+        definition = {
+            "type": "proportion",
+            "is_binary": True,
+            "decimals": 0,
+            "value": self._days(component, "sum", 0, None if end_days is None else end_days - 1),
+            "end_days": end_days,
+            "cap_upper": None,
+            "cap_quantile": None,
+            "denominator": None,
+            "denominator_decimals": 0,
+            "denominator_cap_upper": None,
+            "covariate": None,
+            "history": None,
+            "lookback_days": 0,
+        }
+        # Not a metric's hash, even where a metric has the same definition: columns are named by it.
+        hash_ = definition_hash(definition | {"covers": source_id}, 12)
+        return {"source_id": source_id, "metric_hash": hash_} | definition
+
     def _window_value(self, metric: Metric, component: Component) -> str:
         return self._value(metric, component, *_days(metric))
 
@@ -175,7 +224,7 @@ class _Columns:
         self.value_sets[column] = {"column": column} | entry
         return column
 
-    def _any_event(self, source_id: str) -> str:
+    def _any_event(self, source_id: str, *, open_ended: bool = False) -> str:
         return self._add_component(
             {
                 "source_id": source_id,
@@ -183,7 +232,7 @@ class _Columns:
                 "where": [],
                 "aggregate": "count",
                 "measure": None,
-                "open_ended": False,
+                "open_ended": open_ended,
             },
             decimals=0,
         )

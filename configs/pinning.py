@@ -10,7 +10,7 @@ from typing import Any
 
 from configs.catalog import decimal_text, definition_hash, normalised_conditions
 from configs.metric_schema import property_text
-from configs.schema import Component, Config, EventSource, Experiment, ExposureSource, Metric
+from configs.schema import Component, Config, EventSource, Experiment, ExposureSource, Metric, Project
 
 _DESCRIPTIVE = {"name", "owner", "team", "status", "hypothesis"}
 
@@ -39,7 +39,7 @@ def pinned_config(config: Config, experiment: Experiment) -> dict[str, Any]:
     read = {component.source for component in components}
     events = [source for source in config.sources.events if source.id in read]
     return {
-        "project": config.project.model_dump(mode="json", exclude={"name"}),
+        "project": _pinned_project(config.project),
         "experiment": _pinned_experiment(experiment),
         "metrics": {metric.id: _pinned_metric(metric) for metric in metrics},
         "sources": {
@@ -49,8 +49,17 @@ def pinned_config(config: Config, experiment: Experiment) -> dict[str, Any]:
     }
 
 
+def _pinned_project(project: Project) -> dict[str, Any]:
+    pinned = project.model_dump(mode="json", exclude={"name", "health"})
+    thresholds = project.health.model_dump(mode="json", exclude_defaults=True)
+    return pinned | ({"health": thresholds} if thresholds else {})
+
+
 def _pinned_experiment(experiment: Experiment) -> dict[str, Any]:
     pinned = _without_absent(experiment.model_dump(mode="json", by_alias=True, exclude=_DESCRIPTIVE))
+    pinned.pop("health")
+    if thresholds := experiment.health.model_dump(mode="json", exclude_unset=True):
+        pinned["health"] = thresholds
     pinned["variants"] = sorted(pinned["variants"], key=lambda variant: variant["id"])
     pinned["metrics"] = {
         "primary": list(experiment.metrics.primary),

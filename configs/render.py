@@ -14,10 +14,11 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from configs.catalog import metric_catalog
+from configs.catalog import coverage_windows, metric_catalog
 from configs.load import ConfigError, load_config
 from configs.pinning import config_hash, pinned_config
 from configs.schema import Config, Experiment
@@ -84,6 +85,14 @@ def _tables(config: Config) -> dict[str, tuple[Sequence[str], list[Row]]]:
                 for metric_id, role in sorted(experiment.metrics.roles.items())
             ],
         ),
+        "experiment_coverages": (
+            ("experiment_id", "coverage_hash"),
+            [row for experiment in experiments for row in _coverage_rows(config, experiment)],
+        ),
+        "experiment_buckets": (
+            ("experiment_id", "algorithm", "salt", "buckets", "variant_id", "first_bucket", "end_bucket"),
+            [row for experiment in experiments for row in _bucket_rows(experiment)],
+        ),
         "experiment_segments": (
             ("experiment_id", "segment_name"),
             [(experiment.id, segment) for experiment in experiments for segment in sorted(experiment.segments)],
@@ -125,6 +134,30 @@ def _epoch_rows(experiment: Experiment) -> Iterator[Row]:
     for epoch, (from_date, weights) in enumerate(_epochs(experiment)):
         for variant in experiment.variants:
             yield experiment.id, epoch, from_date, variant.id, weights[variant.id]
+
+
+def _coverage_rows(config: Config, experiment: Experiment) -> Iterator[Row]:
+    hashes = {
+        (coverage["source_id"], coverage["end_days"]): coverage["metric_hash"]
+        for coverage in metric_catalog(config)["coverages"]
+    }
+    for covered in sorted(coverage_windows(experiment, config.metrics).items()):
+        if covered in hashes:
+            yield experiment.id, hashes[covered]
+
+
+def _bucket_rows(experiment: Experiment) -> Iterator[Row]:
+    """The buckets of each variant, the end excluded."""
+    hashing = experiment.hashing
+    if hashing is None:
+        return
+    _, weights = _epochs(experiment)[-1]
+    ends = accumulate(weights[variant.id] for variant in experiment.variants)
+    first = 0
+    for variant, share in zip(experiment.variants, ends, strict=True):
+        end = round(share * hashing.buckets)
+        yield experiment.id, hashing.algorithm, hashing.salt, hashing.buckets, variant.id, first, end
+        first = end
 
 
 def _csv_text(header: Sequence[str], rows: Iterable[Row]) -> str:

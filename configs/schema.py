@@ -12,6 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from configs.analysis_schema import AlwaysValid, Analysis, Bayesian, Correction, Equivalence, GroupSequential, Spending
 from configs.entity import ColumnName, Entity, Identifier, Probability, VariantId
+from configs.health_schema import HealthThresholds
 from configs.metric_schema import Aggregate, Bootstrap, Cap, Component, Condition, Covariate, Metric, Scalar, Window
 
 __all__ = [
@@ -41,6 +42,8 @@ __all__ = [
     "Format",
     "GroupSequential",
     "Guardrail",
+    "Hashing",
+    "HealthThresholds",
     "Hypothesis",
     "Identifier",
     "Measure",
@@ -69,6 +72,7 @@ class Project(Entity):
     timezone: str = Field("UTC", description="IANA name; day boundaries are this zone's midnights.")
     late_arrival_days: int = Field(3, ge=0, le=30, description="A row older than this is quarantined.")
     history_start: date = Field(description="First log date of the lake.")
+    health: HealthThresholds = Field(HealthThresholds(), description="Thresholds of every experiment's health checks.")
 
     @field_validator("timezone")
     @classmethod
@@ -227,6 +231,19 @@ class ExperimentMetrics(Entity):
         )
 
 
+class Hashing(Entity):
+    """How units are assigned: the first 8 hexadecimal digits of a digest of salt and unit id, modulo `buckets`.
+
+    Variants take the buckets in turn, in the order listed, by their weights.
+    """
+
+    salt: str = Field(
+        min_length=1, description="Put before the unit id as it is: with its separator, where there is one."
+    )
+    buckets: int = Field(10_000, ge=2, le=2**31)
+    algorithm: Literal["md5", "sha256"] = "md5"
+
+
 class Decision(Entity):
     """How results become a recommendation."""
 
@@ -279,6 +296,8 @@ class Experiment(Entity):
     metrics: ExperimentMetrics
     analysis: Analysis = Analysis()
     decision: Decision = Decision()
+    hashing: Hashing | None = Field(None, description="Declared: logged variants are compared with recomputed ones.")
+    health: HealthThresholds = Field(HealthThresholds(), description="Thresholds that differ from the project's.")
 
     @property
     def is_analysed(self) -> bool:

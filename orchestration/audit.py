@@ -27,6 +27,8 @@ VOLUME_RATIO_WARNS = (0.5, 2.0)
 SLICE_RATIO_WARNS = (0.25, 4.0)
 SLICE_ROWS_COMPARED = 100  # a rarer slice varies that much by chance
 NULL_SHARE_RISE_WARNS = 0.2
+LATE_SHARE_WARNS = 0.01
+SILENT_HOURS_WARN = 2  # more than that without a row, that usually have some: the day is a part of one
 
 _EXAMPLES = 10
 _PROFILE_COLUMNS = [
@@ -36,6 +38,8 @@ _PROFILE_COLUMNS = [
     "duplicate_share",
     "quarantine_share",
     "unknown_share",
+    "late_share",
+    "silent_hours",
     "required_null_share",
     "null_share_rise",
     "slice_ratio",
@@ -110,6 +114,27 @@ def describe_failures(findings: Sequence[Finding]) -> str:
     )
 
 
+def describe_warnings(findings: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """What failed, as (slice that it is about, sentence) pairs; the slice is empty where all of the day is meant.
+
+    `findings` are as a manifest holds them. Rows of unknown experiments are left out: they are nobody's fault.
+    """
+    failed = [finding for finding in findings if not finding["success"] and finding["column"] != "unknown_share"]
+    sentences = []
+    for finding in failed:
+        observed = finding["observed"]
+        parts = observed.items() if finding["column"] == "slice_ratio" else [("", observed)]
+        sentences += [
+            (
+                subject,
+                f"{finding['column']} is {_printed({subject: value} if subject else value)}, expected"
+                f" {finding['threshold']}",
+            )
+            for subject, value in parts
+        ]
+    return sentences
+
+
 def _profile_frame(profile: Mapping[str, Any], contract: DayContract) -> pd.DataFrame:
     """A row for the day, for each column and for each slice; what does not apply is NaN."""
     day = {
@@ -120,6 +145,8 @@ def _profile_frame(profile: Mapping[str, Any], contract: DayContract) -> pd.Data
         "duplicate_share": profile["duplicate_share"],
         "quarantine_share": profile["quarantine_share"],
         "unknown_share": profile["unknown_share"],
+        "late_share": profile["late_share"],
+        "silent_hours": _silent_hours(profile) if contract.has_steady_volume else math.nan,
     }
     columns = [
         {
@@ -135,6 +162,12 @@ def _profile_frame(profile: Mapping[str, Any], contract: DayContract) -> pd.Data
         if (part["usual_rows"] or 0) >= SLICE_ROWS_COMPARED and (part["rows"] or contract.has_steady_volume)
     ]
     return pd.DataFrame([day, *columns, *slices], columns=_PROFILE_COLUMNS)
+
+
+def _silent_hours(profile: Mapping[str, Any]) -> float:
+    """Hours of the day in which something usually happens and nothing did."""
+    usual = profile["usual_hours"]
+    return math.nan if usual is None else max(0.0, usual - profile["hours"])
 
 
 def _ratio(rows: int, usual_rows: float | None) -> float:
@@ -172,9 +205,11 @@ def _profile_checks(profile: Mapping[str, Any], frame: pd.DataFrame) -> list[_Ch
         _Check("quarantine_share", None, QUARANTINE_SHARE_FAILS, is_judged),
         _Check("quarantine_share", None, QUARANTINE_SHARE_WARNS),
         _Check("unknown_share", None, QUARANTINE_SHARE_WARNS),
+        _Check("late_share", None, LATE_SHARE_WARNS),
         _Check("duplicate_share", None, DUPLICATE_SHARE_WARNS),
         _Check("required_null_share", None, 0, is_critical=True),
         _Check("volume_ratio", *VOLUME_RATIO_WARNS),
+        _Check("silent_hours", None, SILENT_HOURS_WARN),
         _Check("slice_ratio", *SLICE_RATIO_WARNS),
         _Check("null_share_rise", None, NULL_SHARE_RISE_WARNS),
     ]

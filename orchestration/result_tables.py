@@ -16,6 +16,7 @@ from analysis.health import health_checks
 from analysis.scorecard import FAILED, EventTables, scorecard
 from configs.schema import Experiment, Metric
 from orchestration.calibration import with_calibrations
+from orchestration.health_data import read_health_data
 from orchestration.inputs import RunInputs
 from orchestration.isolation import Experiments, Reasons, isolated, without_failing_metrics
 from orchestration.partitions import days_between
@@ -125,18 +126,10 @@ def health_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans:
 
     A broken configuration file and a computation that fails are failed checks of their own.
     """
-    epoch_counts, matured_counts = (_mart(connection, name) for name in ("fct_epoch_counts", "fct_metric_moments"))
+    data = read_health_data(connection, inputs)
 
     def compute(experiments: Experiments) -> pd.DataFrame:
-        return health_checks(
-            epoch_counts=epoch_counts,
-            matured_counts=matured_counts,
-            source_days=inputs.source_days(),
-            experiments=experiments,
-            metrics=inputs.config.metrics,
-            project=inputs.config.project,
-            as_of_dates=_dates(plans),
-        )
+        return health_checks(data, experiments, inputs.config.metrics, inputs.config.project, _dates(plans))
 
     frame, failures = isolated(_planned_experiments(inputs, plans), compute)
     frame = _only_planned(frame, plans)

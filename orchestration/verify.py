@@ -28,6 +28,8 @@ from orchestration.workspace import Workspace
 MARTS = {
     "fct_exposure_counts": ("as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value"),
     "fct_epoch_counts": ("as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value", "epoch"),
+    "fct_assignments": ("known_from", "experiment_id", "variant_id", "hashed_variant_id"),
+    "fct_event_coverage": ("as_of_date", "experiment_id", "variant_id", "source_id"),
     "fct_metric_moments": ("as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "segment_value"),
     "fct_stratum_moments": ("as_of_date", "experiment_id", "metric_id", "variant_id", "stratum"),
     "fct_value_counts": (

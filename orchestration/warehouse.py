@@ -21,10 +21,13 @@ INPUT_TABLES = {
     "position integer",
     "experiment_epochs": "experiment_id varchar, epoch integer, from_date date, variant_id varchar, weight double",
     "experiment_metrics": "experiment_id varchar, metric_id varchar, role varchar",
+    "experiment_coverages": "experiment_id varchar, coverage_hash varchar",
+    "experiment_buckets": "experiment_id varchar, algorithm varchar, salt varchar, buckets bigint, variant_id varchar, "
+    "first_bucket bigint, end_bucket bigint",
     "experiment_segments": "experiment_id varchar, segment_name varchar",
     "experiment_strata": "experiment_id varchar, attribute varchar",
 }
-MODELS_FORMAT = 3
+MODELS_FORMAT = 4
 """Of the tables in `intermediate`: a higher one than the warehouse's has them built anew."""
 
 SPAN = "inputs.build_plan"

@@ -6,77 +6,89 @@ for a look, `note` marks a pass worth knowing of.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pandas as pd
 
 from analysis.completeness import SourceDays
+from analysis.health.assignment import assignment_integrity
+from analysis.health.event_coverage import event_loss, no_events
+from analysis.health.exposure_rows import exposures_outside_period, refused_exposures, unknown_variants
 from analysis.health.exposures import mixed_exposures, no_exposures
-from analysis.health.inputs import HealthInputs, health_frame
+from analysis.health.imbalance import pre_exposure_imbalance
+from analysis.health.inputs import HealthData, HealthInputs, health_frame, make_looks
+from analysis.health.level_jump import metric_level_jump
+from analysis.health.log_days import log_anomalies, metric_freshness
 from analysis.health.missing_data import missing_data
+from analysis.health.outliers import capped_to_zero, outlier_dominance
 from analysis.health.sample_ratio import (
     epoch_sample_ratio,
     exposed_sample_ratio,
     matured_sample_ratio,
     segment_sample_ratio,
 )
-from analysis.health.thresholds import HealthThresholds
+from analysis.health.thresholds import thresholds_by_experiment
 from analysis.periods import analysed_days, as_days
 from configs.schema import Experiment, Metric, Project
 
-CHECKS: dict[str, Callable[[HealthInputs], list[dict[str, Any]]]] = {
+__all__ = ["CHECKS", "HealthData", "health_checks"]
+
+CHECKS: dict[str, Callable[[HealthInputs], pd.DataFrame | list[dict[str, Any]]]] = {
     "sample_ratio_mismatch": exposed_sample_ratio,
     "sample_ratio_mismatch_matured": matured_sample_ratio,
     "sample_ratio_mismatch_segment": segment_sample_ratio,
     "sample_ratio_mismatch_epoch": epoch_sample_ratio,
     "mixed_exposures": mixed_exposures,
     "no_exposures": no_exposures,
+    "unknown_variants": unknown_variants,
+    "refused_exposures": refused_exposures,
+    "exposures_outside_period": exposures_outside_period,
+    "assignment_integrity": assignment_integrity,
+    "no_events": no_events,
+    "event_loss": event_loss,
+    "pre_exposure_imbalance": pre_exposure_imbalance,
+    "outlier_dominance": outlier_dominance,
+    "capped_to_zero": capped_to_zero,
+    "metric_level_jump": metric_level_jump,
     "missing_data": missing_data,
+    "metric_freshness": metric_freshness,
+    "log_anomalies": log_anomalies,
 }
 KEYS = ("experiment_id", "segment_name", "segment_value", "variant_id", "metric_id")
 
 
 def health_checks(
-    *,
-    epoch_counts: pd.DataFrame,
-    matured_counts: pd.DataFrame,
-    source_days: pd.DataFrame,
+    data: HealthData,
     experiments: Mapping[str, Experiment],
     metrics: Mapping[str, Metric],
     project: Project,
     as_of_dates: Iterable[date],
-    thresholds: HealthThresholds | None = None,
 ) -> pd.DataFrame:
     """Every check of every analysed experiment at each of `as_of_dates`, sorted.
 
-    `epoch_counts` (dbt's `fct_epoch_counts`) and `matured_counts` (keys and n_units of
-    `fct_metric_moments`) hold every as-of date so far: sequential tests remember earlier looks.
-    Returns `as_of_date, experiment_id, check_name, segment_name, segment_value, severity, passed, statistic,
-    p_value, threshold, message`.
+    `data` holds every as-of date so far: sequential tests remember earlier looks. Returns `as_of_date, experiment_id,
+    check_name, segment_name, segment_value, severity, passed, statistic, p_value, threshold, message`.
     """
     dates = tuple(as_of_dates)
     # Not tuples: that a day is among them is asked for every row.
     days = {one.id: dict.fromkeys(analysed_days(one, metrics, dates)) for one in experiments.values()}
+    own = data.of(experiments)
     inputs = HealthInputs(
-        epoch_counts=_with_unexposed_days(_known(epoch_counts, experiments), experiments, days),
-        matured_counts=_known(matured_counts, experiments),
-        source_days=SourceDays(source_days),
+        data=replace(own, epoch_counts=_with_unexposed_days(own.epoch_counts, experiments, days)),
+        source_days=SourceDays(data.source_days),
         experiments=experiments,
         metrics=metrics,
         project=project,
         days=days,
-        thresholds=thresholds or HealthThresholds(),
+        looks=make_looks(days),
+        thresholds=thresholds_by_experiment(project, experiments),
     )
-    frame = health_frame([row | {"check_name": name} for name, check in CHECKS.items() for row in check(inputs)])
+    frames = [health_frame(check(inputs)).assign(check_name=name) for name, check in CHECKS.items()]
+    frame = health_frame(pd.concat(frames, ignore_index=True))
     order = ["as_of_date", "experiment_id", "check_name", "segment_name", "segment_value"]
     return frame.sort_values(order, ignore_index=True)
-
-
-def _known(counts: pd.DataFrame, experiments: Mapping[str, Experiment]) -> pd.DataFrame:
-    counts = counts[counts["experiment_id"].isin(list(experiments))]
-    text = [column for column in KEYS if column in counts]
-    return counts.astype(dict.fromkeys(text, "str")).assign(as_of_date=as_days(counts["as_of_date"]))
 
 
 def _with_unexposed_days(

@@ -8,6 +8,8 @@ import pandas as pd
 
 from analysis.health.inputs import HealthInputs
 from analysis.health.ratio_tests import ratio_tests
+from analysis.health.thresholds import MIXED_CONCENTRATION
+from configs.schema import HealthThresholds
 
 Row = dict[str, Any]
 
@@ -18,9 +20,8 @@ def mixed_exposures(inputs: HealthInputs) -> list[Row]:
     If it does not, mixed units split by first variant as the configured weights say; the sequential test of
     that split may be looked at daily.
     """
-    limits = inputs.thresholds
     counts = _whole_population(inputs)
-    mixed = ratio_tests(counts.assign(units=counts["n_mixed_excluded"]), inputs.experiments, limits.mixed_concentration)
+    mixed = ratio_tests(counts.assign(units=counts["n_mixed_excluded"]), inputs.experiments, MIXED_CONCENTRATION)
     totals = counts.assign(units=counts["n_units"] + counts["n_mixed_excluded"])
     totals = totals.groupby(["experiment_id", "as_of_date"])["units"].sum()
     exposed = totals.reindex(pd.MultiIndex.from_frame(mixed.rows[["experiment_id", "as_of_date"]])).to_numpy()
@@ -35,7 +36,7 @@ def mixed_exposures(inputs: HealthInputs) -> list[Row]:
             for variant, units in zip(experiment.variants, mixed.observed[look.Index], strict=False)
         )
         share = n_mixed / n_exposed if n_exposed else np.nan
-        judged = _judge_mixing(inputs, share, look.anytime_p)
+        judged = _judge_mixing(inputs.thresholds[experiment.id], share, look.anytime_p)
         detail = f"{n_mixed:,.0f} of {n_exposed:,.0f} units were seen in several variants"
         if n_mixed:
             detail += f" ({share:.2%}; by first variant: {by_arm})"
@@ -52,8 +53,7 @@ def mixed_exposures(inputs: HealthInputs) -> list[Row]:
     return rows
 
 
-def _judge_mixing(inputs: HealthInputs, share: float, p_value: float) -> Row:
-    limits = inputs.thresholds
+def _judge_mixing(limits: HealthThresholds, share: float, p_value: float) -> Row:
     fails, warns = f"fails from {limits.mixed_share_error:.0%}", f"warns from {limits.mixed_share_warning:.0%}"
     severity, passed, threshold, message = "error", True, limits.mixed_share_warning, warns
     if p_value < limits.mixed_difference_p:
@@ -86,7 +86,7 @@ def no_exposures(inputs: HealthInputs) -> list[Row]:
     for arm in arms.itertuples():
         looks.setdefault((str(arm.experiment_id), arm.as_of_date.date()), []).append(arm)
     return [
-        {"as_of_date": day, "experiment_id": id_} | _judge_absence(looked, inputs.thresholds.absent_arm_p)
+        {"as_of_date": day, "experiment_id": id_} | _judge_absence(looked, inputs.thresholds[id_].absent_arm_p)
         for (id_, day), looked in looks.items()
         if day in inputs.days[id_]
     ]

@@ -19,7 +19,7 @@ def matured_streams(inputs: HealthInputs) -> pd.DataFrame:
         for experiment in inputs.experiments.values()
     }
     windows = {id_: pd.Timedelta(days=window_days(inputs.metrics[metric])) for id_, metric in longest.items()}
-    matured = inputs.matured_counts
+    matured = inputs.data.moments
     matured = matured[
         (matured["segment_name"] == "all") & (matured["metric_id"] == matured["experiment_id"].map(longest))
     ]

@@ -9,8 +9,9 @@ import pandas as pd
 from analysis.health.inputs import HealthInputs
 from analysis.health.matured import matured_streams
 from analysis.health.ratio_tests import RatioTests, describe_arms, ratio_tests
+from analysis.health.thresholds import SAMPLE_RATIO_CONCENTRATION
 from analysis.periods import analysis_end
-from configs.schema import Experiment
+from configs.schema import Experiment, HealthThresholds
 
 Row = dict[str, Any]
 
@@ -20,14 +21,14 @@ def exposed_sample_ratio(inputs: HealthInputs) -> list[Row]:
     counts = inputs.epoch_counts
     counts = counts[counts["segment_name"] == "all"]
     counts = counts.assign(units=counts["n_units"] + counts["n_mixed_excluded"])
-    tests = ratio_tests(counts, inputs.experiments, inputs.thresholds.sample_ratio_concentration)
+    tests = ratio_tests(counts, inputs.experiments, SAMPLE_RATIO_CONCENTRATION)
     return _whole_population_rows(inputs, tests, "exposed units", lambda experiment: experiment.end)
 
 
 def matured_sample_ratio(inputs: HealthInputs) -> list[Row]:
     """`sample_ratio_mismatch_matured`: unmixed units whose longest metric window has passed."""
     counts = matured_streams(inputs)
-    tests = ratio_tests(counts, inputs.experiments, inputs.thresholds.sample_ratio_concentration)
+    tests = ratio_tests(counts, inputs.experiments, SAMPLE_RATIO_CONCENTRATION)
     return _whole_population_rows(
         inputs,
         tests,
@@ -67,13 +68,12 @@ def _whole_population_rows(
             final.setdefault(experiment.id, look)
         if day in inputs.days[experiment.id]:
             arms = _describe(tests, look.Index, experiment, population)
-            judged = _judge(inputs, look, final.get(experiment.id), arms)
+            judged = _judge(inputs.thresholds[experiment.id], look, final.get(experiment.id), arms)
             rows.append({"as_of_date": day, "experiment_id": experiment.id} | judged)
     return rows
 
 
-def _judge(inputs: HealthInputs, look: Any, final: Any | None, arms: str) -> Row:
-    limits = inputs.thresholds
+def _judge(limits: HealthThresholds, look: Any, final: Any | None, arms: str) -> Row:
     sequential = {
         "statistic": look.log_bf,
         "p_value": look.anytime_p,
@@ -105,7 +105,7 @@ def _judge(inputs: HealthInputs, look: Any, final: Any | None, arms: str) -> Row
 def _part_rows(inputs: HealthInputs, counts: pd.DataFrame) -> list[Row]:
     """The sequential test of every part; the parts of an experiment share its threshold."""
     counts = counts.assign(units=counts["n_units"] + counts["n_mixed_excluded"])
-    tests = ratio_tests(counts, inputs.experiments, inputs.thresholds.sample_ratio_concentration)
+    tests = ratio_tests(counts, inputs.experiments, SAMPLE_RATIO_CONCENTRATION)
     parts = tests.rows.groupby(["experiment_id", "as_of_date"])["anytime_p"].transform("size").to_numpy()
     rows = []
     for look, n_parts in zip(tests.rows.itertuples(), parts, strict=True):
@@ -113,7 +113,7 @@ def _part_rows(inputs: HealthInputs, counts: pd.DataFrame) -> list[Row]:
         day = look.as_of_date.date()
         if day not in inputs.days[experiment.id]:
             continue
-        threshold = inputs.thresholds.sample_ratio_anytime_p / n_parts
+        threshold = inputs.thresholds[experiment.id].sample_ratio_anytime_p / n_parts
         arms = _describe(tests, look.Index, experiment, f"{look.segment_name} {look.segment_value}")
         rows.append(
             {

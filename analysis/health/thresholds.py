@@ -1,22 +1,16 @@
-"""Every threshold of the health checks, in one place."""
+"""Which thresholds hold for an experiment. Their defaults are in `configs.health_schema`."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+
+from configs.schema import Experiment, HealthThresholds, Project
+
+SAMPLE_RATIO_CONCENTRATION = 10_000.0
+"""Weight in units of the Dirichlet prior around the configured shares: the larger, the smaller the imbalance sought."""
+
+MIXED_CONCENTRATION = 100.0
+"""The same for the split of mixed units."""
 
 
-@dataclass(frozen=True)
-class HealthThresholds:
-    """What the checks compare with. `docs/health_checks.md` gives the reason for each figure.
-
-    p-values are probabilities, shares are of exposed units, concentrations are the weight in units of the
-    Dirichlet prior around the configured shares: the larger, the smaller the imbalance it is tuned to.
-    """
-
-    sample_ratio_anytime_p: float = 0.001
-    sample_ratio_final_p: float = 0.0005
-    sample_ratio_note_p: float = 0.01
-    sample_ratio_concentration: float = 10_000.0
-    mixed_share_warning: float = 0.01
-    mixed_share_error: float = 0.10
-    mixed_difference_p: float = 0.001
-    mixed_concentration: float = 100.0
-    absent_arm_p: float = 0.001
+def thresholds_by_experiment(project: Project, experiments: Mapping[str, Experiment]) -> dict[str, HealthThresholds]:
+    """The project's thresholds, but for what an experiment sets itself."""
+    return {id_: project.health.overridden_by(experiment.health) for id_, experiment in experiments.items()}

@@ -7,6 +7,7 @@ import dagster as dg
 import duckdb
 import pandas as pd
 
+from analysis.health import CHECKS
 from analysis.scorecard import FAILED
 from configs.schema import Project
 from orchestration.inputs import RunInputs, read_inputs
@@ -25,12 +26,14 @@ from orchestration.warehouse import open_warehouse, planned_builds, replace_plan
 from orchestration.workspace import Workspace
 
 MARTS = (
+    "fct_assignments",
     "fct_bucket_sums",
     "fct_cap_tails",
     "fct_category_counts",
     "fct_epoch_counts",
     "fct_event_clusters",
     "fct_event_value_counts",
+    "fct_event_coverage",
     "fct_exposure_counts",
     "fct_metric_moments",
     "fct_stratum_moments",
@@ -41,17 +44,7 @@ SCORECARD_KEY = dg.AssetKey(["results", "scorecard"])
 HEALTH_KEY = dg.AssetKey(["results", "health_checks"])
 DECISIONS_KEY = dg.AssetKey(["results", "decisions"])
 COMPUTATION = "computation"
-ALL_CHECKS = (
-    "sample_ratio_mismatch",
-    "sample_ratio_mismatch_matured",
-    "sample_ratio_mismatch_segment",
-    "sample_ratio_mismatch_epoch",
-    "mixed_exposures",
-    "no_exposures",
-    "missing_data",
-    COMPUTATION,
-    "configuration",
-)
+ALL_CHECKS = (*CHECKS, COMPUTATION, "configuration")
 
 Computation = Callable[[duckdb.DuckDBPyConnection, RunInputs, list[PlannedBuild]], pd.DataFrame]
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import duckdb
 
+from configs.schema import ExposureSource
 from orchestration.ingest.day_bounds import DayBounds
-from orchestration.ingest.fields import LogSource, fields_of, identity, lake_columns
+from orchestration.ingest.fields import LogSource, fields_of, identity, instant_column, lake_columns
 from orchestration.ingest.templates import render
 from orchestration.lake import DayManifest
 
@@ -37,8 +38,10 @@ def profile_day(
     columns = lake_columns(source)
     # A row's key stands for its identity; the dates follow from the instant and the day's bounds.
     others = [field.name for field in fields_of(source) if field.name not in identity(source)]
-    counted = connection.execute(render("profile_columns", lake_columns=columns, others=others))
-    n_accepted, content, *figures = counted.fetchall()[0]
+    counted = connection.execute(
+        render("profile_columns", lake_columns=columns, others=others, instant=instant_column(source))
+    )
+    n_accepted, content, hours, *figures = counted.fetchall()[0]
     reasons = dict(connection.execute(render("count_reasons")).fetchall())
     n_duplicate = reasons.pop("duplicate", 0)
     n_quarantined = sum(reasons.values())
@@ -49,15 +52,21 @@ def profile_day(
         "rows_read": n_read,
         "rows": n_accepted,
         "usual_rows": _median([day.rows_accepted for day in recent]),
+        "hours": hours,
+        # Days that were read before hours were counted say nothing of them.
+        "usual_hours": _median([day.profile["hours"] for day in recent if "hours" in day.profile]),
         "duplicate_share": _share(n_duplicate, n_read),
         "quarantine_share": _share(n_quarantined - n_unknown, n_read - n_unknown),
         "unknown_share": _share(n_unknown, n_read),
+        "late_share": _share(reasons.get("late", 0), n_read - n_unknown),
         "reasons": reasons,
         "columns": {
             name: _column(figure, n_accepted, name, recent) for name, figure in zip(names, figures, strict=True)
         },
         "slices": _slices(connection, source, recent),
     }
+    if isinstance(source, ExposureSource):
+        profile["experiment_rows"] = connection.execute(render("count_experiment_rows")).fetchall()
     return StagedDay(n_accepted, n_duplicate, n_quarantined, _digest(names, bounds, n_accepted, content), profile)
 
 

@@ -53,6 +53,7 @@ MARTS = {
         "value",
     ],
     "fct_exposure_counts": ["as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value"],
+    "fct_event_coverage": ["as_of_date", "experiment_id", "variant_id", "source_id"],
     "fct_epoch_counts": ["as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value", "epoch"],
 }
 

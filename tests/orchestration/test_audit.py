@@ -51,6 +51,7 @@ def test_a_clean_day_passes_every_expectation(shop: Shop) -> None:
         "quarantine_share",
         "duplicate_share",
         "unknown_share",
+        "late_share",
         "required_null_share",
         "event_id",
         "occurred_at",

@@ -1,3 +1,8 @@
+{#- The metrics, and the shares of units with any event that health checks read: these are computed like metrics. -#}
+{% macro metrics_and_coverages() -%}
+    {{ return(metric_catalog()['metrics'] + metric_catalog().get('coverages', [])) }}
+{%- endmacro %}
+
 {#- Whether a unit's window has matured at the as-of date. -#}
 {% macro has_matured(metric) -%}
     {%- if metric.end_days is none -%} true

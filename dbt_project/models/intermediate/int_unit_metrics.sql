@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 {%- set attributes = metric_catalog()['attributes'] %}
-{%- set metrics = metric_catalog()['metrics'] %}
+{%- set metrics = metrics_and_coverages() %}
 with
 
 exposed_units as (
