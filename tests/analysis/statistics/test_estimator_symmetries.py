@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.statistics.moments import JointMoments, MeanMoments
-from analysis.statistics.registry import ESTIMATORS
+from analysis.statistics.registry import ESTIMATORS, STRATUM_MOMENTS
 
 NAMES = [
     (0, "mean", "variance"),
@@ -32,14 +32,20 @@ def units(seed: int, n: int) -> np.ndarray:
 
 
 def columns(values: np.ndarray) -> dict[str, np.ndarray]:
-    """One arm's row of fct_metric_moments."""
+    """One arm's row of fct_metric_moments, and its rows by stratum: with history and without."""
+    strata = [moments(values[:, values[3] == is_new]) for is_new in (0, 1)]
+    by_stratum = {f"stratum_{name}": np.array([[one[name] for one in strata]]) for name in STRATUM_MOMENTS}
+    return {name: np.array([value]) for name, value in moments(values).items()} | by_stratum
+
+
+def moments(values: np.ndarray) -> dict[str, float]:
     joint = JointMoments.from_values(*values)
     row = {"n_units": values.shape[1], "no_history_share": joint.mean[3]}
     row["third_central_moment"] = MeanMoments.from_values(values[0]).third_central_moment
     row |= {name: joint.mean[i] for i, name, _ in NAMES}
     row |= {name: joint.covariance[i, i] for i, _, name in NAMES}
     row |= {name: joint.covariance[at] for name, at in COVARIANCES.items()}
-    return {name: np.array([float(value)]) for name, value in row.items()}
+    return {name: float(value) for name, value in row.items()}
 
 
 def found(name: str, baseline: np.ndarray, treatment: np.ndarray) -> tuple[float, float, float]:
