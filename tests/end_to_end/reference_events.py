@@ -55,12 +55,15 @@ def _groups(reference: Reference, through: date) -> Iterator[tuple[Key, Clusters
             for metric in metrics:
                 groups: dict[Key, Clusters] = {}
                 for value in reference.values(metric, experiment, units, as_of):
-                    measures = reference.measures(metric, experiment, value.unit, as_of)
+                    in_window = reference.in_window(metric, experiment, value.unit, as_of)
+                    events = reference.events(metric.components[0], value.unit, in_window)
+                    measures = [event.quantised for event in events if event.quantised is not None]
                     for segment, value_of in reference.groups(experiment, as_of, dates[-1]):
                         variant = value.unit.first.variant
                         key = (as_of, experiment.id, variant, metric.id, segment, value_of(value.unit))
                         if measures:
                             groups.setdefault(key, []).append(measures)
-                one = 10 ** reference.decimals(metric.components[0])
+                source = next(one for one in reference.config.sources.events if one.id == metric.source)
+                one = 10 ** source.measures[str(metric.measure)].decimals
                 for key, clusters in groups.items():
                     yield key, clusters, Fraction(str(metric.quantile)), one

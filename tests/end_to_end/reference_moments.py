@@ -267,11 +267,6 @@ class Reference:
         first, end = (unit.first.at + n * DAY for n in (metric.window.start_days, metric.window.end_days))
         return lambda known: known.known_from <= as_of and first <= known.row.at < end
 
-    def measures(self, metric: Metric, experiment: Experiment, unit: Unit, as_of: date) -> list[int]:
-        """What a metric of single events sees of a unit, in quantised units."""
-        events = self.events(metric.components[0], unit, self._in_window(metric, experiment, unit, as_of))
-        return [event.quantised for event in events if event.quantised is not None]
-
     def _total(self, component: Component, unit: Unit, counts: Callable[[Known], bool]) -> int:
         events = self.events(component, unit, counts)
         if component.aggregate == "count" and component.measure is None:
@@ -315,7 +310,7 @@ class Reference:
 
     def moments(self, metric: Metric, mine: Sequence[Value], arm: Sequence[Value], cap: int | None) -> dict[str, Any]:
         """Moments of one group, in the metric's unit; `arm` is all of its variant, without regard to segments."""
-        one = 10 ** self.decimals(metric.components[0]) if metric.of == "units" else 1
+        one = 10 ** self.decimals(metric.components[0])
         usable = [value for value in mine if not overflows(value)]
         last_cohort_date = max((value.unit.date for value in usable), default=None)
         if metric.type == "categorical":
@@ -362,7 +357,7 @@ class Reference:
 
         `third_rounding` bounds what rounding to double may change: of a ratio, exact sums of triple products cancel.
         """
-        one = 10 ** self.decimals(metric.components[0]) if metric.of == "units" else 1
+        one = 10 ** self.decimals(metric.components[0])
         ratio = Fraction(0)
         if metric.type == "ratio":
             total = sum(value.denominator for value in usable)
