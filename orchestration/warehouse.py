@@ -27,7 +27,7 @@ INPUT_TABLES = {
     "experiment_segments": "experiment_id varchar, segment_name varchar",
     "experiment_strata": "experiment_id varchar, attribute varchar",
 }
-MODELS_FORMAT = 4
+MODELS_FORMAT = 5
 """Of the tables in `intermediate`: a higher one than the warehouse's has them built anew."""
 
 SPAN = "inputs.build_plan"
