@@ -97,8 +97,8 @@ def assert_follow_the_rules(marts: dict[str, pd.DataFrame], reference: Reference
         "fct_event_value_counts": event_value_counts(reference, through),
         "fct_event_clusters": event_clusters(reference, through),
     }
-    for name, keys in MARTS.items():
-        actual = by_key(marts[name], keys)
+    for name in expected:  # fct_event_coverage is held against itself alone: piece by piece, and at once
+        actual = by_key(marts[name], MARTS[name])
         if name == "fct_metric_moments":
             actual = {key: row for key, row in actual.items() if counts_anybody(row)}
         assert actual.keys() == expected[name].keys(), (name, actual.keys() ^ expected[name].keys())
