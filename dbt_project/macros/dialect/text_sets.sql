@@ -1,4 +1,4 @@
-{#- Sets of texts as arrays: the type, how one is gathered over a group, and how its members become rows. -#}
+{#- Sets of texts as arrays: the type, and how one is gathered over a group; `each_of` makes rows of its members. -#}
 {% macro text_set_type() -%}
     {{ return(adapter.dispatch('text_set_type', 'equipoise')()) }}
 {%- endmacro %}
@@ -18,12 +18,3 @@
 {%- endmacro %}
 
 {% macro spark__text_set(expression) -%} sort_array(collect_set({{ expression }})) {%- endmacro %}
-
-{#- In a select list: a row for each member; none for an absent or empty set. -#}
-{% macro each_text(text_set) -%}
-    {{ return(adapter.dispatch('each_text', 'equipoise')(text_set)) }}
-{%- endmacro %}
-
-{% macro duckdb__each_text(text_set) -%} unnest({{ text_set }}) {%- endmacro %}
-
-{% macro spark__each_text(text_set) -%} explode({{ text_set }}) {%- endmacro %}

@@ -25,7 +25,7 @@
         known_from,
         day,
         1 as is_built_now,
-        {{ each_text(component['values']) }} as value
+        {{ each_of(component['values']) }} as value
     from unit_days
     where {{ is_in_window('day', component) }}
     {%- if has_earlier_rows() %}
@@ -39,7 +39,7 @@
         earlier.known_from,
         earlier.day,
         0 as is_built_now,
-        {{ each_text('earlier.' ~ component['values']) }} as value
+        {{ each_of('earlier.' ~ component['values']) }} as value
     from {{ this }} as earlier
     inner join (
         select distinct
