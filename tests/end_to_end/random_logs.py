@@ -79,9 +79,23 @@ def _logs(rng: Random, start: date) -> Logs:
             log_date = local_date(row.at, project) + rng.choice(LAGS) * DAY
             if (source, log_date) in logs:
                 rng.choice(logs[source, log_date]).append(row)
+    for (_, log_date), files in logs.items():
+        _keep_misfits_a_minority(rng, files, log_date, project)
     for key in rng.sample(sorted(logs), rng.randint(0, 2)):
         logs[key] = []
     return logs
+
+
+def _keep_misfits_a_minority(rng: Random, files: list[list[Row]], log_date: date, project: Project) -> None:
+    """Drop rows too late or too early for their log date: a day that is mostly such rows is not taken in at all."""
+
+    def is_misfit(row: Row) -> bool:
+        return not 0 <= (log_date - local_date(row.at, project)).days <= LATE_ARRIVAL_DAYS
+
+    misfits = [(file, row) for file in files for row in file if is_misfit(row)]
+    too_many = len(misfits) - sum(map(len, files)) // 3
+    for file, row in rng.sample(misfits, max(too_many, 0)):
+        file.remove(row)
 
 
 def life(rng: Random, unit: str, start: date, project: Project) -> Iterator[tuple[str, Row]]:

@@ -4,7 +4,9 @@ from tests.simulation import (
     bayesian,
     bootstrapping,
     categories,
+    decision_rules,
     distribution_free,
+    early_stopping,
     event_quantiles,
     fixed_horizon,
     many_comparisons,
@@ -28,4 +30,6 @@ STUDIES = (
     *categories.STUDIES,
     *event_quantiles.STUDIES,
     *planned_power.STUDIES,
+    *decision_rules.STUDIES,
+    *early_stopping.STUDIES,
 )

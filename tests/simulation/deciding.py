@@ -8,7 +8,7 @@ from scipy import stats
 from scipy.special import ndtr, ndtri
 
 from analysis.decisions import decisions
-from configs.schema import Experiment
+from configs.schema import Experiment, Metric
 from tests.analysis.decisions.examples import BASELINE_MEAN, DUE, METRICS, scorecard_frame
 
 MARGIN = 0.5
@@ -16,17 +16,17 @@ N_END = 5_000
 
 
 def recommendations(
-    subject: Experiment, true_z: Mapping[str, float], se: float, *, seed: int, runs: int, looks: int = 1
-) -> pd.Series:
+    subject: Experiment, true_z: Mapping[str, float], se: float, generator: np.random.Generator, *,
+    runs: int, looks: int = 1, correlation: float = 0.5,
+) -> pd.Series:  # fmt: skip
     """The recommendation of each simulated experiment at its deciding date.
 
     `true_z` is each metric's true effect in final standard errors `se`, the same in every treatment; estimates
-    correlate by .5 between metrics and by .5 between treatments (their shared baseline). With several `looks` the
-    days before the last have rows too, with units in proportion, from independent increments.
+    correlate by `correlation` between metrics and by .5 between treatments (their shared baseline). With several
+    `looks` the days before the last have rows too, with units in proportion, from independent increments.
     """
-    generator = np.random.default_rng(seed)
     metric_ids, arms = list(subject.metrics.roles), [variant.id for variant in subject.treatments]
-    between = np.full((len(metric_ids),) * 2, 0.5) + 0.5 * np.eye(len(metric_ids))
+    between = np.full((len(metric_ids),) * 2, correlation) + (1 - correlation) * np.eye(len(metric_ids))
     shared = np.full((len(arms),) * 2, 0.5) + 0.5 * np.eye(len(arms))
     size = len(metric_ids) * len(arms)
     steps = generator.multivariate_normal(np.zeros(size), np.kron(between, shared), (runs, looks))
@@ -56,7 +56,9 @@ def recommendations(
     return final_recommendations(scorecard_frame(rows.to_dict("list")), experiments)
 
 
-def final_recommendations(scorecard: pd.DataFrame, experiments: Mapping[str, Experiment]) -> pd.Series:
+def final_recommendations(
+    scorecard: pd.DataFrame, experiments: Mapping[str, Experiment], metrics: Mapping[str, Metric] = METRICS
+) -> pd.Series:
     """What holds at the last as-of date, every health check passing."""
     days = scorecard["as_of_date"].unique()
     health = pd.DataFrame(
@@ -66,16 +68,6 @@ def final_recommendations(scorecard: pd.DataFrame, experiments: Mapping[str, Exp
             "message": "",
         }
     )  # fmt: skip
-    frame = decisions(scorecard, health, experiments, METRICS, [max(days).date()])
+    frame = decisions(scorecard, health, experiments, metrics, [max(days).date()])
     assert len(frame) == len(experiments)
     return frame["recommendation"]
-
-
-def upper_bound(rate: float, runs: int) -> float:
-    """What a share of `runs` stays below with 99.9 % if its true rate is `rate`."""
-    return float(stats.binom.ppf(0.999, runs, rate)) / runs
-
-
-def lower_bound(rate: float, runs: int) -> float:
-    """What a share of `runs` stays above with 99.9 % if its true rate is `rate`."""
-    return float(stats.binom.ppf(0.001, runs, rate)) / runs
