@@ -42,9 +42,14 @@ where
 {%- endmacro %}
 
 {#- Tests of single units look at a share of them when there are many: all rows of a unit, or none. A fault of the models,
-    or of a run, meets most units. -#}
+    or of a run, meets most units. The share is written out as a number: a subquery would be joined after all the rest. -#}
 {% macro is_in_test_sample(unit_hash) -%}
-    {{ unit_hash }} % (select every_nth_tested from {{ source('inputs', 'build_slices') }}) = 0
+    {%- set every_nth = 1 -%}
+    {%- if execute and flags.WHICH in ('build', 'test') -%}
+        {%- set found = run_query('select every_nth_tested from ' ~ source('inputs', 'build_slices')) -%}
+        {%- set every_nth = found.columns[0].values()[0] | int -%}
+    {%- endif -%}
+    {{ unit_hash }} % {{ every_nth }} = 0
 {%- endmacro %}
 
 {#- Rows of the last planned as-of date of each experiment, where there is a unit snapshot. -#}
