@@ -334,8 +334,9 @@ def main() -> None:
 
 
 def _collect_less_garbage() -> None:
-    """Most of what a command allocates are definitions that live as long as it: looking for cycles among them, at every
-    700th object and again at the end, took a tenth of a small run.
+    """Look for cycles seldom, and not at the end: most objects of a command live as long as it.
+
+    Python's defaults took a tenth of a small run.
     """
     gc.set_threshold(100_000, 20, 50)
     atexit.register(gc.freeze)
