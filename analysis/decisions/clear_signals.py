@@ -22,5 +22,6 @@ CLEAR_SIGNALS = Rule(
     found=plain_interval,
     win=better,
     reason=better_reason,
+    aim="better",
     failure="not every primary metric is proven better",
 )

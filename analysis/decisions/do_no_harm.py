@@ -21,5 +21,6 @@ DO_NO_HARM = Rule(
     found=margin_p_value,
     win=within_margin,
     reason=goal_margin_reason,
+    aim="within its margin",
     failure="not every primary metric is proven to be within its margin",
 )

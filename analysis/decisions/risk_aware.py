@@ -21,5 +21,6 @@ RISK_AWARE = Rule(
     found=adjusted_interval,
     win=better,
     reason=better_reason,
+    aim="better",
     failure="no primary metric is proven better",
 )

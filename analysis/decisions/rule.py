@@ -16,7 +16,8 @@ class Rule:
     those of a goal's test. The power gate asks at `planning_effect(row, experiment)`: effect in the metric's
     unit, and standard error; under a sequential method the test's `critical_value(row)`, in
     standard errors, is that of the interval. Winners rank by `bound(row)`. `found`, `win` and `reason(row,
-    experiment, rule)` put a goal's result into words, `failure` that too few achieved it.
+    experiment, rule)` put a goal's result into words, `aim` what is to be proven of it, `failure` that too few
+    achieved it.
     """
 
     needs_every_goal: bool
@@ -30,4 +31,5 @@ class Rule:
     found: Callable[[Comparison], str]
     win: Callable[[Comparison, str], str]
     reason: Callable[[Comparison, Experiment, "Rule"], Reason]
+    aim: str
     failure: str

@@ -125,7 +125,8 @@ def _inferred(rows: pd.DataFrame, one: Compared) -> Arrays:
     estimate, method, design = one.estimate, one.method, one.design
     sign, is_one_sided = rows["sign"].to_numpy(), (rows["alternative"] == "improvement").to_numpy()
     difference = estimate.difference
-    guard, guard_p = _non_inferiority(rows, estimate, sign, method, design)
+    margin = _margin_contrast(rows, estimate, sign)
+    guard, guard_p = _non_inferiority(rows, estimate, margin, method, design)
     ci = one.interval(design.alpha)
     computed: Arrays = {
         "baseline_mean": estimate.baseline.mean,
@@ -157,6 +158,8 @@ def _inferred(rows: pd.DataFrame, one: Compared) -> Arrays:
     }
     if method.details is not None:
         computed |= method.details(estimate, design, sign)
+    if method.futility is not None:
+        computed["is_futile"] = method.futility(*_goals(rows, estimate, margin, design))
     if method.withheld is None:
         return computed
     return _withheld(computed, method.withheld(estimate, design))
@@ -183,29 +186,43 @@ def _equivalence(rows: pd.DataFrame, estimate: Estimate, method: Inference, desi
     return p
 
 
-def _non_inferiority(
-    rows: pd.DataFrame, estimate: Estimate, sign: Floats, method: Inference, design: Design
-) -> tuple[Codes, Floats]:
-    """Status and p-value of each guardrail's test by its kind of margin; OK and NaN for other metrics."""
+def _margin_contrast(rows: pd.DataFrame, estimate: Estimate, sign: Floats) -> Contrast:
+    """What is positive if a metric is within its margin, by the margin's kind; NaN and OK of metrics without one."""
     margin, kind = rows["margin"].to_numpy(), rows["margin_type"].to_numpy()
-    level = non_inferiority.level(estimate, sign, margin)
-    contrast = _selected(
-        kind,
-        {
-            "relative": non_inferiority.relative_margin(estimate, sign, margin),
-            "absolute": non_inferiority.absolute_margin(estimate, sign, margin),
-        },
-    )
-    p = method.upper_tail_p(contrast, about_margin(design, estimate, contrast, sign))
+    tests = {
+        "relative": non_inferiority.relative_margin,
+        "absolute": non_inferiority.absolute_margin,
+        "level": non_inferiority.level,
+    }
+    return _selected(kind, {name: test(estimate, sign, margin) for name, test in tests.items()})
+
+
+def _non_inferiority(
+    rows: pd.DataFrame, estimate: Estimate, contrast: Contrast, method: Inference, design: Design
+) -> tuple[Codes, Floats]:
+    """Status and p-value of the test of each metric's margin; OK and NaN for metrics without one."""
+    sign, margin, kind = (rows[name].to_numpy() for name in ("sign", "margin", "margin_type"))
     is_level = kind == "level"
-    of_level = method.upper_tail_p(level, design.of_one_arm(estimate.treatment.n))
-    status, p = np.where(is_level, level.status, contrast.status), np.where(is_level, of_level, p)
+    p = method.upper_tail_p(contrast, about_margin(design, estimate, contrast, sign))
+    of_level = method.upper_tail_p(contrast, design.of_one_arm(estimate.treatment.n))
+    status, p = contrast.status, np.where(is_level, of_level, p)
     if method.share_level_p is None:
         return status, p
     # A share that never varied can still be held against a level: no error in 10,000 units proves a lot.
     is_exact = rows["is_share"] & is_level & np.isin(estimate.status, (Status.OK, Status.ZERO_VARIANCE))
     exact = method.share_level_p(estimate.treatment, sign, margin)
     return np.where(is_exact, np.int8(Status.OK), status), np.where(is_exact, exact, p)
+
+
+def _goals(rows: pd.DataFrame, estimate: Estimate, margin: Contrast, design: Design) -> tuple[Contrast, Design]:
+    """What each metric hopes for, a positive contrast, and the two-sided level that it is proven at.
+
+    A goal of do_no_harm is to be within its margin at one-sided alpha: no effect at all is what it hopes for.
+    """
+    is_held = ((rows["role"] == "primary") & (rows["margin_type"] != "")).to_numpy()
+    improvement = estimate.plus_baseline(0.0, rows["sign"].to_numpy())
+    goal = _selected(np.where(is_held, "margin", "better"), {"margin": margin, "better": improvement})
+    return goal, design.at(np.where(is_held, 2 * design.alpha, design.alpha))
 
 
 def _is_margin_skewed(

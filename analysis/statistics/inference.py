@@ -20,7 +20,8 @@ class Inference:
     The first three agree at every level. The others are None where a method has no such thing: a pair of its
     own for the effect; an interval of the relative effect that weak baselines don't spoil; an exact
     one-sided test of a share against a level; `withheld(estimate, design)`, the status of what may
-    not be tested yet; `details(estimate, design, sign)`, further columns of the scorecard.
+    not be tested yet; `details(estimate, design, sign)`, further columns of the scorecard; `futility(goal, design)`,
+    whether a contrast that should be positive has become implausible.
     `holds_at_every_look`: p-values may be minimised and intervals intersected over as-of dates.
     """
 
@@ -33,6 +34,7 @@ class Inference:
     share_level_p: Callable[[Arm, Floats, Floats], Floats] | None = None
     withheld: Callable[[Estimate, Design], Codes] | None = None
     details: Callable[[Estimate, Design, Floats], dict[str, Floats]] | None = None
+    futility: Callable[[Contrast, Design], Floats] | None = None
     holds_at_every_look: bool = False
 
     def p_of_effect(self, estimate: Estimate, design: Design) -> Floats:
@@ -74,6 +76,7 @@ INFERENCES: dict[str, Inference] = {
         interval=methods.repeated_interval,
         withheld=methods.between_looks,
         details=methods.group_sequential_details,
+        futility=methods.is_futile,
         holds_at_every_look=True,
     ),
     "bayesian": Inference(

@@ -13,11 +13,13 @@ from analysis.scorecard import scorecard
 from analysis.statistics import confidence_sequence
 from analysis.statistics.estimate import Contrast
 from analysis.statistics.group_sequential.boundaries import boundaries
+from analysis.statistics.group_sequential.design import drift_for_power
+from analysis.statistics.group_sequential.futility import futility_bounds
 from analysis.statistics.group_sequential.stagewise import stagewise
 from analysis.statistics.proportions import newcombe
-from analysis.statistics.spending import obrien_fleming
+from analysis.statistics.spending import obrien_fleming, pocock
 from configs.load import load_config
-from configs.schema import Config
+from configs.schema import Config, Decision
 
 START = date(2026, 10, 1)
 DAILY = 400
@@ -242,6 +244,30 @@ def test_group_sequential_rejects_where_the_boundary_is_crossed(scored: Callable
     assert "no look at this date" in between["reason"]
     assert rows.loc[looks, "is_futile"].notna().all()
     assert rows["is_futile"].isna().sum() == len(rows) - 3
+
+
+def test_a_goal_held_to_a_margin_is_futile_where_its_margin_is(configured: Callable, not_blocked: pd.DataFrame) -> None:
+    """No effect is futile for a goal that should grow, and what do_no_harm hopes for: there the margin's test counts."""
+    config = configured(
+        "method: group_sequential\ncorrection: bonferroni\n"
+        "group_sequential: {planned_units: 11200, looks: [2026-10-05, 2026-10-09], futility_spending: pocock}"
+    )
+    subject = config.experiments["checkout"]
+    found = {}
+    for margin in (None, 0.05, 0.001):
+        held = [] if margin is None else [{"metric": "conversion", "absolute_margin": margin}]
+        rule = Decision(rule="do_no_harm" if held else "risk_aware", margins=held)
+        one = {"checkout": subject.model_copy(update={"decision": rule})}
+        rows = of(scorecard(days(lift=0.0), one, config.metrics, not_blocked), "conversion")
+        found[margin] = rows.loc["2026-10-09"]
+    assert {margin: row["is_futile"] for margin, row in found.items()} == {None: True, 0.05: False, 0.001: True}
+    plan = boundaries([np.arange(1, 11) / 10], 0.1, obrien_fleming)
+    drift = drift_for_power(plan, 0.8, spending=pocock)
+    seen = boundaries([[4 / 14, 8 / 14]], 0.1, obrien_fleming)
+    bound = futility_bounds(seen, drift, 0.2, pocock)[0, 1]
+    for margin in (0.05, 0.001):
+        row = found[margin]
+        assert ((row["effect"] + margin) / row["effect_se"] < bound) == row["is_futile"]
 
 
 def test_group_sequential_ends_with_stagewise_inference(scored: Callable) -> None:
