@@ -10,11 +10,9 @@ from scipy import stats
 
 from analysis.decisions import decisions
 from analysis.decisions.monitor import MONITOR_COLUMNS, rollback_monitor
-from analysis.scorecard import scorecard
 from analysis.statistics.confidence_sequence import best_rho2, unit_margin
 from configs.schema import Metric
 from tests.analysis.decisions.examples import END, METRICS, START, Case, Result, make_experiment, scorecard_frame
-from tests.analysis.decisions.test_from_moments import NOTHING_BLOCKED, moments
 
 DAY = timedelta(days=1)
 
@@ -108,32 +106,6 @@ def test_while_a_row_is_skewed_the_monitor_waits() -> None:
     for scorecard, expected in ((rows, ("ok", True)), (skewed, ("skewed", False))):
         (row,) = rollback_monitor(scorecard, {"banner": make_experiment(primary=["revenue"])}, METRICS).itertuples()
         assert (row.status, row.is_harmful) == expected
-
-
-WINDOWED = {id_: metric.model_copy(update={"window": METRICS["conversion"].window}) for id_, metric in METRICS.items()}
-
-
-def test_it_watches_before_the_first_planned_look() -> None:
-    options = {"group_sequential": {"planned_units": 20_000, "looks": [END]}, "correction": "bonferroni"}
-    subject = make_experiment(primary=["revenue"], method="group_sequential", **options)
-    early = moments({("revenue", "a"): 10.0, ("revenue", "b"): 9.8}).assign(as_of_date=pd.Timestamp(END - 4 * DAY))
-    scored = scorecard(early, {"banner": subject}, WINDOWED, NOTHING_BLOCKED)
-    assert scored["status"].tolist() == ["no_look"]
-    (row,) = rollback_monitor(scored, {"banner": subject}, WINDOWED).itertuples()
-    assert (row.status, row.is_harmful) == ("ok", True)
-
-
-@pytest.mark.parametrize(("third", "status"), [(0.0, "ok"), (100.0, "skewed")])
-def test_a_longer_burn_in_of_the_method_does_not_hide_skewness(third: float, status: str) -> None:
-    """9,000 v 1,000 units; the method begins later, the monitor could, and must know what not to trust."""
-    options = {"always_valid": {"burn_in_units": 20_000}}
-    subject = make_experiment(primary=["revenue"], method="always_valid", **options)
-    uneven = moments({("revenue", "a"): 10.0, ("revenue", "b"): 9.5}).assign(third_central_moment=third)
-    uneven["n_units"] = np.where(uneven["variant_id"] == "a", 9_000, 1_000)
-    scored = scorecard(uneven, {"banner": subject}, WINDOWED, NOTHING_BLOCKED)
-    assert scored["status"].tolist() == ["burn_in"]
-    (row,) = rollback_monitor(scored, {"banner": subject}, WINDOWED).itertuples()
-    assert (row.status, row.is_harmful) == (status, status == "ok")
 
 
 def test_what_has_no_estimate_keeps_its_reason_and_raises_no_alarm() -> None:

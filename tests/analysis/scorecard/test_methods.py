@@ -247,7 +247,7 @@ def test_group_sequential_rejects_where_the_boundary_is_crossed(scored: Callable
 
 
 def test_a_goal_held_to_a_margin_is_futile_where_its_margin_is(configured: Callable, not_blocked: pd.DataFrame) -> None:
-    """No effect is futile for a goal that should grow, and what do_no_harm hopes for: there the margin's test counts."""
+    """No effect is futile for a goal that should grow, and what do_no_harm hopes for."""
     config = configured(
         "method: group_sequential\ncorrection: bonferroni\n"
         "group_sequential: {planned_units: 11200, looks: [2026-10-05, 2026-10-09], futility_spending: pocock}"
