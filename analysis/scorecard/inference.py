@@ -141,11 +141,9 @@ def _inferred(rows: pd.DataFrame, one: Compared) -> Arrays:
         "ci_low": ci.low,
         "ci_high": ci.high,
         "p_value": method.p_of_effect(estimate, design),
-        "p_value_improvement": method.upper_tail_p(estimate.plus_baseline(0.0, sign), design.about(sign)),
+        "p_value_improvement": method.tail_p_of_effect(estimate, design, sign),
         "p_value_non_inferiority": guard_p,
-        "p_value_deterioration": method.upper_tail_p(
-            non_inferiority.deterioration(estimate, sign), design.about(-sign)
-        ),
+        "p_value_deterioration": method.tail_p_of_effect(estimate, design, -sign),
         "p_value_equivalence": _equivalence(rows, estimate, method, design),
         "variance_reduction": np.where(rows["is_adjusted"], estimate.variance_reduction, np.nan),
         "status": estimate.status,

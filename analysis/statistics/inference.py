@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from analysis.statistics import methods, student_t
 from analysis.statistics.binomial import share_level_p
 from analysis.statistics.design import Design
@@ -42,6 +44,13 @@ class Inference:
         if self.effect_p is not None:
             return self.effect_p(estimate)
         return self.two_sided_p(estimate.difference, design)
+
+    def tail_p_of_effect(self, estimate: Estimate, design: Design, sign: Floats) -> Floats:
+        """One-sided p-value of "sign · effect is not positive"; agrees with the interval at twice its level."""
+        if self.effect_p is not None:
+            half = self.effect_p(estimate) / 2
+            return np.where(sign * estimate.effect > 0, half, 1 - half)
+        return self.upper_tail_p(estimate.plus_baseline(0.0, sign), design.about(sign))
 
     def interval_of_effect(self, estimate: Estimate, design: Design) -> Interval:
         """Interval of the effect that agrees with `p_of_effect`."""

@@ -1,4 +1,4 @@
-"""Tests that an effect is not worse than a margin, and that it is worse than nothing."""
+"""Tests that an effect is not worse than a margin."""
 
 import numpy as np
 
@@ -34,8 +34,3 @@ def level(estimate: Estimate, sign: Floats, bound: Floats) -> Contrast:
     """
     arm = estimate.treatment
     return contrast(sign * (arm.mean - bound), np.sqrt(arm.variance), arm.n - 1, estimate.status)
-
-
-def deterioration(estimate: Estimate, sign: Floats) -> Contrast:
-    """L = -sign·effect, positive if the treatment is worse than the baseline."""
-    return estimate.plus_baseline(0.0, -sign)

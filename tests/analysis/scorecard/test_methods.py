@@ -359,6 +359,17 @@ def test_newcombe_intervals_and_their_p_value_agree(scored: Callable) -> None:
     assert min(abs(float(at_p.low)), abs(float(at_p.high))) < 1e-12
 
 
+def test_one_sided_newcombe_tests_agree_with_its_intervals(scored: Callable) -> None:
+    """One-sided p-values are those of the interval at twice their level, not Welch's, which differ with rare events."""
+    rows = of(scored("proportion_interval: newcombe\nalternative: improvement", days(lift=-0.04)), "conversion")
+    for row in (rows.iloc[0], rows.iloc[-1]):
+        worse = row["p_value_deterioration"]
+        arms = (row["n_baseline"], row["baseline_mean"], row["n_treatment"], row["treatment_mean"])
+        assert worse + row["p_value_improvement"] == pytest.approx(1.0, rel=1e-12)
+        assert abs(float(newcombe(*arms, 2 * worse).high)) < 1e-12
+        assert row["p_value_adjusted"] == row["p_value_improvement"]
+
+
 @pytest.mark.parametrize(("option", "method"), [("auto", "fieller"), ("delta", "delta"), ("fieller", "fieller")])
 def test_a_weak_baseline_gets_fieller(scored: Callable, option: str, method: str) -> None:
     moments = days(n_days=2)
