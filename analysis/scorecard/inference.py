@@ -17,7 +17,7 @@ from analysis.statistics.inference import INFERENCES, Inference
 from analysis.statistics.registry import ESTIMATORS, STRATIFIED, Columns
 from analysis.statistics.relative import is_weak
 from analysis.statistics.schedules import Schedules
-from analysis.statistics.skewness import is_skewed, margin_excess, tail_shift
+from analysis.statistics.skewness import is_difference_skewed, is_margin_test_skewed
 from analysis.statistics.status import Codes, Floats, Status
 from analysis.statistics.student_t import Interval
 
@@ -150,7 +150,7 @@ def _inferred(rows: pd.DataFrame, one: Compared) -> Arrays:
         "non_inferiority_status": guard,
         "is_weak": is_weak(estimate),
         # One-sided, the whole level is in one tail.
-        "is_skewed": is_skewed(tail_shift(estimate, design.alpha * np.where(is_one_sided, 2.0, 1.0))),
+        "is_skewed": is_difference_skewed(estimate, design.alpha * np.where(is_one_sided, 2.0, 1.0)),
         "is_margin_skewed": _is_margin_skewed(rows, estimate, sign, method, design),
         **relative_results(rows, estimate, method, design),
     }
@@ -239,7 +239,7 @@ def _is_margin_skewed(
         if not np.isnan(margins).all():
             moving = 1 - side * margins * np.sign(estimate.baseline.mean)
             keep = np.select([kinds == "relative", kinds == "absolute", kinds == "level"], [moving, 1.0, 0.0], np.nan)
-            found |= is_skewed(margin_excess(estimate, side, keep, design.alpha))
+            found |= is_margin_test_skewed(estimate, side, keep, design.alpha)
     return found
 
 
