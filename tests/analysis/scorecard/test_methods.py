@@ -170,6 +170,53 @@ def test_day_by_day_is_all_at_once_to_the_last_bit(
     pd.testing.assert_frame_equal(history, at_once, check_exact=True)
 
 
+def with_a_skewed_look() -> pd.DataFrame:
+    """Revenue is 6 standard errors up on 5 October alone, in a treatment of heavy tails."""
+    moments = days(lift=0.0, n_days=9)
+    on_that_day = moments["as_of_date"] == date(2026, 10, 5)
+    chosen = on_that_day & (moments["metric_id"] == "revenue") & (moments["variant_id"] == "fast")
+    moments.loc[chosen, "mean"] += 1.5
+    moments.loc[chosen, "third_central_moment"] = 1e6
+    return moments
+
+
+@pytest.mark.parametrize("analysis", SEQUENTIAL)
+def test_a_skewed_look_counts_for_its_own_date_alone(
+    configured: Callable, not_blocked: pd.DataFrame, analysis: str
+) -> None:
+    config = configured(f"{analysis}\ncovariate_adjustment: false".replace("2026-10-04", "2026-10-05"))
+    moments = with_a_skewed_look()
+    rows = of(scorecard(moments, config.experiments, config.metrics, not_blocked), "revenue")
+    look = rows.loc["2026-10-05"]
+    assert ("skewed: " in look["reason"], look["p_value"] < 0.05, look["ci_low"] > 0) == (True, True, True)
+    is_repeated = "no look at this date" in rows.loc["2026-10-06", "reason"]
+    for day in rows.index[rows.index > "2026-10-05"]:
+        row = rows.loc[day]
+        if "no look at this date" in row["reason"] and day < pd.Timestamp("2026-10-08"):
+            figures = ["p_value", "ci_low", "ci_high_adjusted", "p_value_deterioration", "relative_ci_low"]
+            assert row[figures].tolist() == look[figures].tolist()
+            assert "skewed: " in row["reason"]
+        else:
+            assert row["p_value"] > 0.05
+            assert row["ci_low"] < 0 < row["ci_high"]
+            assert row["status"] == "ok"
+    assert is_repeated == ("looks" in analysis)
+
+
+@pytest.mark.parametrize("analysis", SEQUENTIAL)
+def test_day_by_day_is_all_at_once_where_looks_are_skewed(
+    configured: Callable, not_blocked: pd.DataFrame, analysis: str
+) -> None:
+    config = configured(analysis.replace("2026-10-04", "2026-10-05"))
+    moments = with_a_skewed_look()
+    at_once = scorecard(moments, config.experiments, config.metrics, not_blocked)
+    history = at_once.iloc[:0]
+    for _, day in moments.groupby("as_of_date"):
+        new = scorecard(day, config.experiments, config.metrics, not_blocked, history=history)
+        history = pd.concat([history, new], ignore_index=True)
+    pd.testing.assert_frame_equal(history, at_once, check_exact=True)
+
+
 @pytest.fixture
 def scored(configured: Callable, not_blocked: pd.DataFrame) -> Callable[..., pd.DataFrame]:
     """The scorecard of some lines of `analysis`."""
