@@ -213,6 +213,21 @@ def test_do_no_harm_plans_goals_against_their_margins() -> None:
     assert rows.loc["revenue", "status"] == "no_planning_effect"
 
 
+@pytest.mark.parametrize(("rule", "primary_sides"), [("risk_aware", 1), ("clear_signals", 2)])
+def test_one_sided_tests_of_improvement_are_planned_one_sided(rule: str, primary_sides: int) -> None:
+    """Of what adjusted p-values decide: goals of risk_aware, secondaries; clear_signals reads plain intervals."""
+    subject = experiment(
+        metrics={"primary": ["revenue"], "secondary": ["conversion"]},
+        decision={"rule": rule},
+        analysis={"minimum_detectable_effect": 0.05, "alternative": "improvement"},
+    )
+    size = mean_sample_size(1.0, 540.0, 540.0, 0.05, 0.825, sides=primary_sides)
+    assert only(subject, "revenue")["n_baseline"] == np.ceil(size)
+    lifted = 0.105 * 0.895
+    size = mean_sample_size(0.005, 0.09, lifted, 0.05, 0.8, sides=1)
+    assert only(subject, "conversion")["n_baseline"] == np.ceil(size)
+
+
 def test_a_quantile_is_planned_with_its_asymptotic_variance() -> None:
     """The median of a standard normal: (1/4)/φ(0)² = π/2 times the mean's units."""
     median = Metric(

@@ -212,6 +212,13 @@ def test_the_power_gate_asks_the_standard_error(se: float, recommendation: str) 
         assert gate["threshold"] == pytest.approx(0.825)
 
 
+@pytest.mark.parametrize(("se", "recommendation"), [(0.077, "stop"), (0.078, "review")])
+def test_the_power_gate_of_a_one_sided_test_is_one_sided(se: float, recommendation: str) -> None:
+    """.2/(1.64485 + .93459) = .0775."""
+    subject = make_experiment(minimum_detectable_effect=0.02, alternative="improvement")
+    assert Case(subject, {("conversion", "b"): Result(0.0, se=se)}).decide()["recommendation"] == recommendation
+
+
 def test_guardrails_raise_the_power_that_was_planned() -> None:
     """1 − (.2 − .025)/2 = .9125 needs .2/(1.95996 + 1.35631) = .0603."""
     subject = make_experiment(minimum_detectable_effect=0.02, guardrail=["latency"])
