@@ -350,6 +350,18 @@ def test_bayesian_rows_are_posteriors(scored: Callable) -> None:
     assert row["expected_loss_relative"] == pytest.approx(loss / base, rel=1e-6)
 
 
+def test_a_baseline_of_zero_has_no_relative_region(scored: Callable) -> None:
+    moments = days(n_days=2)
+    none_yet = (moments["metric_id"] == "conversion") & (moments["variant_id"] == "control")
+    moments.loc[none_yet, ["mean", "variance", "third_central_moment"]] = 0.0
+    for scale, is_known in (("relative", False), ("absolute", True)):
+        options = f"bayesian: {{prior: informative, prior_sd: 0.05, rope: 0.02, scale: {scale}}}"
+        row = of(scored(f"method: bayesian\n{options}", moments), "conversion").iloc[-1]
+        assert row["status"] == "zero_baseline"
+        assert np.isfinite(row["probability_equivalent"]) == is_known
+        assert (row["posterior_sd"] < row["effect_se"]) == is_known
+
+
 def test_bayesian_shares_are_beta_binomial(scored: Callable) -> None:
     row = of(scored("method: bayesian"), "conversion").iloc[0]
     rng = np.random.default_rng(1)
