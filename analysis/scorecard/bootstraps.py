@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.scorecard.bucket_table import ArmSums, BucketTable
 from analysis.scorecard.cap_tails import CapTails, recapped
-from analysis.scorecard.inference import Arrays
+from analysis.scorecard.inference import Arrays, has_skewed_margin_test
 from analysis.scorecard.resampled import Resampled, finite
 from analysis.statistics.bootstrap import ArmDraws, Bootstrap, compare_arms, draw_arm
 from analysis.statistics.registry import ESTIMATOR_OF_TYPE, ESTIMATORS, Columns
@@ -189,6 +189,7 @@ def _results(rows: pd.DataFrame, one: ComparedBootstraps, resampled: Resampled) 
         "non_inferiority_status": guard,
         "is_weak": is_weak(estimate),
         "is_skewed": is_difference_skewed(estimate, alpha * np.where(rows["alternative"] == "improvement", 2.0, 1.0)),
+        "is_margin_skewed": has_skewed_margin_test(rows, estimate, share_levels_are_exact=False),
         **dict.fromkeys(("relative_shape", "is_fieller", "withheld"), zero),
     }
 

@@ -151,7 +151,9 @@ def _inferred(rows: pd.DataFrame, one: Compared) -> Arrays:
         "is_weak": is_weak(estimate),
         # One-sided, the whole level is in one tail.
         "is_skewed": is_difference_skewed(estimate, design.alpha * np.where(is_one_sided, 2.0, 1.0)),
-        "is_margin_skewed": _is_margin_skewed(rows, estimate, sign, method, design),
+        "is_margin_skewed": has_skewed_margin_test(
+            rows, estimate, share_levels_are_exact=method.share_level_p is not None
+        ),
         **relative_results(rows, estimate, method, design),
     }
     if method.details is not None:
@@ -223,13 +225,15 @@ def _goals(rows: pd.DataFrame, estimate: Estimate, margin: Contrast, design: Des
     return goal, design.at(np.where(is_held, 2 * design.alpha, design.alpha))
 
 
-def _is_margin_skewed(
-    rows: pd.DataFrame, estimate: Estimate, sign: Floats, method: Inference, design: Design
+def has_skewed_margin_test(
+    rows: pd.DataFrame, estimate: Estimate, *, share_levels_are_exact: bool
 ) -> NDArray[np.bool_]:
-    """Whether skewness lets a test of non-inferiority or equivalence pass too often at its own level."""
-    margin, kind = rows["margin"].to_numpy(), rows["margin_type"].to_numpy()
-    if method.share_level_p is not None:
-        # An exact test does not mind.
+    """Whether skewness lets a test of non-inferiority or equivalence pass too often at its own level.
+
+    An exact test of a share against a level does not mind.
+    """
+    sign, margin, kind = (rows[name].to_numpy() for name in ("sign", "margin", "margin_type"))
+    if share_levels_are_exact:
         kind = np.where(rows["is_share"] & (kind == "level"), "", kind)
     own, own_kind = rows["equivalence_margin"].to_numpy(), rows["equivalence_margin_type"].to_numpy()
     up = np.ones(len(rows))
@@ -239,7 +243,7 @@ def _is_margin_skewed(
         if not np.isnan(margins).all():
             moving = 1 - side * margins * np.sign(estimate.baseline.mean)
             keep = np.select([kinds == "relative", kinds == "absolute", kinds == "level"], [moving, 1.0, 0.0], np.nan)
-            found |= is_margin_test_skewed(estimate, side, keep, design.alpha)
+            found |= is_margin_test_skewed(estimate, side, keep, rows["alpha"].to_numpy())
     return found
 
 
