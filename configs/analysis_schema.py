@@ -81,7 +81,7 @@ class Analysis(Entity):
     """How an experiment is analysed."""
 
     method: Literal["fixed", "always_valid", "group_sequential", "bayesian"] = "fixed"
-    alpha: Probability = 0.05
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="Two-sided; one-sided intervals take twice as much.")
     power: Probability = 0.8
     alternative: Literal["two_sided", "improvement"] = Field(
         "two_sided", description="improvement: adjusted p-values and intervals are one-sided, towards the better."

@@ -92,8 +92,7 @@ def rehearse(
 
     Each replicate is an experiment of its own: buckets arrive day by day, go to arms by the plan's weights, and the
     scorecard, the rollback monitor and the decision rule see every as-of date. Health checks pass. Rates have 95 %
-    Clopper-Pearson intervals. `promised` is at most this rate of false ships (α/2 of them without any
-    effect, α at a margin), or at least this power.
+    Clopper-Pearson intervals. `promised` is at most this rate of false ships (`false_ships`), or at least this power.
     """
     day = arrival_days(experiment, units.n_cells)
     arriving = Units(epochs_at(experiment, day), units.metrics)
@@ -135,8 +134,6 @@ def _summary(taken: pd.DataFrame, experiment: Experiment, scenario: Scenario, un
     shipped = int((taken["recommendation"] == "ship").sum())
     low, high = stats.binomtest(shipped, len(taken)).proportion_ci(CONFIDENCE)
     days = (taken["as_of_date"] - pd.Timestamp(experiment.start)).dt.days + 1
-    analysis = experiment.analysis
-    at_most = analysis.alpha if scenario.effects else analysis.alpha / 2
     return {
         "scenario": scenario.name,
         "description": scenario.description,
@@ -146,10 +143,24 @@ def _summary(taken: pd.DataFrame, experiment: Experiment, scenario: Scenario, un
         "ship_rate_low": float(low),
         "ship_rate_high": float(high),
         **{f"{name}_rate": float(shares.get(name, 0.0)) for name in RECOMMENDATIONS[1:]},
-        "promised": analysis.power if scenario.ship_means == POWER else at_most,
+        "promised": experiment.analysis.power if scenario.ship_means == POWER else false_ships(experiment, scenario),
         "mean_days": float(days.mean()),
         "n_units": max((int(sums.n.sum()) for sums in units.metrics.values()), default=0),
     }
+
+
+def false_ships(experiment: Experiment, scenario: Scenario) -> float:
+    """The most false shipments that the experiment's rule allows for, where shipping is false.
+
+    At a margin, α for each treatment. Without any effect α/2, α of one-sided tests and of posterior probabilities;
+    risk_aware splits that over treatments, the others allow it for each.
+    """
+    analysis, treatments = experiment.analysis, len(experiment.treatments)
+    if scenario.effects or experiment.decision.rule == "do_no_harm":
+        return min(1.0, treatments * analysis.alpha)
+    is_split = experiment.decision.rule == "risk_aware"
+    is_one_sided = analysis.method == "bayesian" or (is_split and analysis.alternative == "improvement")
+    return min(1.0, (1 if is_split else treatments) * analysis.alpha * (1.0 if is_one_sided else 0.5))
 
 
 def _signed(metric: Metric, improvement: float) -> float:

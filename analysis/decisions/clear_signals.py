@@ -12,9 +12,10 @@ from analysis.decisions.wording import better, plain_interval
 
 CLEAR_SIGNALS = Rule(
     needs_every_goal=True,
+    is_of_margins=False,
     achieves=is_better_alone,
     level=full_level,
-    sides=2,
+    sides=lambda _: 2,
     power=power_of_every_goal,
     planning_effect=detectable_effect,
     critical_value=plain_test,
@@ -22,5 +23,6 @@ CLEAR_SIGNALS = Rule(
     found=plain_interval,
     win=better,
     reason=better_reason,
+    aim="better",
     failure="not every primary metric is proven better",
 )

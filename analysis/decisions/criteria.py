@@ -6,8 +6,9 @@ from analysis.decisions.evidence import Comparison
 from analysis.decisions.levels import deterioration_level, split_level
 from configs.schema import Experiment
 
-# Under these an adjusted interval clear of 0 controls the family's error; others must pass Bonferroni too.
-FAMILYWISE_CORRECTIONS = frozenset({"bonferroni", "holm", "hochberg", "hommel"})
+# Under these an adjusted interval clear of 0 controls the family's error; others must pass Bonferroni too. Dunnett's
+# are simultaneous over a metric's treatments, and split alpha over the metrics.
+FAMILYWISE_CORRECTIONS = frozenset({"bonferroni", "holm", "hochberg", "hommel", "dunnett"})
 
 
 def is_better_adjusted(row: Comparison, experiment: Experiment) -> bool:
@@ -19,7 +20,7 @@ def is_better_adjusted(row: Comparison, experiment: Experiment) -> bool:
     if experiment.analysis.method == "bayesian":
         return is_better_bayesian(row, experiment, level)
     is_clear = row.is_computed and row.improvement_bound > 0
-    return is_clear and (_controls_family(experiment) or row.p_value < level)
+    return is_clear and (experiment.analysis.correction in FAMILYWISE_CORRECTIONS or row.p_value < level)
 
 
 def is_better_alone(row: Comparison, experiment: Experiment) -> bool:
@@ -92,8 +93,3 @@ def plain_test(row: Comparison) -> float:
 
 def _half_width(low: float, high: float, row: Comparison) -> float:
     return (high - low) / 2 / row.effect_se if row.effect_se > 0 else math.nan
-
-
-def _controls_family(experiment: Experiment) -> bool:
-    correction = experiment.analysis.correction
-    return correction in FAMILYWISE_CORRECTIONS or (correction == "dunnett" and len(experiment.metrics.primary) == 1)

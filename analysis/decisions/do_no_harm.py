@@ -11,9 +11,10 @@ from analysis.decisions.wording import margin_p_value, within_margin
 
 DO_NO_HARM = Rule(
     needs_every_goal=True,
+    is_of_margins=True,
     achieves=is_within_margin,
     level=full_level,
-    sides=1,
+    sides=lambda _: 1,
     power=power_of_every_goal,
     planning_effect=margin_distance,
     critical_value=plain_test,
@@ -21,5 +22,6 @@ DO_NO_HARM = Rule(
     found=margin_p_value,
     win=within_margin,
     reason=goal_margin_reason,
+    aim="within its margin",
     failure="not every primary metric is proven to be within its margin",
 )

@@ -60,13 +60,13 @@ def unknown_harm_reasons(evidence: Evidence) -> list[Reason]:
     ]
 
 
-def futility_reasons(rows: Sequence[Comparison]) -> list[Reason]:
+def futility_reasons(rows: Sequence[Comparison], rule: Rule) -> list[Reason]:
     """The goals that have crossed their futility bound."""
     return [
         Reason(
             "futility",
             "stop",
-            f"{row.label} is unlikely to be proven better in {row.variant_id} by the planned end",
+            f"{row.label} is unlikely to be proven {rule.aim} in {row.variant_id} by the planned end",
             row.metric_id,
             row.variant_id,
         )

@@ -74,7 +74,7 @@ def unmet_power(evidence: Evidence, variant_id: str, rule: Rule) -> list[Reason]
     reasons = []
     for row in evidence.of_role("primary", variant_id):
         effect, standard_error = rule.planning_effect(row, experiment)
-        power = float(power_at(effect, standard_error, _level(row, experiment, rule), rule.sides))
+        power = float(power_at(effect, standard_error, _level(row, experiment, rule), rule.sides(experiment)))
         if row.is_computed and not (effect > 0 and power >= needed):
             size = f"{effect / abs(row.baseline_mean):.1%}" if row.baseline_mean else f"{effect:g}"
             how = ", by the width of its interval" if row.is_quantile else ""
@@ -89,11 +89,11 @@ def _level(row: Comparison, experiment: Experiment, rule: Rule) -> float:
     A sequential one's follows from how far its interval reaches at this look; a posterior probability of 1 − level
     is a one-sided test.
     """
-    level = rule.level(experiment)
+    level, sides = rule.level(experiment), rule.sides(experiment)
     if experiment.analysis.method == "bayesian":
-        return level * rule.sides
+        return level * sides
     if experiment.analysis.is_sequential:
-        return float(np.fmin(level, rule.sides * ndtr(-rule.critical_value(row))))
+        return float(np.fmin(level, sides * ndtr(-rule.critical_value(row))))
     return level
 
 

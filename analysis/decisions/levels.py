@@ -34,6 +34,11 @@ def full_level(experiment: Experiment) -> float:
     return experiment.analysis.alpha
 
 
+def sides_of_adjusted_test(experiment: Experiment) -> int:
+    """1 under alternative improvement, where adjusted intervals are one-sided; else 2."""
+    return 1 if experiment.analysis.alternative == "improvement" else 2
+
+
 def power_of_any_goal(experiment: Experiment) -> float:
     """1 − (β − α_d)/(G + 1), for one winning goal and G guardrails; NaN where β ≤ α_d."""
     return _power(experiment, 1 + len(experiment.metrics.guardrail))

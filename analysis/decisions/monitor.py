@@ -129,8 +129,9 @@ def _started(rows: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray, NDArray]:
         for name in ("baseline", "treatment")
     ]
     grown = burn_in_reached(arms[0], arms[1], rows["is_share"].to_numpy(), BURN_IN_EVENTS, BURN_IN_UNITS)
-    # `burn_in` of a sequential method is the scorecard's own; the effect and its error stand there all the same.
-    estimated = rows["status"].isin([*ESTIMATED_STATUSES, "burn_in"]).to_numpy() & rows["effect_se"].gt(0).to_numpy()
+    # A sequential method that has not begun, or not looked, shows the effect and its error all the same.
+    shown = rows["status"].isin([*ESTIMATED_STATUSES, "burn_in", "no_look"]).to_numpy()
+    estimated = shown & rows["effect_se"].gt(0).to_numpy()
     # Heavy tails in unequal arms: .19 of harmless experiments were rolled back instead of .025.
     skewed = rows["reason"].str.contains(SKEWED, regex=False, na=False).to_numpy(dtype=bool)
     waits = f"fewer than {BURN_IN_UNITS:,} units (of a share: {BURN_IN_EVENTS} with and without the event) in an arm"

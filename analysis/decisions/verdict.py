@@ -178,7 +178,7 @@ def _reasons(evidence: Evidence, rule: Rule, assessments: Sequence[Assessment], 
     for found in assessments:
         reasons += [rule.reason(row, experiment, rule) for row in found.goals]
         reasons += [guardrail_reason(row, experiment) for row in evidence.of_role("guardrail", found.variant_id)]
-        reasons += futility_reasons([row for row in found.goals if row.is_futile == 1])
+        reasons += futility_reasons([row for row in found.goals if row.is_futile == 1], rule)
         reasons += found.blocked
         reasons += found.underpowered
     return tuple(dict.fromkeys(reasons))

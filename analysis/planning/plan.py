@@ -192,13 +192,14 @@ def _variances(frame: pd.DataFrame, *, adjusted: bool) -> tuple[Floats, Floats]:
     is_lifted_share = frame["is_share"] & (frame["test"] == "superiority") & lifted.between(0, 1)
     treatment = np.where(is_lifted_share, lifted * (1 - lifted), history)
     is_relative_margin = (frame["test"] == "non_inferiority") & frame["relative"].notna()
-    moving = 1 - frame["sign"] * frame["relative"] * np.sign(frame["mean"])
-    baseline = np.where(is_relative_margin, moving**2, 1.0) * history
+    moving = np.where(is_relative_margin, frame["sign"] * frame["relative"] * np.sign(frame["mean"]), 0.0)
     is_level = frame["level"].notna()
     reduction = frame["variance_reduction"].fillna(0.0) if adjusted else 0.0
     left = np.where(is_level, 1.0, 1 - reduction)
+    # Of -(1 - m)·ȳ + θ'x̄: covariates explain the effect's part, the margin moves with the raw mean.
+    baseline = ((1 - 2 * moving) * left + moving**2) * history
     treatment = np.where(is_level & frame["is_share"], _share_level_variance(frame), treatment * left)
-    return np.where(is_level, 0.0, baseline * left), treatment
+    return np.where(is_level, 0.0, baseline), treatment
 
 
 def _share_level_variance(frame: pd.DataFrame) -> Floats:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pandas as pd
 
 from analysis.decisions import RULES
-from analysis.decisions.levels import margins
+from analysis.decisions.levels import margins, sides_of_adjusted_test
 from analysis.periods import window_days
 from analysis.statistics.registry import SHARE_TYPES
 from configs.schema import Experiment, Guardrail, Metric
@@ -17,7 +17,8 @@ def planned_tests(experiment: Experiment, metrics: Mapping[str, Metric]) -> pd.D
     """A row per metric and treatment: the test, its level, sides and power, and the shares of the arms compared.
 
     Goals and guardrails are planned as the decision rule says; secondaries at their own family's level and plain
-    power. A Bayesian goal needs a posterior probability of 1 − level, which is a one-sided test.
+    power. A Bayesian goal needs a posterior probability of 1 − level, which is a one-sided test; alternative
+    improvement makes one of every test of an adjusted p-value.
     """
     analysis, listed, rule = experiment.analysis, experiment.metrics, RULES[experiment.decision.rule]
     held = margins(experiment)
@@ -26,7 +27,8 @@ def planned_tests(experiment: Experiment, metrics: Mapping[str, Metric]) -> pd.D
     rows: list[dict[str, object]] = []
     for metric_id, role in listed.roles.items():
         metric = metrics[metric_id]
-        is_margin = role == "guardrail" or (role == "primary" and rule.sides == 1)
+        is_margin = role == "guardrail" or (role == "primary" and rule.is_of_margins)
+        sides = rule.sides(experiment) if role == "primary" else sides_of_adjusted_test(experiment)
         level = {"primary": rule.level(experiment), "guardrail": analysis.alpha, "secondary": secondary_level}[role]
         for variant in experiment.treatments:
             rows.append(
@@ -37,7 +39,7 @@ def planned_tests(experiment: Experiment, metrics: Mapping[str, Metric]) -> pd.D
                     "variant_id": variant.id,
                     "test": "non_inferiority" if is_margin else "superiority",
                     "alpha": level,
-                    "sides": 1 if is_margin or analysis.method == "bayesian" else 2,
+                    "sides": 1 if is_margin or analysis.method == "bayesian" else sides,
                     "power": analysis.power if role == "secondary" else rule.power(experiment),
                     "sign": 1.0 if metric.direction == "increase" else -1.0,
                     "is_share": metric.type in SHARE_TYPES,

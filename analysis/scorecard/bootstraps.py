@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from analysis.scorecard.bucket_table import ArmSums, BucketTable
 from analysis.scorecard.cap_tails import CapTails, recapped
-from analysis.scorecard.inference import Arrays
+from analysis.scorecard.inference import Arrays, has_skewed_margin_test
 from analysis.scorecard.resampled import Resampled, finite
 from analysis.statistics.bootstrap import ArmDraws, Bootstrap, compare_arms, draw_arm
 from analysis.statistics.registry import ESTIMATOR_OF_TYPE, ESTIMATORS, Columns
 from analysis.statistics.relative import is_weak, relative_point
-from analysis.statistics.skewness import is_skewed, tail_shift
+from analysis.statistics.skewness import is_difference_skewed
 from analysis.statistics.status import Codes, Floats, Status
 from analysis.statistics.student_t import Interval
 from configs.schema import Bootstrap as Options
@@ -188,7 +188,8 @@ def _results(rows: pd.DataFrame, one: ComparedBootstraps, resampled: Resampled) 
         "relative_status": relative_status,
         "non_inferiority_status": guard,
         "is_weak": is_weak(estimate),
-        "is_skewed": is_skewed(tail_shift(estimate, alpha)),
+        "is_skewed": is_difference_skewed(estimate, alpha * np.where(rows["alternative"] == "improvement", 2.0, 1.0)),
+        "is_margin_skewed": has_skewed_margin_test(rows, estimate, share_levels_are_exact=False),
         **dict.fromkeys(("relative_shape", "is_fieller", "withheld"), zero),
     }
 

@@ -14,10 +14,11 @@ from analysis.statistics.status import Floats
 def comparison_designs(rows: pd.DataFrame, estimate: Estimate, schedules: Schedules) -> Design:
     """The design of each effect's test; priors in the metric's unit.
 
-    A weak prior is of the relative effect whatever the scale.
+    A weak prior is of the relative effect whatever the scale. A baseline of 0 has no relative effect: no prior of it
+    (flat), and no region around it.
     """
     base = estimate.baseline
-    scale = np.where(rows["is_relative_scale"], np.abs(base.mean), 1.0)
+    scale = np.where(rows["is_relative_scale"], np.where(base.mean == 0, np.nan, np.abs(base.mean)), 1.0)
     configured = rows["prior_sd"].to_numpy() * scale
     kinds = rows["prior"].to_numpy()
     spread = np.select([kinds == "flat", kinds == "weak"], [np.inf, WEAK_RELATIVE_SD * np.abs(base.mean)], configured)

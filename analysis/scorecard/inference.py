@@ -17,7 +17,7 @@ from analysis.statistics.inference import INFERENCES, Inference
 from analysis.statistics.registry import ESTIMATORS, STRATIFIED, Columns
 from analysis.statistics.relative import is_weak
 from analysis.statistics.schedules import Schedules
-from analysis.statistics.skewness import is_skewed, margin_excess, tail_shift
+from analysis.statistics.skewness import is_difference_skewed, is_margin_test_skewed
 from analysis.statistics.status import Codes, Floats, Status
 from analysis.statistics.student_t import Interval
 
@@ -125,7 +125,8 @@ def _inferred(rows: pd.DataFrame, one: Compared) -> Arrays:
     estimate, method, design = one.estimate, one.method, one.design
     sign, is_one_sided = rows["sign"].to_numpy(), (rows["alternative"] == "improvement").to_numpy()
     difference = estimate.difference
-    guard, guard_p = _non_inferiority(rows, estimate, sign, method, design)
+    margin = _margin_contrast(rows, estimate, sign)
+    guard, guard_p = _non_inferiority(rows, estimate, margin, method, design)
     ci = one.interval(design.alpha)
     computed: Arrays = {
         "baseline_mean": estimate.baseline.mean,
@@ -140,23 +141,25 @@ def _inferred(rows: pd.DataFrame, one: Compared) -> Arrays:
         "ci_low": ci.low,
         "ci_high": ci.high,
         "p_value": method.p_of_effect(estimate, design),
-        "p_value_improvement": method.upper_tail_p(estimate.plus_baseline(0.0, sign), design.about(sign)),
+        "p_value_improvement": method.tail_p_of_effect(estimate, design, sign),
         "p_value_non_inferiority": guard_p,
-        "p_value_deterioration": method.upper_tail_p(
-            non_inferiority.deterioration(estimate, sign), design.about(-sign)
-        ),
+        "p_value_deterioration": method.tail_p_of_effect(estimate, design, -sign),
         "p_value_equivalence": _equivalence(rows, estimate, method, design),
         "variance_reduction": np.where(rows["is_adjusted"], estimate.variance_reduction, np.nan),
         "status": estimate.status,
         "non_inferiority_status": guard,
         "is_weak": is_weak(estimate),
         # One-sided, the whole level is in one tail.
-        "is_skewed": is_skewed(tail_shift(estimate, design.alpha * np.where(is_one_sided, 2.0, 1.0))),
-        "is_margin_skewed": _is_margin_skewed(rows, estimate, sign, method, design),
+        "is_skewed": is_difference_skewed(estimate, design.alpha * np.where(is_one_sided, 2.0, 1.0)),
+        "is_margin_skewed": has_skewed_margin_test(
+            rows, estimate, share_levels_are_exact=method.share_level_p is not None
+        ),
         **relative_results(rows, estimate, method, design),
     }
     if method.details is not None:
         computed |= method.details(estimate, design, sign)
+    if method.futility is not None:
+        computed["is_futile"] = method.futility(*_goals(rows, estimate, margin, design))
     if method.withheld is None:
         return computed
     return _withheld(computed, method.withheld(estimate, design))
@@ -183,23 +186,26 @@ def _equivalence(rows: pd.DataFrame, estimate: Estimate, method: Inference, desi
     return p
 
 
-def _non_inferiority(
-    rows: pd.DataFrame, estimate: Estimate, sign: Floats, method: Inference, design: Design
-) -> tuple[Codes, Floats]:
-    """Status and p-value of each guardrail's test by its kind of margin; OK and NaN for other metrics."""
+def _margin_contrast(rows: pd.DataFrame, estimate: Estimate, sign: Floats) -> Contrast:
+    """What is positive if a metric is within its margin, by the margin's kind; NaN and OK of metrics without one."""
     margin, kind = rows["margin"].to_numpy(), rows["margin_type"].to_numpy()
-    level = non_inferiority.level(estimate, sign, margin)
-    contrast = _selected(
-        kind,
-        {
-            "relative": non_inferiority.relative_margin(estimate, sign, margin),
-            "absolute": non_inferiority.absolute_margin(estimate, sign, margin),
-        },
-    )
-    p = method.upper_tail_p(contrast, about_margin(design, estimate, contrast, sign))
+    tests = {
+        "relative": non_inferiority.relative_margin,
+        "absolute": non_inferiority.absolute_margin,
+        "level": non_inferiority.level,
+    }
+    return _selected(kind, {name: test(estimate, sign, margin) for name, test in tests.items()})
+
+
+def _non_inferiority(
+    rows: pd.DataFrame, estimate: Estimate, contrast: Contrast, method: Inference, design: Design
+) -> tuple[Codes, Floats]:
+    """Status and p-value of the test of each metric's margin; OK and NaN for metrics without one."""
+    sign, margin, kind = (rows[name].to_numpy() for name in ("sign", "margin", "margin_type"))
     is_level = kind == "level"
-    of_level = method.upper_tail_p(level, design.of_one_arm(estimate.treatment.n))
-    status, p = np.where(is_level, level.status, contrast.status), np.where(is_level, of_level, p)
+    p = method.upper_tail_p(contrast, about_margin(design, estimate, contrast, sign))
+    of_level = method.upper_tail_p(contrast, design.of_one_arm(estimate.treatment.n))
+    status, p = contrast.status, np.where(is_level, of_level, p)
     if method.share_level_p is None:
         return status, p
     # A share that never varied can still be held against a level: no error in 10,000 units proves a lot.
@@ -208,13 +214,26 @@ def _non_inferiority(
     return np.where(is_exact, np.int8(Status.OK), status), np.where(is_exact, exact, p)
 
 
-def _is_margin_skewed(
-    rows: pd.DataFrame, estimate: Estimate, sign: Floats, method: Inference, design: Design
+def _goals(rows: pd.DataFrame, estimate: Estimate, margin: Contrast, design: Design) -> tuple[Contrast, Design]:
+    """What each metric hopes for, a positive contrast, and the two-sided level that it is proven at.
+
+    A goal of do_no_harm is to be within its margin at one-sided alpha: no effect at all is what it hopes for.
+    """
+    is_held = ((rows["role"] == "primary") & (rows["margin_type"] != "")).to_numpy()
+    improvement = estimate.plus_baseline(0.0, rows["sign"].to_numpy())
+    goal = _selected(np.where(is_held, "margin", "better"), {"margin": margin, "better": improvement})
+    return goal, design.at(np.where(is_held, 2 * design.alpha, design.alpha))
+
+
+def has_skewed_margin_test(
+    rows: pd.DataFrame, estimate: Estimate, *, share_levels_are_exact: bool
 ) -> NDArray[np.bool_]:
-    """Whether skewness lets a test of non-inferiority or equivalence pass too often at its own level."""
-    margin, kind = rows["margin"].to_numpy(), rows["margin_type"].to_numpy()
-    if method.share_level_p is not None:
-        # An exact test does not mind.
+    """Whether skewness lets a test of non-inferiority or equivalence pass too often at its own level.
+
+    An exact test of a share against a level does not mind.
+    """
+    sign, margin, kind = (rows[name].to_numpy() for name in ("sign", "margin", "margin_type"))
+    if share_levels_are_exact:
         kind = np.where(rows["is_share"] & (kind == "level"), "", kind)
     own, own_kind = rows["equivalence_margin"].to_numpy(), rows["equivalence_margin_type"].to_numpy()
     up = np.ones(len(rows))
@@ -224,7 +243,7 @@ def _is_margin_skewed(
         if not np.isnan(margins).all():
             moving = 1 - side * margins * np.sign(estimate.baseline.mean)
             keep = np.select([kinds == "relative", kinds == "absolute", kinds == "level"], [moving, 1.0, 0.0], np.nan)
-            found |= is_skewed(margin_excess(estimate, side, keep, design.alpha))
+            found |= is_margin_test_skewed(estimate, side, keep, rows["alpha"].to_numpy())
     return found
 
 

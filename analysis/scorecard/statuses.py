@@ -26,6 +26,7 @@ CARRIED = "no look at this date: tests and intervals are those of the last one"
 OPEN_ENDED = "open-ended: units counted earlier keep growing, so this date's test stands alone, not the smallest so far"
 # What makes the tests of an effect, and a test of its margin, pass too often or too rarely.
 SKEWED, SKEWED_MARGIN = "skewed: ", "skewed margin test: "
+SKEWED_EFFECT = f"{SKEWED}a tail's probability may be off by over {TOLERANCE}"
 DRIFTING = "drifting: intervals of different dates do not overlap, so this date's own are shown"
 
 _NAMES = np.array([status.name.lower() for status in Status], dtype=object)
@@ -88,7 +89,7 @@ def statuses(rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArr
         (results["is_sparse"] > 0, SPARSE, SPARSE_REASON),
         ((rows["estimator"] == CHI_SQUARED).to_numpy(), None, UNDIRECTED),
         (rows["strata_reason"].to_numpy(object) != "", None, rows["strata_reason"].to_numpy(object)),
-        (results["is_skewed"] > 0, "skewed", f"{SKEWED}a tail's probability may be off by over {TOLERANCE}"),
+        (results["is_skewed"] > 0, "skewed", SKEWED_EFFECT),
         (
             results["is_margin_skewed"] > 0,
             "skewed",
@@ -113,6 +114,9 @@ def statuses(rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArr
         if text is not None:
             addition = text[warned] if isinstance(text, np.ndarray) else text
             reason[warned] = np.where(reason[warned] == "", "", reason[warned] + "; ") + addition
+    # The rollback monitor reads the effect before its method's first test, and must know what not to trust.
+    waits = np.isin(code, (Status.BURN_IN, Status.NO_LOOK)) & ~forbidden & (results["is_skewed"] > 0)
+    reason[waits] += f"; {SKEWED_EFFECT}"
     return status, reason
 
 

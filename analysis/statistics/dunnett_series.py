@@ -64,8 +64,8 @@ def own_level(target: Floats, df: Floats, loadings: Floats, problem: NDArray[np.
     for infinite df. From there on two of Newton's steps in the normal quantile of the level lead to each df.
     """
     sides = 2 if is_two_sided else 1
-    first = np.unique(problem, return_index=True)[1]
-    ratio = _ratio_at_root(target[first], loadings[first], is_two_sided).take(problem)
+    _, first, number = np.unique(problem, return_index=True, return_inverse=True)
+    ratio = _ratio_at_root(target[first], loadings[first], is_two_sided).take(number)
     z = ratio.x.copy()
     for _ in range(2):
         c = _student_quantile(z, df)

@@ -35,8 +35,8 @@ def absolute_bounds(estimate: Estimate, lower: Floats | float, upper: Floats | f
 def relative_bounds(estimate: Estimate, lower: Floats | float, upper: Floats | float) -> Bounds:
     """Effect within (-lower, upper) as shares of the true |baseline mean|, whose noise counts; margins positive.
 
-    Reference: Kieser & Hauschke 1999, Drug Information Journal 33; Hauschke, Kieser, Diletti, Burke 1999,
-    Statistics in Medicine 18.
+    Reference: Kieser & Hauschke 1999, Journal of Biopharmaceutical Statistics 9; Hauschke, Kieser, Diletti, Burke
+    1999, Statistics in Medicine 18.
     """
     lower, upper = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
     return Bounds(relative_margin(estimate, _UP, lower), relative_margin(estimate, _DOWN, upper))

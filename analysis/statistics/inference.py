@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from analysis.statistics import methods, student_t
 from analysis.statistics.binomial import share_level_p
 from analysis.statistics.design import Design
@@ -20,7 +22,8 @@ class Inference:
     The first three agree at every level. The others are None where a method has no such thing: a pair of its
     own for the effect; an interval of the relative effect that weak baselines don't spoil; an exact
     one-sided test of a share against a level; `withheld(estimate, design)`, the status of what may
-    not be tested yet; `details(estimate, design, sign)`, further columns of the scorecard.
+    not be tested yet; `details(estimate, design, sign)`, further columns of the scorecard; `futility(goal, design)`,
+    whether a contrast that should be positive has become implausible.
     `holds_at_every_look`: p-values may be minimised and intervals intersected over as-of dates.
     """
 
@@ -33,6 +36,7 @@ class Inference:
     share_level_p: Callable[[Arm, Floats, Floats], Floats] | None = None
     withheld: Callable[[Estimate, Design], Codes] | None = None
     details: Callable[[Estimate, Design, Floats], dict[str, Floats]] | None = None
+    futility: Callable[[Contrast, Design], Floats] | None = None
     holds_at_every_look: bool = False
 
     def p_of_effect(self, estimate: Estimate, design: Design) -> Floats:
@@ -40,6 +44,13 @@ class Inference:
         if self.effect_p is not None:
             return self.effect_p(estimate)
         return self.two_sided_p(estimate.difference, design)
+
+    def tail_p_of_effect(self, estimate: Estimate, design: Design, sign: Floats) -> Floats:
+        """One-sided p-value of "sign · effect is not positive"; agrees with the interval at twice its level."""
+        if self.effect_p is not None:
+            half = self.effect_p(estimate) / 2
+            return np.where(sign * estimate.effect > 0, half, 1 - half)
+        return self.upper_tail_p(estimate.plus_baseline(0.0, sign), design.about(sign))
 
     def interval_of_effect(self, estimate: Estimate, design: Design) -> Interval:
         """Interval of the effect that agrees with `p_of_effect`."""
@@ -74,6 +85,7 @@ INFERENCES: dict[str, Inference] = {
         interval=methods.repeated_interval,
         withheld=methods.between_looks,
         details=methods.group_sequential_details,
+        futility=methods.is_futile,
         holds_at_every_look=True,
     ),
     "bayesian": Inference(

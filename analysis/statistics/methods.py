@@ -123,12 +123,10 @@ def between_looks(estimate: Estimate, design: Design) -> Codes:
 
 
 def group_sequential_details(estimate: Estimate, design: Design, sign: Floats) -> dict[str, Floats]:
-    """Critical value, futility, and where the test stops here, inference by the stage-wise ordering."""
+    """Critical value, and where the test stops here, inference by the stage-wise ordering."""
     contrast, schedules = estimate.difference, design.schedules
     z = contrast.value / contrast.se
     critical = schedules.critical_value(design.schedule, design.look, design.alpha)
-    futility = schedules.futility_bound(design.schedule, design.look, design.alpha)
-    futile = np.where(np.isnan(futility) | np.isnan(z), np.nan, (sign * z < futility).astype(float))
     details = {name: np.full(z.shape, np.nan) for name in STAGEWISE}
     for options, level, here in schedules.kinds(design.schedule, design.look, design.alpha):
         bounds, row = schedules.bounds(options, level)
@@ -141,7 +139,14 @@ def group_sequential_details(estimate: Estimate, design: Design, sign: Floats) -
         columns = (found.p_value, found.median_unbiased, found.interval.low, found.interval.high)
         for name, values in zip(STAGEWISE, columns, strict=True):
             details[name][at] = significant_digits(values)
-    return details | {"critical_value": critical, "is_futile": futile}
+    return details | {"critical_value": critical}
+
+
+def is_futile(goal: Contrast, design: Design) -> Floats:
+    """1 where `goal`, positive if it is reached, lies below the futility bound of its level; NaN without a bound."""
+    z = goal.value / goal.se
+    bound = design.schedules.futility_bound(design.schedule, design.look, design.alpha)
+    return np.where(np.isnan(bound) | np.isnan(z), np.nan, (z < bound).astype(float))
 
 
 def contrast_at(contrast: Contrast, index: NDArray[np.intp]) -> Contrast:

@@ -1,4 +1,4 @@
-"""Tests that an effect is not worse than a margin, and that it is worse than nothing."""
+"""Tests that an effect is not worse than a margin."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def relative_margin(estimate: Estimate, sign: Floats, margin: Floats) -> Contras
     Unadjusted Var L = V_T + (1 - sign·margin·sgn b)²·V_B, so the margin's noise counts; with covariate
     adjustment the covariance of the adjusted effect and the raw baseline takes that place. At b = 0 the
     margin is undefined: NaN with status ZERO_BASELINE.
-    Reference: Kieser & Hauschke 1999, Drug Information Journal 33 (test of a ratio of means).
+    Reference: Kieser & Hauschke 1999, Journal of Biopharmaceutical Statistics 9 (ratio of means).
     """
     zero = (estimate.baseline.mean == 0) & (estimate.status == Status.OK)
     tested = estimate.plus_baseline(sign * margin * np.sign(estimate.baseline.mean), sign)
@@ -34,8 +34,3 @@ def level(estimate: Estimate, sign: Floats, bound: Floats) -> Contrast:
     """
     arm = estimate.treatment
     return contrast(sign * (arm.mean - bound), np.sqrt(arm.variance), arm.n - 1, estimate.status)
-
-
-def deterioration(estimate: Estimate, sign: Floats) -> Contrast:
-    """L = -sign·effect, positive if the treatment is worse than the baseline."""
-    return estimate.plus_baseline(0.0, -sign)

@@ -1,5 +1,7 @@
 """When a t test's tails are off because the metric is skewed and the arms unequal, or weighted unequally."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
@@ -19,6 +21,34 @@ def tail_shift(estimate: Estimate, alpha: Floats | float) -> Floats:
     Reference: Hall 1992, The Bootstrap and Edgeworth Expansion, section 2.6.
     """
     return np.abs(_shift(estimate, 1.0, np.asarray(alpha) / 2))
+
+
+def alike(estimate: Estimate) -> Estimate:
+    """The same comparison if a unit were distributed alike in both arms: variance and third moment pooled within arms.
+
+    A small arm's own moments are the smallest where its tail has not shown yet, and there its test rejects; the
+    larger arm knows that tail. Of arms of equal size nothing is left of the skewness of a difference.
+    """
+    baseline, treatment = estimate.baseline, estimate.treatment
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        share = baseline.n / (baseline.n + treatment.n)
+        of_unit = share * (baseline.n * baseline.variance) + (1 - share) * (treatment.n * treatment.variance)
+        third = share * baseline.third_central_moment + (1 - share) * treatment.third_central_moment
+        arms = [replace(arm, variance=of_unit / arm.n, third_central_moment=third) for arm in (baseline, treatment)]
+    return replace(estimate, baseline=arms[0], treatment=arms[1])
+
+
+def is_difference_skewed(estimate: Estimate, alpha: Floats | float) -> NDArray[np.bool_]:
+    """Whether to warn about a two-sided level-alpha test of the effect: by the arms' own moments, or by pooled ones."""
+    return is_skewed(tail_shift(estimate, alpha)) | is_skewed(tail_shift(alike(estimate), alpha))
+
+
+def is_margin_test_skewed(
+    estimate: Estimate, sign: Floats | float, keep: Floats | float, alpha: Floats | float
+) -> NDArray[np.bool_]:
+    """The same of a one-sided test of a margin, see `margin_excess`; a level concerns the treatment's moments alone."""
+    pooled = is_skewed(margin_excess(alike(estimate), sign, keep, alpha)) & (np.asarray(keep) != 0)
+    return is_skewed(margin_excess(estimate, sign, keep, alpha)) | pooled
 
 
 def margin_excess(estimate: Estimate, sign: Floats | float, keep: Floats | float, alpha: Floats | float) -> Floats:

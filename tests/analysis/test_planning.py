@@ -13,8 +13,11 @@ from scipy.stats import binom
 from analysis.planning import PLAN_COLUMNS, plan, power_curves
 from analysis.statistics import spending
 from analysis.statistics.confidence_sequence import best_rho2, unit_margin
+from analysis.statistics.cuped import cuped
 from analysis.statistics.group_sequential.boundaries import boundaries
 from analysis.statistics.group_sequential.design import planned_inflation
+from analysis.statistics.moments import JointMoments
+from analysis.statistics.non_inferiority import relative_margin
 from analysis.statistics.power import mean_power, mean_sample_size
 from configs.schema import Experiment, Metric
 
@@ -211,6 +214,40 @@ def test_do_no_harm_plans_goals_against_their_margins() -> None:
     assert rows["power"].tolist() == pytest.approx([1 - 0.175 / 3] * 3)
     assert rows.loc["latency", "status"] == "ok"
     assert rows.loc["revenue", "status"] == "no_planning_effect"
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_relative_margin_is_planned_with_the_variance_that_its_test_has(sign: float) -> None:
+    """A covariate correlated by .8 with the value: a margin of 30 % of the raw mean keeps the raw mean's noise."""
+    n, mean, variance, margin = 1e6, 20.0, 900.0, 0.3
+    covariance = np.array([[variance, 0.8 * 30], [0.8 * 30, 1.0]])
+    arm = JointMoments(np.array(n), np.array([mean, 0.0]), covariance)
+    tested = relative_margin(cuped(arm, arm), np.asarray(sign), np.asarray(margin))
+    metrics = {"revenue": METRICS["revenue"].model_copy(update={"direction": "increase" if sign > 0 else "decrease"})}
+    subject = experiment(
+        metrics={"primary": ["visits"], "guardrail": [{"metric": "revenue", "non_inferiority_margin": margin}]}
+    )
+    history = pd.DataFrame([("revenue", mean, variance, 0.64)], columns=HISTORY.columns)
+    visits = METRICS["latency"].model_copy(update={"id": "visits"})
+    row = plan(subject, metrics | {"visits": visits}, history, 1_000).set_index("metric_id").loc["revenue"]
+    of_unit = float(tested.se**2 * n)
+    n_b = (ndtri(0.95) + ndtri(row["power"])) ** 2 * of_unit / (margin * mean) ** 2
+    assert row["n_baseline"] == pytest.approx(n_b, abs=2.5)
+
+
+@pytest.mark.parametrize(("rule", "primary_sides"), [("risk_aware", 1), ("clear_signals", 2)])
+def test_one_sided_tests_of_improvement_are_planned_one_sided(rule: str, primary_sides: int) -> None:
+    """Of what adjusted p-values decide: goals of risk_aware, secondaries; clear_signals reads plain intervals."""
+    subject = experiment(
+        metrics={"primary": ["revenue"], "secondary": ["conversion"]},
+        decision={"rule": rule},
+        analysis={"minimum_detectable_effect": 0.05, "alternative": "improvement"},
+    )
+    size = mean_sample_size(1.0, 540.0, 540.0, 0.05, 0.825, sides=primary_sides)
+    assert only(subject, "revenue")["n_baseline"] == np.ceil(size)
+    lifted = 0.105 * 0.895
+    size = mean_sample_size(0.005, 0.09, lifted, 0.05, 0.8, sides=1)
+    assert only(subject, "conversion")["n_baseline"] == np.ceil(size)
 
 
 def test_a_quantile_is_planned_with_its_asymptotic_variance() -> None:

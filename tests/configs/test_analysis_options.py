@@ -22,6 +22,8 @@ CASES = [
     ("  method: bayesian\n  correction: hochberg",
      "24: correction hochberg doesn't go with method bayesian: posterior probabilities are no p-values; "
      "set correction to bonferroni or holm"),
+    ("  alpha: 0.6\n  alternative: improvement",
+     "23: analysis.alpha: must be below 0.5, got 0.6"),
     ("  always_valid: {burn_in: 50}",
      "23: options of always_valid, but the method is fixed; drop them or change it"),
     ("  method: always_valid\n  bayesian: {rope: 0.01}",

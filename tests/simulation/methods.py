@@ -13,7 +13,7 @@ from analysis.statistics.non_inferiority import relative_margin
 from analysis.statistics.proportions import risk_ratio, wilson
 from analysis.statistics.relative import is_weak, relative_effect
 from analysis.statistics.score import score_interval, score_p
-from analysis.statistics.skewness import is_skewed, margin_excess, tail_shift
+from analysis.statistics.skewness import is_difference_skewed, is_margin_test_skewed
 from analysis.statistics.status import Floats
 from analysis.statistics.student_t import Interval, interval, two_sided_p, upper_tail_p
 from tests.simulation.table import Figure, Kind, figure
@@ -29,7 +29,7 @@ def holds(ends: Interval, truth: Floats | float) -> Flags:
 
 def warns(estimate: Estimate) -> Flags:
     """Whether the scorecard row would be `skewed`."""
-    return is_skewed(tail_shift(estimate, ALPHA))
+    return is_difference_skewed(estimate, ALPHA)
 
 
 def fixed_horizon(
@@ -44,7 +44,7 @@ def fixed_horizon(
     yield from intervals(method, lifted, mean, lift, known)
     # A metric where a decrease is better, its true effect exactly at the margin.
     worse, margin = np.asarray(-1.0), np.asarray(lift)
-    skewed = warns(lifted) | is_skewed(margin_excess(lifted, worse, 1 + lift * np.sign(lifted.baseline.mean), ALPHA))
+    skewed = warns(lifted) | is_margin_test_skewed(lifted, worse, 1 + lift * np.sign(lifted.baseline.mean), ALPHA)
     passed = upper_tail_p(relative_margin(lifted, worse, margin)) <= ALPHA
     yield figure(method, "non-inferior at the relative margin", passed, ALPHA, warned=skewed, known=known)
     # The other margin is far, else a test of few units could never pass.
@@ -52,7 +52,7 @@ def fixed_horizon(
                          ("relative", relative_bounds(lifted, 9 * lift, lift))):  # fmt: skip
         passed = equivalence_p(bounds) <= ALPHA
         near = 1 + lift * np.sign(lifted.baseline.mean) if name == "relative" else 1.0
-        skewed = warns(lifted) | is_skewed(margin_excess(lifted, worse, near, ALPHA))
+        skewed = warns(lifted) | is_margin_test_skewed(lifted, worse, near, ALPHA)
         question = f"equivalent at the {name} margin"
         yield figure(method, question, passed, ALPHA, Kind.AT_MOST, warned=skewed, known=known)
 

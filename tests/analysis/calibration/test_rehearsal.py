@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.calibration.rehearsal import rehearse, scenarios
+from analysis.calibration.rehearsal import false_ships, rehearse, scenarios
 
 RUNS = 100
 GUARDED = {
@@ -59,6 +59,24 @@ def test_false_ships_and_power_are_those_of_the_normal_approximation(experiment,
     assert rows["conversion_at_margin"]["ship_rate"] <= stats.binom.isf(1e-4, RUNS, 0.05) / RUNS
     assert rows["planned_effect"]["mean_days"] == 5  # a fixed end: three days, and two until conversion has matured
     assert rows["planned_effect"]["n_units"] == 8_000
+
+
+@pytest.mark.parametrize(
+    ("rule", "analysis", "without_effect", "at_margin"),
+    [
+        ("risk_aware", {}, 0.025, 0.1),
+        ("clear_signals", {}, 0.05, 0.1),
+        ("risk_aware", {"alternative": "improvement"}, 0.05, 0.1),
+        ("clear_signals", {"alternative": "improvement"}, 0.05, 0.1),
+        ("risk_aware", {"method": "bayesian"}, 0.05, 0.1),
+    ],
+)
+def test_what_is_promised_of_false_ships(experiment, metrics, rule, analysis, without_effect, at_margin):
+    """Two treatments: risk_aware splits alpha over them for its goals; guardrails are tested at alpha in each."""
+    variants = [{"id": id_, "weight": 1 / 3, "baseline": id_ == "a"} for id_ in "abc"]
+    planned = experiment("revenue", **GUARDED, variants=variants, analysis=analysis, decision={"rule": rule})
+    promised = {one.name: false_ships(planned, one) for one in scenarios(planned, metrics, 0.1)}
+    assert (promised["no_effect"], promised["conversion_at_margin"]) == pytest.approx((without_effect, at_margin))
 
 
 def test_a_sequential_method_may_decide_before_the_end(experiment, metrics, units):

@@ -1,6 +1,7 @@
 """From moments through the scorecard to a decision: the two halves agree on columns and statuses."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.decisions import decisions
+from analysis.decisions.monitor import rollback_monitor
 from analysis.scorecard import scorecard
 from configs.schema import Experiment, Guardrail
 from tests.analysis.decisions.examples import END, METRICS, Case, make_experiment
@@ -101,3 +103,31 @@ def test_a_guardrail_level_is_proven_by_no_failure_in_either_arm() -> None:
     assert decision.recommendation == "ship"
     (guardrail,) = [r for r in json.loads(decision.reasons) if r["rule"] == "guardrail_non_inferior"]
     assert guardrail["message"] == "Tickets is within its margin in b (+0; one-sided p 2.2e-44, below 0.05)"
+
+
+WINDOWED = {id_: metric.model_copy(update={"window": METRICS["conversion"].window}) for id_, metric in METRICS.items()}
+
+
+def test_the_monitor_watches_before_the_first_planned_look() -> None:
+    options = {"group_sequential": {"planned_units": 20_000, "looks": [END]}, "correction": "bonferroni"}
+    subject = make_experiment(primary=["revenue"], method="group_sequential", **options)
+    early = moments({("revenue", "a"): 10.0, ("revenue", "b"): 9.8}).assign(
+        as_of_date=pd.Timestamp(END - timedelta(days=4))
+    )
+    scored = scorecard(early, {"banner": subject}, WINDOWED, NOTHING_BLOCKED)
+    assert scored["status"].tolist() == ["no_look"]
+    (row,) = rollback_monitor(scored, {"banner": subject}, WINDOWED).itertuples()
+    assert (row.status, row.is_harmful) == ("ok", True)
+
+
+@pytest.mark.parametrize(("third", "status"), [(0.0, "ok"), (100.0, "skewed")])
+def test_a_longer_burn_in_of_the_method_does_not_hide_skewness(third: float, status: str) -> None:
+    """9,000 v 1,000 units; the method begins later, the monitor could, and must know what not to trust."""
+    options = {"always_valid": {"burn_in_units": 20_000}}
+    subject = make_experiment(primary=["revenue"], method="always_valid", **options)
+    uneven = moments({("revenue", "a"): 10.0, ("revenue", "b"): 9.5}).assign(third_central_moment=third)
+    uneven["n_units"] = np.where(uneven["variant_id"] == "a", 9_000, 1_000)
+    scored = scorecard(uneven, {"banner": subject}, WINDOWED, NOTHING_BLOCKED)
+    assert scored["status"].tolist() == ["burn_in"]
+    (row,) = rollback_monitor(scored, {"banner": subject}, WINDOWED).itertuples()
+    assert (row.status, row.is_harmful) == (status, status == "ok")

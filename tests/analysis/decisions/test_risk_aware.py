@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from analysis.decisions.criteria import is_better_adjusted
+from analysis.decisions.evidence import Comparison
 from tests.analysis.decisions.examples import Case, Result, make_experiment
 
 WIN, FLAT, HARM = 0.3, 0.0, -0.3
@@ -212,6 +214,13 @@ def test_the_power_gate_asks_the_standard_error(se: float, recommendation: str) 
         assert gate["threshold"] == pytest.approx(0.825)
 
 
+@pytest.mark.parametrize(("se", "recommendation"), [(0.077, "stop"), (0.078, "review")])
+def test_the_power_gate_of_a_one_sided_test_is_one_sided(se: float, recommendation: str) -> None:
+    """.2/(1.64485 + .93459) = .0775."""
+    subject = make_experiment(minimum_detectable_effect=0.02, alternative="improvement")
+    assert Case(subject, {("conversion", "b"): Result(0.0, se=se)}).decide()["recommendation"] == recommendation
+
+
 def test_guardrails_raise_the_power_that_was_planned() -> None:
     """1 − (.2 − .025)/2 = .9125 needs .2/(1.95996 + 1.35631) = .0603."""
     subject = make_experiment(minimum_detectable_effect=0.02, guardrail=["latency"])
@@ -276,3 +285,13 @@ def test_a_secondary_without_result_is_noted_and_does_not_decide() -> None:
     decision = Case(make_experiment(secondary=["visits"]), results).decide()
     assert decision["recommendation"] == "ship"
     assert ("secondary_not_computed", "note") in outcomes(decision)
+
+
+@pytest.mark.parametrize(("correction", "wins"), [("dunnett", True), ("benjamini_hochberg", False)])
+def test_simultaneous_intervals_are_enough_where_they_control_the_family(correction: str, wins: bool) -> None:
+    """Two primaries × two treatments: p .0127 is above .05/4, and Dunnett's level is a little above that."""
+    subject = make_experiment(primary=["conversion", "revenue"], treatments=["b", "c"], correction=correction)
+    row = Comparison(
+        "revenue", "Revenue", "primary", "b", 1, "ok", "", p_value=0.0127, ci_low_adjusted=0.001, ci_high_adjusted=0.5
+    )
+    assert is_better_adjusted(row, subject) == wins

@@ -151,6 +151,8 @@ def test_futility_stops_a_group_sequential_test_when_every_goal_has_crossed_it()
     assert found["summary"][1] == (
         "Stop: no primary metric is proven better, and that is unlikely to change by the planned end."
     )
+    messages = [one["message"] for one in json.loads(found["reasons"][1]) if one["rule"] == "futility"]
+    assert messages[0] == "Conversion is unlikely to be proven better in b by the planned end"
     too_early = timeline({6: {"conversion": futile, "revenue": futile}}, **goals)
     assert too_early["recommendation"].tolist() == ["continue"]
 
@@ -163,6 +165,13 @@ def test_one_futile_goal_is_enough_where_every_goal_must_win() -> None:
         rule="clear_signals",
     )
     assert found["recommendation"].tolist() == ["stop"]
+
+
+def test_a_goal_that_can_no_longer_be_proven_harmless_is_futile_too() -> None:
+    unproven = Result(-0.1, margin=0.1, is_futile=True)
+    found = timeline({8: unproven}, method="group_sequential", rule="do_no_harm")
+    assert found["recommendation"].tolist() == ["stop"]
+    assert "Conversion is unlikely to be proven within its margin in b by the planned end" in found["reasons"][0]
 
 
 @pytest.mark.parametrize("method", ["fixed", "bayesian"])

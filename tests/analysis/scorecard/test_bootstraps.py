@@ -231,6 +231,16 @@ def test_a_guardrail_is_proven_by_the_share_of_replicates_beyond_its_margin(card
     assert rows["p_value_non_inferiority"].is_monotonic_increasing
 
 
+def test_a_margins_test_that_passes_too_often_says_so_as_the_closed_form_does(card, arms, metrics):
+    """Few of a small arm's units spend most: "at most" is shown where they have not come yet."""
+    small = arms["treatment_1"].head(300).assign(cents=lambda units: units["cents"] ** 3 / 1e6)
+    worse = {id_: metrics[id_].model_copy(update={"direction": "decrease"}) for id_ in ("spend", "plain_spend")}
+    roles = {"primary": ["basket"], "guardrail": [{"metric": id_, "level": 1e4} for id_ in worse]}
+    rows = card(own={"control": arms["control"], "treatment_1": small}, roles=roles, using=metrics | worse)
+    for id_ in worse:
+        assert "skewed margin test" in rows.loc[(id_, "treatment_1"), "reason"]
+
+
 def test_equivalence_is_the_worse_of_both_sides(card, arms, metrics):
     row = card(equivalence=[{"metric": "spend", "relative_margin": 0.08}]).loc[("spend", "treatment_1")]
     base, treatment = (replicates(arms, variant, metrics["spend"]) for variant in ("control", "treatment_1"))

@@ -13,11 +13,13 @@ from analysis.scorecard import scorecard
 from analysis.statistics import confidence_sequence
 from analysis.statistics.estimate import Contrast
 from analysis.statistics.group_sequential.boundaries import boundaries
+from analysis.statistics.group_sequential.design import drift_for_power
+from analysis.statistics.group_sequential.futility import futility_bounds
 from analysis.statistics.group_sequential.stagewise import stagewise
 from analysis.statistics.proportions import newcombe
-from analysis.statistics.spending import obrien_fleming
+from analysis.statistics.spending import obrien_fleming, pocock
 from configs.load import load_config
-from configs.schema import Config
+from configs.schema import Config, Decision
 
 START = date(2026, 10, 1)
 DAILY = 400
@@ -168,6 +170,53 @@ def test_day_by_day_is_all_at_once_to_the_last_bit(
     pd.testing.assert_frame_equal(history, at_once, check_exact=True)
 
 
+def with_a_skewed_look() -> pd.DataFrame:
+    """Revenue is 6 standard errors up on 5 October alone, in a treatment of heavy tails."""
+    moments = days(lift=0.0, n_days=9)
+    on_that_day = moments["as_of_date"] == date(2026, 10, 5)
+    chosen = on_that_day & (moments["metric_id"] == "revenue") & (moments["variant_id"] == "fast")
+    moments.loc[chosen, "mean"] += 1.5
+    moments.loc[chosen, "third_central_moment"] = 1e6
+    return moments
+
+
+@pytest.mark.parametrize("analysis", SEQUENTIAL)
+def test_a_skewed_look_counts_for_its_own_date_alone(
+    configured: Callable, not_blocked: pd.DataFrame, analysis: str
+) -> None:
+    config = configured(f"{analysis}\ncovariate_adjustment: false".replace("2026-10-04", "2026-10-05"))
+    moments = with_a_skewed_look()
+    rows = of(scorecard(moments, config.experiments, config.metrics, not_blocked), "revenue")
+    look = rows.loc["2026-10-05"]
+    assert ("skewed: " in look["reason"], look["p_value"] < 0.05, look["ci_low"] > 0) == (True, True, True)
+    is_repeated = "no look at this date" in rows.loc["2026-10-06", "reason"]
+    for day in rows.index[rows.index > "2026-10-05"]:
+        row = rows.loc[day]
+        if "no look at this date" in row["reason"] and day < pd.Timestamp("2026-10-08"):
+            figures = ["p_value", "ci_low", "ci_high_adjusted", "p_value_deterioration", "relative_ci_low"]
+            assert row[figures].tolist() == look[figures].tolist()
+            assert "skewed: " in row["reason"]
+        else:
+            assert row["p_value"] > 0.05
+            assert row["ci_low"] < 0 < row["ci_high"]
+            assert row["status"] == "ok"
+    assert is_repeated == ("looks" in analysis)
+
+
+@pytest.mark.parametrize("analysis", SEQUENTIAL)
+def test_day_by_day_is_all_at_once_where_looks_are_skewed(
+    configured: Callable, not_blocked: pd.DataFrame, analysis: str
+) -> None:
+    config = configured(analysis.replace("2026-10-04", "2026-10-05"))
+    moments = with_a_skewed_look()
+    at_once = scorecard(moments, config.experiments, config.metrics, not_blocked)
+    history = at_once.iloc[:0]
+    for _, day in moments.groupby("as_of_date"):
+        new = scorecard(day, config.experiments, config.metrics, not_blocked, history=history)
+        history = pd.concat([history, new], ignore_index=True)
+    pd.testing.assert_frame_equal(history, at_once, check_exact=True)
+
+
 @pytest.fixture
 def scored(configured: Callable, not_blocked: pd.DataFrame) -> Callable[..., pd.DataFrame]:
     """The scorecard of some lines of `analysis`."""
@@ -244,6 +293,30 @@ def test_group_sequential_rejects_where_the_boundary_is_crossed(scored: Callable
     assert rows["is_futile"].isna().sum() == len(rows) - 3
 
 
+def test_a_goal_held_to_a_margin_is_futile_where_its_margin_is(configured: Callable, not_blocked: pd.DataFrame) -> None:
+    """No effect is futile for a goal that should grow, and what do_no_harm hopes for."""
+    config = configured(
+        "method: group_sequential\ncorrection: bonferroni\n"
+        "group_sequential: {planned_units: 11200, looks: [2026-10-05, 2026-10-09], futility_spending: pocock}"
+    )
+    subject = config.experiments["checkout"]
+    found = {}
+    for margin in (None, 0.05, 0.001):
+        held = [] if margin is None else [{"metric": "conversion", "absolute_margin": margin}]
+        rule = Decision(rule="do_no_harm" if held else "risk_aware", margins=held)
+        one = {"checkout": subject.model_copy(update={"decision": rule})}
+        rows = of(scorecard(days(lift=0.0), one, config.metrics, not_blocked), "conversion")
+        found[margin] = rows.loc["2026-10-09"]
+    assert {margin: row["is_futile"] for margin, row in found.items()} == {None: True, 0.05: False, 0.001: True}
+    plan = boundaries([np.arange(1, 11) / 10], 0.1, obrien_fleming)
+    drift = drift_for_power(plan, 0.8, spending=pocock)
+    seen = boundaries([[4 / 14, 8 / 14]], 0.1, obrien_fleming)
+    bound = futility_bounds(seen, drift, 0.2, pocock)[0, 1]
+    for margin in (0.05, 0.001):
+        row = found[margin]
+        assert ((row["effect"] + margin) / row["effect_se"] < bound) == row["is_futile"]
+
+
 def test_group_sequential_ends_with_stagewise_inference(scored: Callable) -> None:
     options = "group_sequential: {planned_units: 11200, looks: [2026-10-05, 2026-10-09]}"
     rows = of(scored(f"method: group_sequential\ncorrection: bonferroni\n{options}", days(lift=0.0)), "conversion")
@@ -275,6 +348,18 @@ def test_bayesian_rows_are_posteriors(scored: Callable) -> None:
     loss = (stats.norm.pdf(z) - z * stats.norm.sf(z)) / np.sqrt(precision)
     assert row["expected_loss"] == pytest.approx(loss, rel=1e-6)
     assert row["expected_loss_relative"] == pytest.approx(loss / base, rel=1e-6)
+
+
+def test_a_baseline_of_zero_has_no_relative_region(scored: Callable) -> None:
+    moments = days(n_days=2)
+    none_yet = (moments["metric_id"] == "conversion") & (moments["variant_id"] == "control")
+    moments.loc[none_yet, ["mean", "variance", "third_central_moment"]] = 0.0
+    for scale, is_known in (("relative", False), ("absolute", True)):
+        options = f"bayesian: {{prior: informative, prior_sd: 0.05, rope: 0.02, scale: {scale}}}"
+        row = of(scored(f"method: bayesian\n{options}", moments), "conversion").iloc[-1]
+        assert row["status"] == "zero_baseline"
+        assert np.isfinite(row["probability_equivalent"]) == is_known
+        assert (row["posterior_sd"] < row["effect_se"]) == is_known
 
 
 def test_bayesian_shares_are_beta_binomial(scored: Callable) -> None:
@@ -331,6 +416,17 @@ def test_newcombe_intervals_and_their_p_value_agree(scored: Callable) -> None:
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((float(ends.low), float(ends.high)), rel=1e-12)
     at_p = newcombe(n[0], row["baseline_mean"], n[1], row["treatment_mean"], row["p_value"])
     assert min(abs(float(at_p.low)), abs(float(at_p.high))) < 1e-12
+
+
+def test_one_sided_newcombe_tests_agree_with_its_intervals(scored: Callable) -> None:
+    """One-sided p-values are those of the interval at twice their level, not Welch's, which differ with rare events."""
+    rows = of(scored("proportion_interval: newcombe\nalternative: improvement", days(lift=-0.04)), "conversion")
+    for row in (rows.iloc[0], rows.iloc[-1]):
+        worse = row["p_value_deterioration"]
+        arms = (row["n_baseline"], row["baseline_mean"], row["n_treatment"], row["treatment_mean"])
+        assert worse + row["p_value_improvement"] == pytest.approx(1.0, rel=1e-12)
+        assert abs(float(newcombe(*arms, 2 * worse).high)) < 1e-12
+        assert row["p_value_adjusted"] == row["p_value_improvement"]
 
 
 @pytest.mark.parametrize(("option", "method"), [("auto", "fieller"), ("delta", "delta"), ("fieller", "fieller")])

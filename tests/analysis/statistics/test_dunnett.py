@@ -163,6 +163,20 @@ def test_an_interval_excludes_zero_where_the_adjusted_p_value_says_so(alternativ
     assert ((alpha > 0.05 / 3) & (alpha < 0.05)).all()
 
 
+@pytest.mark.parametrize("first", [np.nan, 30.0])
+def test_intervals_of_many_units_beside_sets_of_few_or_none(first: float) -> None:
+    """A first set that has failed, or has few degrees of freedom, as at early dates, leaves the others as they are."""
+    arms = np.repeat([0, 1, 2], 2)
+    df = np.array([first, first, 5_000.0, 6_000.0, 900.0, 900.0])
+    load = np.array([0.7, 0.6, 0.7, 0.6, 0.5, 0.5])
+    level = np.full(6, 0.05)
+    two_sided = Alternative.TWO_SIDED
+    together = dunnett_interval_alpha(df, load, arms, arms, level, two_sided)
+    alone = dunnett_interval_alpha(df[2:], load[2:], arms[2:], arms[2:], level[2:], two_sided)
+    np.testing.assert_array_equal(together[2:], alone)
+    assert np.isnan(together[:2]).all() == np.isnan(first)
+
+
 def test_no_comparisons() -> None:
     none, nobody = np.array([]), np.array([], dtype=np.int64)
     assert dunnett(none, none, none, nobody, nobody, TWO_SIDED).size == 0

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from analysis.statistics.moments import MeanMoments
-from analysis.statistics.skewness import TOLERANCE, is_skewed, margin_excess, tail_shift
+from analysis.statistics.skewness import (
+    TOLERANCE,
+    alike,
+    is_difference_skewed,
+    is_margin_test_skewed,
+    is_skewed,
+    margin_excess,
+    tail_shift,
+)
+from analysis.statistics.student_t import two_sided_p
 from analysis.statistics.welch import welch
 
 
@@ -92,6 +101,34 @@ def test_heavy_tailed_revenue_warns(sizes: tuple[int, int], experiments: int, sh
     shift = tail_shift(welch(*(MeanMoments.from_values(y) for y in revenue)), 0.05)
     bound = 3.29 * np.sqrt(share * (1 - share) / experiments)
     assert is_skewed(shift).mean() == pytest.approx(share, abs=bound)
+
+
+def test_it_fires_where_a_small_arm_has_not_shown_its_tail() -> None:
+    """One in ten buys, lognormal with σ = 1.5, 9,000/1,000, 600 experiments, seed 54.
+
+    A test rejects below where the small arm has no large order yet, and there its own third moment is small as well.
+    """
+    rng = np.random.default_rng(54)
+    revenue = [np.where(rng.random((600, n)) < 0.1, rng.lognormal(3, 1.5, (600, n)), 0) for n in (9_000, 1_000)]
+    estimate = welch(*(MeanMoments.from_values(y) for y in revenue))
+    rejected = two_sided_p(estimate.difference) <= 0.05
+    assert rejected.sum() > 30
+    assert is_skewed(tail_shift(estimate, 0.05))[rejected].mean() < 0.8
+    assert is_difference_skewed(estimate, 0.05)[rejected].all()
+
+
+def test_arms_that_are_pooled_are_one_population_in_both() -> None:
+    """Of the same population in both arms nothing changes but the divisor; equal arms cancel whatever they are."""
+    same = welch(proportion(18_000, 0.01), proportion(2_000, 0.01))
+    assert tail_shift(alike(same), 0.05) == pytest.approx(float(tail_shift(same, 0.05)), rel=1e-3)
+    unlike = welch(proportion(5_000, 0.01), proportion(5_000, 0.3))
+    assert tail_shift(alike(unlike), 0.05) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_level_does_not_borrow_the_baselines_skewness() -> None:
+    rare_baseline = welch(proportion(2_000, 0.01), proportion(2_000, 0.5))
+    assert not is_margin_test_skewed(rare_baseline, 1.0, 0.0, 0.05)
+    assert not is_margin_test_skewed(rare_baseline, -1.0, 0.0, 0.05)
 
 
 def test_unknown_third_moments_do_not_warn() -> None:

@@ -12,7 +12,6 @@ from scipy import stats
 
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.moments import MeanMoments
-from analysis.statistics.non_inferiority import deterioration
 from analysis.statistics.status import Status
 from analysis.statistics.student_t import interval, two_sided_p, upper_tail_p
 from analysis.statistics.welch import welch
@@ -47,8 +46,7 @@ def test_students_sleep_data() -> None:
     ci = interval(difference, 0.05)
     assert (ci.low, ci.high) == pytest.approx(welch_figures["ci"], rel=1e-12)
     assert upper_tail_p(difference) == pytest.approx(sleep["welch_greater"]["p"], rel=1e-12)
-    harm = deterioration(result, np.asarray(1.0))
-    assert upper_tail_p(harm) == pytest.approx(sleep["welch_less"]["p"], rel=1e-12)
+    assert upper_tail_p(result.plus_baseline(0.0, -1.0)) == pytest.approx(sleep["welch_less"]["p"], rel=1e-12)
 
 
 def test_rosetta_code_examples() -> None:
