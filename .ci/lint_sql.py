@@ -5,11 +5,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from configs.load import load_config
-from configs.render import render
-from configs.schema import Experiment, ExperimentMetrics
-from orchestration.dbt_models import invoke_dbt
-from orchestration.workspace import Workspace
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # this checkout's packages and dbt project, whichever one is installed
+
+from configs.load import load_config  # noqa: E402
+from configs.render import render  # noqa: E402
+from configs.schema import Experiment, ExperimentMetrics  # noqa: E402
+from orchestration.dbt_models import invoke_dbt  # noqa: E402
+from orchestration.workspace import Workspace  # noqa: E402
 
 SAMPLE_METRICS = ("revenue_per_user", "revenue_per_order")
 """A mean with a quantile cap and a covariate, and a ratio; with those added below, every branch of the macros."""
@@ -20,9 +23,8 @@ SAMPLE_EXPERIMENT = "free_shipping_threshold"
 
 def main() -> int:
     """Exit status of sqlfluff."""
-    root = Path(__file__).resolve().parent.parent
     with tempfile.TemporaryDirectory() as folder:
-        workspace = Workspace(root / "configs", Path(folder) / "data", Path(folder) / "state")
+        workspace = Workspace(ROOT / "configs", Path(folder) / "data", Path(folder) / "state")
         workspace.activate()
         config = load_config(workspace.configs)
         metrics = {metric_id: config.metrics[metric_id] for metric_id in SAMPLE_METRICS}
@@ -45,7 +47,7 @@ def main() -> int:
         render(config.model_copy(update={"metrics": metrics, "experiments": experiments}), workspace.generated)
         invoke_dbt(["compile", "--select", "resource_type:model", "test_type:singular"])
         compiled = workspace.dbt_target / "compiled"
-        command = [str(Path(sys.executable).with_name("sqlfluff")), "lint", "--config", str(root / ".sqlfluff")]
+        command = [str(Path(sys.executable).with_name("sqlfluff")), "lint", "--config", str(ROOT / ".sqlfluff")]
         return subprocess.run([*command, "--disable-progress-bar", str(compiled)], check=False).returncode
 
 

@@ -62,6 +62,9 @@ __all__ = [
     "Window",
 ]
 
+_NO_PLAN = date(2200, 1, 1)
+"""Whoever writes a date like 9999-12-31 means none; calendars are not made that long."""
+
 ANALYSED_STATUSES = frozenset({"running", "paused", "stopped", "rolling_out", "shipped", "rolled_back", "archived"})
 
 
@@ -298,6 +301,13 @@ class Experiment(Entity):
     decision: Decision = Decision()
     hashing: Hashing | None = Field(None, description="Declared: logged variants are compared with recomputed ones.")
     health: HealthThresholds = Field(HealthThresholds(), description="Thresholds that differ from the project's.")
+
+    @field_validator("end")
+    @classmethod
+    def _is_a_plan(cls, value: date) -> date:
+        if value >= _NO_PLAN:
+            raise ValueError(f"{value} is no day to plan for; give the planned last day, and move it when plans change")
+        return value
 
     @property
     def is_analysed(self) -> bool:

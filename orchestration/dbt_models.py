@@ -41,6 +41,11 @@ class NodeResult:
         """Whether the node did what it should; a warning has not."""
         return self.status in ("success", "pass")
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether the node holds up what depends on it; a warning does not."""
+        return self.status in FAILED_STATUSES
+
 
 class DbtError(RuntimeError):
     """A dbt model could not be built, or dbt could not start."""
@@ -90,14 +95,14 @@ def build_models(only: Sequence[str] = ()) -> list[NodeResult]:
     """
     selected = ["--select", " ".join(f"{name}+" for name in only)] if only else []
     results = invoke_dbt(["build", "--exclude-resource-type", "unit_test", "--no-write-json", *selected])
-    failed = [result for result in results if result.status in FAILED_STATUSES]
+    failed = [result for result in results if result.is_failure]
     broken = [result for result in failed if not result.is_test or OUT_OF_MEMORY in result.message]
     if not broken:
         return results
-    lines = "\n".join(f"  {result.unique_id}: {result.message}" for result in broken if result.message)
+    culprits = [result for result in failed if result.status != "skipped"]  # a failed test has models skipped, too
+    lines = "\n".join(f"  {result.unique_id}: {result.message}" for result in culprits)
     message = f"dbt could not build {len(broken)} of {len(results)} nodes:\n{lines}"
-    culprits = [result for result in broken if result.status != "skipped"]
-    if all(OUT_OF_MEMORY in result.message for result in culprits):
+    if culprits and all(OUT_OF_MEMORY in result.message for result in culprits):
         built = [result for result in results if result.status != "skipped" and result not in culprits]
         raise MemoryLimitError(message, [result.model for result in culprits], built)
     raise DbtError(message)

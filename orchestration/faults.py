@@ -22,6 +22,7 @@ class StateError(RuntimeError):
 def faults_explained(workspace: Workspace) -> Iterator[None]:
     """Turn what libraries raise for a fault of the state folder into a StateError that says what to do."""
     import duckdb
+    import yaml
     from sqlalchemy.exc import DBAPIError
 
     from orchestration.dbt_models import DbtError
@@ -35,6 +36,12 @@ def faults_explained(workspace: Workspace) -> Iterator[None]:
         raise StateError(with_advice(f"{where}: {error.strerror}", workspace)) from error
     except DBAPIError as error:  # only Dagster's history of runs is reached through SQLAlchemy
         raise StateError(with_advice(f"{workspace.dagster_home}: {error.orig}", workspace)) from error
+    except yaml.YAMLError as error:  # of our own YAML, whatever is wrong is a ConfigError
+        settings = workspace.dagster_home / "dagster.yaml"
+        raise StateError(
+            f"{error}\n  Dagster's settings are damaged: `rm {settings}` and run again, which writes our own anew; "
+            f"restore yours from a backup; {UNCHANGED}."
+        ) from error
     except (duckdb.Error, DbtError) as error:
         raise StateError(with_advice(str(error), workspace)) from error
 
@@ -77,6 +84,13 @@ def _warehouse(_: re.Match[str], workspace: Workspace) -> str:
     )
 
 
+def _open_elsewhere(_: re.Match[str], workspace: Workspace) -> str:
+    return (
+        f"Another program has {workspace.warehouse} open, which is the pipeline's alone: end it and run again; "
+        f"{UNCHANGED}. To look at results, open {workspace.state / 'results.duckdb'}."
+    )
+
+
 def _published(found: re.Match[str], _: Workspace) -> str:
     return f"The published database {found['file']} is damaged. Run the last day again, which publishes it anew."
 
@@ -106,6 +120,7 @@ _ADVICE: tuple[tuple[str, Callable[[re.Match[str], Workspace], str]], ...] = (
     (r"out of memory error", _memory),
     (r"read-only file system|readonly database", _read_only),
     (r"(?P<source>[^/\"']+)/log_date=(?P<date>\d{4}-\d\d-\d\d)/(rows|quarantine)-\w+\.parquet", _lake_file),
+    (r"could not set lock on file \"[^\"]*warehouse\.duckdb", _open_elsewhere),
     (r"(?P<file>[^\"']+/results\.duckdb)", _published),
     (_DAMAGED, _warehouse),
     (r"file is not a database|database disk image is malformed|file is encrypted", _run_history),

@@ -1,6 +1,6 @@
 """What a run works on: the configuration and the lake's manifests, read once a step; and what dbt is given of them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -11,10 +11,12 @@ from analysis.periods import analysis_end
 from configs.load import load_config_tolerant
 from configs.pinned_files import pin
 from configs.render import config_hash, render
-from configs.schema import Config, EventSource, ExposureSource
+from configs.schema import Config, EventSource, ExposureSource, Project
+from orchestration.faults import UNCHANGED, StateError
 from orchestration.ingest import source_contract, source_fields
 from orchestration.lake import DayManifest, Lake
 from orchestration.planning import DAY, PlannedBuild, merged_plans, plan_builds, sources_of, still_due
+from orchestration.published import published_through
 from orchestration.warehouse import (
     LakeFile,
     built_experiments,
@@ -28,6 +30,7 @@ from orchestration.warehouse import (
     load_source_freshness,
     open_warehouse,
     planned_builds,
+    planned_hashes,
     register_lake,
     requested_days,
 )
@@ -62,6 +65,11 @@ class RunInputs:
         rows = [[getattr(manifest, name) for name in columns] for manifest in self.days.values()]
         frame = pd.DataFrame(rows, columns=columns)
         return frame.assign(log_date=pd.to_datetime(frame["log_date"])).astype(dict.fromkeys(columns[1:], "str"))
+
+    @property
+    def analysed_hashes(self) -> dict[str, str]:
+        """The configuration hashes of the experiments that are analysed."""
+        return {id_: hash_ for id_, hash_ in self.config_hashes.items() if self.config.experiments[id_].is_analysed}
 
     @property
     def with_segments(self) -> set[str]:
@@ -113,35 +121,56 @@ def read_inputs(workspace: Workspace, requested: tuple[date, date] | None = None
         workspace: where they are.
         requested: the log dates asked for; None: those of the prepared run.
 
+    Raises StateError when the run was prepared with another configuration of what it plans.
+
     """
     config, _, broken = load_config_tolerant(workspace.configs)
     lake = Lake(workspace.lake)
     sources: tuple[ExposureSource | EventSource, ...] = (*config.sources.exposures, *config.sources.events)
     manifests = [
-        _as_defined(manifest, source)
+        _as_defined(manifest, source, config.project)
         for source in sources
         for manifest in lake.manifests(source.id, config.project.history_start, date.max)
     ]
+    config_hashes = {e.id: config_hash(config, e) for e in config.experiments.values()}
     if requested is None:
         with open_warehouse(workspace.warehouse) as connection:
             requested = requested_days(connection)
+            _require_same_configuration(planned_hashes(connection), config_hashes)
     return RunInputs(
         config=config,
         broken=broken,
-        config_hashes={e.id: config_hash(config, e) for e in config.experiments.values()},
+        config_hashes=config_hashes,
         days={(manifest.source_id, manifest.log_date): manifest for manifest in manifests},
         requested=requested,
     )
 
 
-def _as_defined(manifest: DayManifest, source: ExposureSource | EventSource) -> DayManifest:
+def _require_same_configuration(planned: Mapping[str, str], today: Mapping[str, str]) -> None:
+    """Steps of one run share its copy of the configuration; one that is executed again by itself may meet another."""
+    changed = sorted(id_ for id_, hash_ in planned.items() if today.get(id_) != hash_)
+    if changed:
+        raise StateError(
+            f"the configuration of {', '.join(changed)} is not the one that the run was prepared with: "
+            f"steps of two configurations would mix. Run the whole job for these days again; {UNCHANGED}"
+        )
+
+
+def _as_defined(manifest: DayManifest, source: ExposureSource | EventSource, project: Project) -> DayManifest:
     """The manifest, or a failed day in its place when its rows mean something else by today's definition."""
     today = source_fields(source)
-    restated = [name for name, stored in manifest.fields.items() if today.get(name, stored) != stored]
-    if manifest.rows_file is None or (manifest.contract == source_contract(source) and not restated):
+    changed = [
+        f"measure {name[2:]} of {source.id}"
+        for name, stored in manifest.fields.items()
+        if today.get(name, stored) != stored
+    ]
+    if manifest.contract != source_contract(source):
+        changed.append(f"the columns of {source.id}")
+    if manifest.timezone not in ("", project.timezone):
+        changed.append("the project's timezone")
+    if manifest.rows_file is None or not changed:
         return manifest
-    what = f"measure {restated[0][2:]}" if restated else "the columns"
-    reason = f"ingested before {what} of {source.id} changed, and its log files cannot be read again"
+    reason = f"ingested before {changed[0]} changed, and its log files cannot be read again"
     return manifest.model_copy(update={"status": "failed", "reason": reason, "rows_file": None, "content_hash": ""})
 
 
@@ -158,20 +187,22 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
     with open_warehouse(workspace.warehouse) as connection:
         drop_outdated_models(connection)
         begun = planned_builds(connection, "runs.begun_builds")
-        unpublished = planned_builds(connection, "runs.unpublished_builds")
+        due = still_due(inputs.config, begun)
+        unpublished = still_due(inputs.config, planned_builds(connection, "runs.unpublished_builds"))
         builds = plan_builds(
             inputs.config,
             # The same request again, after a run that died: it goes on, and what it did is not asked for anew.
-            (requested[1] + DAY, requested[1]) if _is_resumed(connection, requested, begun, unpublished) else requested,
+            (requested[1] + DAY, requested[1]) if _is_resumed(connection, requested, due, unpublished) else requested,
             config_hashes=inputs.config_hashes,
             built=built_experiments(connection),
+            published_through=published_through(workspace.state),
             lake_hashes=inputs.partition_hashes,
             built_hashes=built_partitions(connection),
         )
         load_rendered(connection, workspace.generated)
         load_request(connection, requested)
-        builds = merged_plans(still_due(inputs.config, begun), builds)
-        plans = merged_plans(still_due(inputs.config, unpublished), builds)
+        builds = merged_plans(due, builds)
+        plans = merged_plans(unpublished, builds)
         load_plan(connection, merged_plans(begun, builds), table="runs.begun_builds")
         load_plan(connection, builds, table="runs.build")
         load_plan(connection, plans, table="runs.plan")
@@ -198,6 +229,8 @@ def _is_resumed(
 
 def needed_log_dates(inputs: RunInputs, plans: list[PlannedBuild]) -> list[date]:
     """Log dates whose rows can matter to these as-of dates: late ones and the covariates' lookback before them too."""
+    if not plans:
+        return []
     lookbacks = [metric.covariate.lookback_days for metric in inputs.config.metrics.values() if metric.covariate]
     # An exposure is at most `late_arrival_days` older than its log date, its lookback ends the day before it, and a
     # log may hold the first hour of the next day.

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 _MANIFEST = "day.json"
 _SCRATCH = ".scratch"
+_REMEMBERED = 4_000
 
 
 class LakeError(Exception):
@@ -40,9 +42,12 @@ class DayManifest(BaseModel):
     """What one source delivered for one log date. Row counts are zero when nothing entered the lake.
 
     `contract` and `fields` say what definition of the source the rows were stored under; `refused_fields`, under which
-    newer one its files could not be read again. Rows of `unjudged_experiments`, whose configuration was broken, were
-    accepted with any variant; those of `unknown_experiments` are in quarantine. `request` is the token of what the
-    run that read the day was asked for.
+    newer one its files could not be read again. `timezone` and `late_arrival_days` are the project's that the rows were
+    judged by, `earlier_days` the contents of the days that they were compared with; each is unknown of a day that an
+    earlier release read. Rows of `unjudged_experiments`, whose configuration was broken, were accepted with any
+    variant; those of `unknown_experiments` are in quarantine, and so are rows of variants that an experiment did not
+    have: `refused_variants` has those experiments, with the variants they had. `request` is the token of what the run
+    that read the day was asked for.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -63,6 +68,10 @@ class DayManifest(BaseModel):
     refused_fields: dict[str, str] = {}
     unjudged_experiments: tuple[str, ...] = ()
     unknown_experiments: tuple[str, ...] = ()
+    refused_variants: dict[str, tuple[str, ...]] = {}
+    timezone: str = ""
+    late_arrival_days: int | None = None
+    earlier_days: dict[date, str] | None = None
     files: tuple[LogFile, ...] = ()
     request: str = ""
     profile: dict[str, Any] = {}
@@ -86,7 +95,8 @@ class Lake:
         """
         path = self.folder(source_id, log_date) / _MANIFEST
         try:
-            return DayManifest.model_validate_json(path.read_bytes())
+            status = path.stat()
+            return _parsed(path, (status.st_ino, status.st_mtime_ns, status.st_size))
         except FileNotFoundError:
             return None
         except ValidationError as error:
@@ -174,6 +184,12 @@ class Lake:
         for path in leftovers:
             path.unlink()
         return leftovers
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _parsed(path: Path, _version: tuple[int, int, int]) -> DayManifest:
+    """Read once a process what each step reads; a manifest that is replaced is another file."""
+    return DayManifest.model_validate_json(path.read_bytes())
 
 
 def _log_date(folder: Path) -> date | None:

@@ -65,7 +65,7 @@ def writer_lock(path: Path, *, wait_seconds: float = 0.0) -> Iterator[Owner | No
         yield _held[path]
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    with path.open("a+", encoding="utf-8", errors="replace") as file:
         _wait_for(file, path, wait_seconds)
         dead = _owner(file)
         _write(file, json.dumps(asdict(_this_process())))

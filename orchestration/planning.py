@@ -64,14 +64,16 @@ def plan_builds(
     *,
     config_hashes: Mapping[str, str],
     built: Mapping[str, BuiltExperiment],
+    published_through: Mapping[str, date],
     lake_hashes: PartitionHashes,
     built_hashes: PartitionHashes,
 ) -> list[PlannedBuild]:
     """What to build so that every analysed experiment is right through the requested log dates.
 
     An experiment is built from the earliest of: the first requested day, the day after its last built one, its first
-    changed or new partition; from its start when its configuration changed. It is built through the later of the
-    last requested day and its last built one, so that a correction reaches every published as-of date after it.
+    changed or new partition; from its start when its configuration changed. It is built through the latest of the
+    last requested day, its last built one and its last published one: a correction reaches every published as-of date
+    after it, and a warehouse that is built anew, for whatever day, has all that was published.
     """
     partitions = {*lake_hashes, *built_hashes}
     changed = [key for key in partitions if lake_hashes.get(key) != built_hashes.get(key)]
@@ -79,8 +81,11 @@ def plan_builds(
     for experiment in config.experiments.values():
         if not experiment.is_analysed:
             continue
+        known = built.get(experiment.id)
+        shown = [published_through[experiment.id]] if experiment.id in published_through else []
+        through = max([requested[1], *shown, *([known.built_through] if known else [])])
         plan = _plan_experiment(
-            config, experiment, requested, config_hashes[experiment.id], built.get(experiment.id), changed
+            config, experiment, (requested[0], through), config_hashes[experiment.id], known, changed
         )
         if plan is not None:
             plans.append(plan)
@@ -90,20 +95,19 @@ def plan_builds(
 def _plan_experiment(
     config: Config,
     experiment: Experiment,
-    requested: tuple[date, date],
+    span: tuple[date, date],
     config_hash: str,
     built: BuiltExperiment | None,
     changed: Iterable[tuple[str, date]],
 ) -> PlannedBuild | None:
-    last_possible = analysis_end(experiment, config.metrics)
+    first_requested, through = span
     is_rebuild = built is None or built.config_hash != config_hash
-    through = max(requested[1], built.built_through) if built else requested[1]
-    to_date = min(last_possible, through)
+    to_date = min(analysis_end(experiment, config.metrics), through)
     if is_rebuild or built is None:
         from_date = experiment.start
     else:
         sources, first = sources_of(config, experiment), first_log_date(config, experiment)
-        starts = [requested[0], built.built_through + DAY]
+        starts = [first_requested, built.built_through + DAY]
         starts += [log_date for source, log_date in changed if source in sources and log_date >= first]
         from_date = max(experiment.start, min(starts))
     if from_date > to_date:

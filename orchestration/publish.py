@@ -4,11 +4,14 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import duckdb
+
+from orchestration.faults import StateError
 
 RUNS_KEPT = 3
 _UNFINISHED = ".unfinished-"
@@ -38,7 +41,8 @@ def publish(
     """Write every table to `runs/<run_id>/` and point `results` at it.
 
     Partitions that did not change are hard links to the run before. Readers see the old run or the new one, never a
-    mixture; a failure at any point leaves the old one current. All is on disk before it becomes current.
+    mixture; a failure at any point leaves the old one current. All is on disk before it becomes current. Raises
+    StateError when `results` is no link.
 
     Args:
         connection: the warehouse.
@@ -52,8 +56,9 @@ def publish(
     """
     runs = state / "runs"
     runs.mkdir(parents=True, exist_ok=True)
+    _require_link(state / "results")
     for leftover in unfinished(state):
-        shutil.rmtree(leftover)
+        shutil.rmtree(leftover, ignore_errors=True)  # a link, or a file that a reader holds open on a network disk
     previous = current_run(state)
     folder = runs / f"{_UNFINISHED}{run_id}"
     folder.mkdir()
@@ -102,6 +107,27 @@ def is_whole(path: Path) -> bool:
         return start == file.read() == _PARQUET_MARK
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """A second name for a file; a copy where the file system has none, or does not allow one of another user's file.
+
+    Raises FileNotFoundError when the file is not there.
+    """
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _require_link(results: Path) -> None:
+    if results.is_dir() and not results.is_symlink():
+        raise StateError(
+            f"{results} is a folder, and must be a link to the published run; a copy of the state that follows links "
+            f"makes it one: `mv {results} {results}.copied`, and run again, which publishes everything anew"
+        )
+
+
 def _free_name(runs: Path, run_id: str) -> Path:
     """A folder for the run; a run that publishes twice (a retried step) gets a second one."""
     candidate, attempt = runs / run_id, 1
@@ -131,7 +157,7 @@ def _write_table(
         (target / part).parent.mkdir()
         old = previous / table.name / part if previous is not None else None
         if old is not None and changed is not None and value not in changed and old.exists() and is_whole(old):
-            os.link(old, target / part)
+            link_or_copy(old, target / part)
             continue
         rows = f"select * from published where {column} = date '{value.isoformat()}' order by {table.order}"
         _copy(connection, rows, target / part)
@@ -168,7 +194,8 @@ def _forget_old_runs(runs: Path, newest: Path) -> None:
         reverse=True,
     )
     for old in finished[RUNS_KEPT - 1 :]:
-        shutil.rmtree(old.rename(runs / f"{_REMOVED}{old.name}"))
+        with suppress(OSError):  # the new run is published; what cannot be removed now, a later one removes
+            shutil.rmtree(old.rename(runs / f"{_REMOVED}{old.name}"))
 
 
 def _new_files(folder: Path) -> Iterable[Path]:

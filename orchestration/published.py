@@ -10,7 +10,7 @@ import duckdb
 import pandas as pd
 
 from orchestration.faults import StateError
-from orchestration.publish import current_run
+from orchestration.publish import current_run, is_whole
 
 
 class NoResultsError(LookupError):
@@ -60,6 +60,24 @@ def read_results(
                 raise NoResultsError(f"no results for metric {metric_id!r}; there are: {', '.join(known)}")
             tables["scorecard"] = tables["scorecard"][tables["scorecard"]["metric_id"] == metric_id]
     return PublishedResults(**tables)
+
+
+def published_through(state: Path) -> dict[str, date]:
+    """The last as-of date that each experiment is published for; empty where that cannot be read."""
+    run = current_run(state)
+    try:
+        files = [] if run is None else [str(path) for path in run.glob("decisions/**/*.parquet") if is_whole(path)]
+        if not files:
+            return {}
+        with duckdb.connect() as connection:
+            rows = connection.execute(
+                "select experiment_id, max(as_of_date) "
+                "from read_parquet($files, hive_partitioning = false, union_by_name = true) group by experiment_id",
+                {"files": files},
+            ).fetchall()
+    except (OSError, duckdb.Error):
+        return {}  # a damaged copy of the results holds up no run: what it lacks is computed
+    return dict(rows)
 
 
 @contextmanager

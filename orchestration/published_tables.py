@@ -10,12 +10,13 @@ import pandas as pd
 from configs.schema import Config
 from orchestration.alerts.journal import journal_query
 from orchestration.calibration import calibration_query
+from orchestration.faults import StateError
 from orchestration.inputs import RunInputs
 from orchestration.lake import DayManifest, Lake
 from orchestration.partitions import days_between
 from orchestration.planning import PlannedBuild
 from orchestration.provenance import PROVENANCE
-from orchestration.publish import PublishedTable, sync_to_disk
+from orchestration.publish import PublishedTable, is_whole, sync_to_disk
 from orchestration.warehouse import has_table
 
 ROW_COUNTS = ("rows_read", "rows_accepted", "rows_duplicate", "rows_quarantined")
@@ -93,31 +94,39 @@ def changed_partitions(
     if any(plan.is_rebuild for plan in plans) or previous is None:
         as_of = None
     elif as_of is not None:
-        as_of |= {inputs.requested[1]} | _segment_dates(previous)
+        segmented = _segment_dates(previous)
+        as_of = None if segmented is None else as_of | segmented | {inputs.requested[1]}
     log_dates = _changed_days(connection, previous)
     changed: dict[str, set[date] | None] = dict.fromkeys(AS_OF_TABLES, as_of)
     return changed | dict.fromkeys(("row_ledger", "source_days", "quarantine"), log_dates)
 
 
 def record_publication(connection: duckdb.DuckDBPyConnection, run: Path) -> None:
-    """Remember that all that was built is published, as which run, and which version of each log date it shows."""
+    """Remember that all that was planned is published, as which run, and which version of each log date it shows.
+
+    What was built and is not analysed today, for its file is broken, is published when it comes back.
+    """
     connection.execute("begin")
     connection.execute("create or replace table runs.published_days as from runs.days")
     connection.execute("create or replace table runs.publication as select $run as run", {"run": run.name})
-    connection.execute("delete from runs.unpublished_builds")
+    connection.execute(
+        "delete from runs.unpublished_builds where experiment_id in (select experiment_id from runs.plan)"
+    )
     connection.execute("commit")
 
 
 def keep_superseded(
     connection: duckdb.DuckDBPyConnection, plans: list[PlannedBuild], previous: Path | None, folder: Path
 ) -> None:
-    """Copy published rows whose configuration is replaced to `<folder>/<experiment>/<config_hash>/<table>.parquet`."""
+    """Copy published rows whose configuration is replaced to `<folder>/<experiment>/<config_hash>/<table>.parquet`.
+
+    Raises StateError when these rows cannot be read, neither in the run's files nor in its database.
+    """
     rebuilt = [plan.experiment_id for plan in plans if plan.is_rebuild]
-    if previous is None:
+    if previous is None or not rebuilt:
         return
     for name in (name for name in AS_OF_TABLES if (previous / name).is_dir()):  # a run from before a table has none
-        files = f"{previous}/{name}/**/*.parquet".replace("'", "''")
-        published = f"read_parquet('{files}', hive_partitioning = false, union_by_name = true)"
+        published = _published_rows(connection, previous, name)
         for experiment_id in rebuilt:
             hashes = connection.execute(
                 f"select distinct config_hash from {published} where experiment_id = $id and config_hash <> '' "
@@ -134,6 +143,25 @@ def keep_superseded(
                     folder / experiment_id / config_hash,
                     name,
                 )
+
+
+def _published_rows(connection: duckdb.DuckDBPyConnection, run: Path, table: str) -> str:
+    """A run's table as SQL: its files, or, where one was cut short or lost, the same rows in the run's database."""
+    files = f"{run}/{table}/**/*.parquet".replace("'", "''")
+    if is_whole(run / table) and any((run / table).rglob("*.parquet")):
+        return f"read_parquet('{files}', hive_partitioning = false, union_by_name = true)"
+    database = str(run / "results.duckdb").replace("'", "''")
+    try:
+        connection.execute(f"attach if not exists '{database}' as published_run (read_only)")
+        connection.execute(f"create or replace temp table published_{table} as from published_run.{table}")
+        connection.execute("detach published_run")
+    except duckdb.Error as error:
+        link = run.parent.parent / "results"
+        raise StateError(
+            f"{run}: {table} is damaged, and the database beside it too: the rows that a changed configuration "
+            f"replaces cannot be kept. Restore that folder from a backup, or go on without: `mv {link} {link}.damaged`"
+        ) from error
+    return f"published_{table}"
 
 
 def _copy_superseded(
@@ -237,8 +265,10 @@ def _changed_days(connection: duckdb.DuckDBPyConnection, previous: Path | None) 
     return {log_date for (log_date,) in rows}
 
 
-def _segment_dates(previous: Path) -> set[date]:
-    """As-of dates that are published with segment rows, which go when a later date is built."""
+def _segment_dates(previous: Path) -> set[date] | None:
+    """As-of dates that are published with segment rows, which go when a later date is built; None if nothing tells."""
+    if not any((previous / "exposure_counts").rglob("*.parquet")):
+        return None
     with duckdb.connect() as reader:
         files = f"{previous}/exposure_counts/**/*.parquet".replace("'", "''")
         rows = reader.execute(

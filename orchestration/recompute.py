@@ -13,9 +13,11 @@ from pathlib import Path
 from configs.pinned_files import PinnedConfig, write_configuration
 from orchestration.assets.models import build_planned
 from orchestration.assets.results import Computation, compute_table
+from orchestration.dbt_models import DbtError
 from orchestration.inputs import RunInputs, prepare_run, read_inputs
 from orchestration.lake import DayManifest, Lake, LakeError
 from orchestration.lock import LockHeldError, writer_lock
+from orchestration.publish import link_or_copy
 from orchestration.published_tables import AS_OF_TABLES, published_tables
 from orchestration.result_tables import (
     decision_rows,
@@ -96,7 +98,8 @@ def _link_day(lake: Lake, manifest: DayManifest, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             if current.rows_file is not None:
-                _link(lake.folder(current.source_id, current.log_date) / current.rows_file, folder / current.rows_file)
+                rows = lake.folder(current.source_id, current.log_date) / current.rows_file
+                link_or_copy(rows, folder / current.rows_file)
         except FileNotFoundError:  # replaced since the manifest was read
             current = lake.partition(current.source_id, current.log_date)
             continue
@@ -107,15 +110,6 @@ def _link_day(lake: Lake, manifest: DayManifest, folder: Path) -> None:
         f"{where}: the rows that its manifest names are not there; "
         f"read the day again with `equipoise run --date {manifest.log_date}`"
     )
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError:  # another disk, or a file system without links
-        shutil.copyfile(source, target)
 
 
 @dataclass(frozen=True)
@@ -140,13 +134,16 @@ class Recomputation:
     def build(self) -> None:
         """Build every as-of date from the experiments' starts, as a run does that finds nothing built.
 
-        Raises DbtError when a model cannot be built, ConfigError or PinnedConfigError for a configuration that this
-        release no longer understands.
+        Raises DbtError when a model cannot be built or fails a test, ConfigError or PinnedConfigError for a
+        configuration that this release no longer understands.
         """
         write_configuration(self.workspace.configs, self.pinned)
         with _active(self.workspace):
             prepare_run(self.workspace, (self.through, self.through))
-            build_planned(self.workspace)
+            failed = [result for span in build_planned(self.workspace) for result in span if result.is_failure]
+            if failed:
+                lines = "\n".join(f"  {result.unique_id}: {result.message}" for result in failed)
+                raise DbtError(f"the tables computed again fail tests:\n{lines}")
             self._compute()
 
     def compare(self, tables: Sequence[TableRows]) -> list[TableComparison]:

@@ -42,7 +42,7 @@ def remove_leftovers(workspace: Workspace, *, after_death: bool) -> list[Path]:
     removed = []
     for path in _temporary_files(workspace, thorough=after_death):
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink()
         removed.append(path)

@@ -17,19 +17,18 @@ _JOURNAL = "request.json"
 
 
 class Request(BaseModel):
-    """Log dates that a run was asked for. `definition` is a digest of what decides how their files are read."""
+    """Log dates that a run was asked for."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     first: date
     last: date
-    definition: str
     token: str
     started_at: datetime
 
 
-def take_up_request(state: Path, first: date, last: date, definition: str) -> Request:
-    """The request in the journal, if it is for these days under this definition and unfinished; else a new one.
+def take_up_request(state: Path, first: date, last: date) -> Request:
+    """The request in the journal, if it is for these days and unfinished; else a new one.
 
     A journal that cannot be read costs only that days are read again.
     """
@@ -38,11 +37,9 @@ def take_up_request(state: Path, first: date, last: date, definition: str) -> Re
         request = Request.model_validate_json(journal.read_bytes())
     except (FileNotFoundError, ValidationError):
         request = None
-    if request is not None and (request.first, request.last, request.definition) == (first, last, definition):
+    if request is not None and (request.first, request.last) == (first, last):
         return request
-    request = Request(
-        first=first, last=last, definition=definition, token=uuid.uuid4().hex, started_at=datetime.now(tz=UTC)
-    )
+    request = Request(first=first, last=last, token=uuid.uuid4().hex, started_at=datetime.now(tz=UTC))
     state.mkdir(parents=True, exist_ok=True)
     temporary = journal.with_suffix(".tmp")
     temporary.write_text(request.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -1,6 +1,5 @@
 """`equipoise verify`: what runs built piece by piece is what one rebuild of everything from the lake gives."""
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from orchestration.old_decisions import quoted
 from orchestration.planning import BuiltExperiment
 from orchestration.progress import with_progress
 from orchestration.provenance import PROVENANCE, code_version
-from orchestration.publish import current_run
+from orchestration.publish import current_run, link_or_copy
 from orchestration.published import NoResultsError
 from orchestration.published_tables import AS_OF_TABLES
 from orchestration.recompute import Recomputation, link_lake, scratch_folder, scratch_workspace
@@ -116,15 +115,12 @@ def _captured(workspace: Workspace, folder: Path) -> _LiveState:
                 target = quoted(marts / f"{name}.parquet")
                 connection.execute(f"copy marts.{name} to {target} (format parquet)")
     for name in (name for name in AS_OF_TABLES if (run / name).is_dir()):  # a run from before a table has none
-        shutil.copytree(run / name, folder / "published" / name, copy_function=_link_or_copy)
+        shutil.copytree(run / name, folder / "published" / name, copy_function=_linked)
     return _LiveState(built, marts, folder / "published")
 
 
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without links
-        shutil.copyfile(source, target)
+def _linked(source: str, target: str) -> None:
+    link_or_copy(Path(source), Path(target))
 
 
 def _chosen(built: Mapping[str, BuiltExperiment], experiment_id: str | None) -> tuple[list[str], dict[str, str]]:
@@ -132,7 +128,7 @@ def _chosen(built: Mapping[str, BuiltExperiment], experiment_id: str | None) -> 
     if experiment_id is not None and experiment_id not in built:
         raise NoResultsError(f"experiment {experiment_id!r} was never built; there are: {', '.join(built) or 'none'}")
     wanted = sorted(built) if experiment_id is None else [experiment_id]
-    absent = "its configuration was missing or broken in the last run; its results are as they were before"
+    absent = "its configuration was missing, broken or a draft in the last run; its results are as they were before"
     skipped = {id_: absent for id_ in wanted if not built[id_].config_hash}
     chosen = [id_ for id_ in wanted if id_ not in skipped]
     if not chosen:

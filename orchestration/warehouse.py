@@ -114,6 +114,14 @@ def planned_builds(connection: duckdb.DuckDBPyConnection, table: str = "runs.pla
     return [PlannedBuild(**dict(zip(names, row, strict=True))) for row in rows]
 
 
+def planned_hashes(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """The configuration hash that each planned experiment had when the run was prepared."""
+    rows = connection.execute(
+        "select experiment_id, config_hash from runs.plan inner join inputs.experiments using (experiment_id)"
+    ).fetchall()
+    return dict(rows)
+
+
 def load_source_freshness(connection: duckdb.DuckDBPyConnection, loaded_at: Mapping[str, datetime]) -> None:
     """Replace `inputs.source_freshness`: up to when each source has been ingested."""
     connection.execute("create or replace table inputs.source_freshness (source_id varchar, loaded_at timestamp)")
@@ -272,8 +280,8 @@ def record_build(
             "insert or replace into runs.experiment_builds values (?, ?, ?)",
             [plan.experiment_id, config_hashes[plan.experiment_id], plan.to_date],
         )
-    # An experiment that the configuration lacks today (withdrawn, or its file is broken) misses the partitions just
-    # recorded as built: it is built from its start when it comes back.
+    # An experiment that is not analysed today (withdrawn, a draft again, or its file is broken) misses the partitions
+    # just recorded as built: it is built from its start when it comes back.
     connection.execute(
         "update runs.experiment_builds set config_hash = '' where not list_contains(?, experiment_id)",
         [sorted(config_hashes)],

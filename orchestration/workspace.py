@@ -108,7 +108,9 @@ class Workspace:
         self.dagster_home.mkdir(parents=True, exist_ok=True)
         settings = self.dagster_home / "dagster.yaml"
         if not settings.exists():
-            settings.write_text(DAGSTER_YAML, encoding="utf-8")
+            temporary = settings.with_name(f".dagster.yaml.{os.getpid()}")
+            temporary.write_text(DAGSTER_YAML, encoding="utf-8")
+            temporary.replace(settings)
 
 
 DAGSTER_YAML = """\

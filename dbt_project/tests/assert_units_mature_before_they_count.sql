@@ -46,10 +46,13 @@ left join mature_units
 where
     moments.segment_name = 'all'
     and moments.n_units + moments.n_overflow + moments.n_not_computed <> coalesce(
+        {%- if metrics %}
         case moments.metric_id
             {%- for metric in metrics %}
             when {{ sql_text(metric.metric_id) }}
                 then mature_units.mature_{{ 'at_once' if metric.end_days is none else 'after_' ~ metric.end_days ~ '_days' }}
             {%- endfor %}
-        end, 0
+        end,
+        {%- endif %}
+        0
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestration.alerts.changes import Change, Event, Tracked
 from orchestration.alerts.incidents import Incident
+from orchestration.faults import StateError
 
 _FILE = "alerts.sqlite"
 _SCHEMA = """
@@ -67,13 +68,21 @@ class AlertStore:
     @classmethod
     @contextmanager
     def open(cls, state: Path) -> Iterator["AlertStore"]:
-        """The store of a state folder, made when there is none."""
+        """The store of a state folder, made when there is none. Raises StateError when it is damaged."""
         state.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(state / _FILE, timeout=30)
+        path = state / _FILE
+        connection = sqlite3.connect(path, timeout=30)
         try:
             with connection:
                 connection.executescript(_SCHEMA)
             yield cls(connection)
+        except sqlite3.OperationalError:
+            raise  # a full or slow disk: nothing is damaged
+        except sqlite3.DatabaseError as error:
+            raise StateError(
+                f"{path}: {error}. It holds what was told of incidents: move it away, `mv {path} {path}.damaged`; "
+                "what is open is then told once more"
+            ) from error
         finally:
             connection.close()
 

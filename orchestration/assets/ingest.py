@@ -57,7 +57,7 @@ def _ingest_asset(project: Project, source: ExposureSource | EventSource) -> dg.
     )
     def ingest(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         first, last = requested_range(context)
-        manifests = ingest_range(run_workspace(context), project, source, first, last)
+        manifests = ingest_range(run_workspace(context), source, first, last)
         yield dg.MaterializeResult(asset_key=key, metadata=_metadata(manifests))
         yield _row_accounting(key, manifests)
         yield _day_is_complete(key, manifests)
@@ -66,28 +66,28 @@ def _ingest_asset(project: Project, source: ExposureSource | EventSource) -> dg.
 
 
 def ingest_range(
-    workspace: Workspace, project: Project, source: ExposureSource | EventSource, first: date, last: date
+    workspace: Workspace, source: ExposureSource | EventSource, first: date, last: date
 ) -> list[DayManifest]:
-    """Ingest the days first … last, and others that a change reaches.
+    """Ingest the days first … last, and others that a change reaches; the source as the run's configuration has it.
 
     A row is compared with the `late_arrival_days` log dates before its own, so a correction of a day that is already
     followed by others re-reads the next ones until nothing changes any more. A day whose exposures could not be judged
     for want of a configuration is read again once there is one, and every day once the source's columns, measures or
-    attributes change, if its files are still there.
+    attributes, the timezone or `late_arrival_days` change, if its files are still there.
     """
     config, _, broken = load_config_tolerant(workspace.configs)
+    project, source = config.project, _as_configured(source, config.sources)
     known_variants = _known_variants(config, broken)
-    definition = definition_digest(
-        code_version(), config.project.model_dump(), config.sources.model_dump(), sorted(known_variants.items())
-    )
     lake = Lake(workspace.lake)
     requested = set(days_between(first, last))
     ingested = lake.manifests(source.id, project.history_start, date.max)
     outdated = {
         manifest.log_date
         for manifest in ingested
-        if _is_outdated(manifest, source, known_variants) and log_files(source.path, manifest.log_date, workspace.data)
+        if _is_outdated(manifest, source, project, known_variants)
+        and log_files(source.path, manifest.log_date, workspace.data)
     }
+    request = take_up_request(workspace.state, first, last)
     days = sorted(requested | {manifest.log_date for manifest in ingested})
     session = IngestSession(
         lake,
@@ -95,7 +95,7 @@ def ingest_range(
         data_root=workspace.data,
         known_variants=known_variants,
         memory_limit=os.environ.get("EQUIPOISE_MEMORY_LIMIT", "700MB"),
-        request=take_up_request(workspace.state, first, last, definition).token,
+        request=f"{request.token}-{_definition(source, project, known_variants)}",
     )
     with session:
         ingest = SourceIngest(session, source, requested=requested, outdated=outdated)
@@ -107,17 +107,43 @@ def ingest_range(
     return ingest.manifests
 
 
+def _as_configured(source: ExposureSource | EventSource, sources: Sources) -> ExposureSource | EventSource:
+    """The source as it is now; as it was when the code location was loaded, if it has left the configuration."""
+    return next((one for one in (*sources.exposures, *sources.events) if one.id == source.id), source)
+
+
+def _definition(
+    source: ExposureSource | EventSource, project: Project, known_variants: Mapping[str, list[str] | None]
+) -> str:
+    """A digest of what decides how a source's files are read and judged."""
+    variants = sorted(known_variants.items()) if isinstance(source, ExposureSource) else []
+    return definition_digest(code_version(), project.timezone, project.late_arrival_days, source.model_dump(), variants)
+
+
 def _is_outdated(
-    manifest: DayManifest, source: ExposureSource | EventSource, known_variants: Mapping[str, list[str] | None]
+    manifest: DayManifest,
+    source: ExposureSource | EventSource,
+    project: Project,
+    known_variants: Mapping[str, list[str] | None],
 ) -> bool:
-    """Whether reading the day again would give other rows: the source or an experiment is defined otherwise by now."""
+    """Whether reading the day again would give other rows: what it was judged by is defined otherwise by now."""
     fields = source_fields(source)
     is_redefined = manifest.contract != source_contract(source) or any(
         manifest.fields.get(name) != definition for name, definition in fields.items()
     )
+    is_of_other_days = (
+        manifest.timezone not in ("", project.timezone)
+        or manifest.late_arrival_days not in (None, project.late_arrival_days)
+    )  # fmt: skip
     waiting_for = (*manifest.unjudged_experiments, *manifest.unknown_experiments)
-    return (is_redefined and manifest.refused_fields != fields) or any(
-        known_variants.get(experiment_id) is not None for experiment_id in waiting_for
+    return (
+        (is_redefined and manifest.refused_fields != fields)
+        or is_of_other_days
+        or any(known_variants.get(experiment_id) is not None for experiment_id in waiting_for)
+        or any(
+            not {*(known_variants.get(experiment_id) or ())} <= {*variants}
+            for experiment_id, variants in manifest.refused_variants.items()
+        )
     )
 
 

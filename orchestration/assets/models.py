@@ -9,6 +9,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
 
 from orchestration.assets.inputs import INPUTS_KEY
+from orchestration.assets.results import MARTS
 from orchestration.dbt_models import MemoryLimitError, NodeResult, build_models
 from orchestration.inputs import needed_log_dates, read_inputs
 from orchestration.lake import Lake
@@ -16,6 +17,7 @@ from orchestration.planning import chunked, with_base_dates, with_changes_throug
 from orchestration.progress import with_progress
 from orchestration.resources import run_workspace
 from orchestration.warehouse import (
+    has_table,
     load_plan,
     load_slices,
     open_warehouse,
@@ -58,22 +60,28 @@ class ModelKeys(DagsterDbtTranslator):
 def build_planned(workspace: Workspace) -> list[list[NodeResult]]:
     """Build every planned as-of date, a span at a time, and remember of each span that it was built.
 
-    Raises DbtError when a model cannot be built; what was published before stays.
+    A span that fails a test of severity error ends the build and stays begun: the next run builds and tests it again.
+    Before anything was ever planned, the tables are made all the same, empty. Raises DbtError when a model cannot be
+    built; what was published before stays.
     """
     inputs = read_inputs(workspace)
     lake = Lake(workspace.lake)
     results = []
     with open_warehouse(workspace.warehouse) as connection:
-        plans = planned_builds(connection, "runs.build")
-    for chunk in with_progress(list(chunked(plans, DAYS_PER_BUILD)), "build models"):
+        chunks = list(chunked(planned_builds(connection, "runs.build"), DAYS_PER_BUILD))
+        if not chunks and not all(has_table(connection, "marts", name) for name in MARTS):
+            chunks = [[]]
+    for chunk in with_progress(chunks, "build models"):
         dates = needed_log_dates(inputs, chunk)
         with open_warehouse(workspace.warehouse) as connection:
             based = with_base_dates(chunk, snapshots(connection))
             load_plan(connection, with_changes_through(based, inputs.with_segments))
             register_lake(connection, inputs.config, inputs.lake_files(lake, dates))
         results.append(_build_within_memory(workspace, inputs.joined_rows(dates)))
+        if any(result.is_failure for result in results[-1]):
+            break
         with open_warehouse(workspace.warehouse) as connection:
-            record_build(connection, chunk, inputs.config_hashes, inputs.partition_hashes)
+            record_build(connection, chunk, inputs.analysed_hashes, inputs.partition_hashes)
     return results
 
 

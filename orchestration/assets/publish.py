@@ -4,9 +4,11 @@ import dagster as dg
 
 from configs.schema import Project
 from orchestration.assets.results import DECISIONS_KEY, HEALTH_KEY, MART_KEYS, SCORECARD_KEY
+from orchestration.faults import UNCHANGED, StateError
 from orchestration.inputs import read_inputs
 from orchestration.lake import Lake
 from orchestration.partitions import SINGLE_RUN, log_dates
+from orchestration.planning import PlannedBuild, still_due
 from orchestration.publish import current_run, is_whole, publish
 from orchestration.published_tables import (
     changed_partitions,
@@ -43,11 +45,15 @@ def publish_asset(project: Project) -> dg.AssetsDefinition:
 
 
 def publish_run(workspace: Workspace, run_id: str) -> str:
-    """Publish what the prepared run computed; returns the run's folder."""
+    """Publish what the prepared run computed; returns the run's folder.
+
+    Raises StateError when models of it were not built: this step was executed by itself after a run that died.
+    """
     inputs = read_inputs(workspace)
     previous = current_run(workspace.state)
     with open_warehouse(workspace.warehouse) as connection:
         plans = planned_builds(connection)
+        _require_built(still_due(inputs.config, planned_builds(connection, "runs.begun_builds")))
         tables = published_tables(connection, inputs, Lake(workspace.lake), workspace.state)
         intact = previous if previous is not None and is_whole(previous) else None
         changed = changed_partitions(connection, inputs, plans, intact)
@@ -56,3 +62,12 @@ def publish_run(workspace: Workspace, run_id: str) -> str:
         record_publication(connection, folder)
     finish_request(workspace.state)
     return str(folder)
+
+
+def _require_built(begun: list[PlannedBuild]) -> None:
+    if begun:
+        listed = ", ".join(f"{plan.experiment_id} {plan.from_date} … {plan.to_date}" for plan in begun)
+        raise StateError(
+            f"the models of {listed} were begun and not built, or fail their tests: they would be half published. "
+            f"Run the whole job for the last day again; {UNCHANGED}"
+        )

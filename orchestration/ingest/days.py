@@ -3,7 +3,9 @@
 from collections.abc import Collection
 from datetime import date, timedelta
 
+from orchestration.ingest.earlier_days import EarlierDay, earlier_days
 from orchestration.ingest.fields import LogSource
+from orchestration.ingest.log_files import log_files
 from orchestration.ingest.prepare import DayRequest, PreparedDay, prepare_day
 from orchestration.ingest.resume import is_read
 from orchestration.ingest.session import IngestSession
@@ -20,9 +22,10 @@ class SourceIngest:
     """Takes log dates in order and reads those that are due: requested, outdated, or reached by a change before them.
 
     A row is compared with the `late_arrival_days` log dates before its own, so a day that changes makes the next ones
-    due. An outdated day, read again because its source is defined otherwise by now, keeps its rows if it cannot be.
-    A day that was read for the same request before the run was killed is skipped; whether it changed the days after it
-    is not known any more, so those are due unless they were read, too.
+    due: those that were compared with other rows, also where a run that was killed changed them. An outdated day, read
+    again because its source is defined otherwise by now, keeps its rows if it cannot be; so does every day that nobody
+    asked for and whose log files are gone. A day that was read for the same request before the run was killed is
+    skipped; days that it may have changed are due if they do not say what they were compared with.
     """
 
     def __init__(
@@ -53,21 +56,23 @@ class SourceIngest:
         if self._prepared and log_date - self._prepared[0].manifest.log_date >= timedelta(days=_BATCH_DAYS):
             self.settle()
         self._considered.append(log_date)
-        is_changed = log_date in self._outdated or log_date <= self._changed_until
-        is_reached = log_date <= max(self._changed_until, self._skipped_until)
-        if not (log_date in self._requested or is_changed or is_reached):
-            return
         before = self._session.lake.partition(self._source.id, log_date)
+        is_reached = log_date <= self._changed_until or self._meets_other_rows(log_date, before)
+        is_changed = log_date in self._outdated or is_reached
+        if not (log_date in self._requested or is_changed or self._may_be_reached(log_date, before)):
+            return
         if before is not None and not is_changed and is_read(self._session, self._source, before):
             self._done.append(before)
             self._skipped_until = self._reach_of(log_date)
+            return
+        if log_date not in self._requested and before is not None and not self._has_logs(log_date):
             return
         request = DayRequest(
             session=self._session,
             source=self._source,
             log_date=log_date,
-            keeps_rows=log_date not in self._requested and not is_reached,
-            uncommitted={day.manifest.log_date: day.rows for day in self._prepared},
+            keeps_rows=log_date not in self._requested and log_date in self._outdated and not is_reached,
+            uncommitted=self._uncommitted(),
         )
         self._before[log_date] = before
         day = prepare_day(request)
@@ -90,6 +95,26 @@ class SourceIngest:
             for log_date in considered:
                 if log_date > committed[-1].log_date:
                     self.consider(log_date)
+
+    def _meets_other_rows(self, log_date: date, before: DayManifest | None) -> bool:
+        """Whether the days before it have other rows by now than those that it was compared with."""
+        if before is None or before.earlier_days is None:
+            return False
+        earlier = earlier_days(self._session, self._source.id, log_date, self._uncommitted())
+        return before.earlier_days != {day: one.content_hash for day, one in earlier.items()}
+
+    def _may_be_reached(self, log_date: date, before: DayManifest | None) -> bool:
+        """Whether a skipped day may have changed it, of a day that does not say what it was compared with."""
+        return log_date <= self._skipped_until and (before is None or before.earlier_days is None)
+
+    def _has_logs(self, log_date: date) -> bool:
+        return bool(log_files(self._source.path, log_date, self._session.data_root))
+
+    def _uncommitted(self) -> dict[date, EarlierDay | None]:
+        return {
+            day.manifest.log_date: EarlierDay(day.rows, day.manifest.content_hash) if day.rows is not None else None
+            for day in self._prepared
+        }
 
     def _reach(self, manifest: DayManifest) -> date:
         """The last day that is compared with this one, if it changed."""

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from orchestration.audit import DayContract, DayEvidence
 from orchestration.ingest.contract import source_contract, source_fields
 from orchestration.ingest.day_bounds import DayBounds, day_bounds
 from orchestration.ingest.deduplicate import mark_duplicates
+from orchestration.ingest.earlier_days import EarlierDay, earlier_days
 from orchestration.ingest.errors import BadFileError, IngestError, first_line
 from orchestration.ingest.fields import LogSource, fields_of, identity, instant_column, lake_columns
 from orchestration.ingest.log_files import log_files
@@ -32,15 +34,19 @@ _RECENT_WEEKS = 4
 class DayRequest:
     """A day to be read. `keeps_rows`: if it cannot be read any more, its partition keeps the rows it has.
 
-    `uncommitted` are the rows files of earlier days that are prepared, None for one without rows: they come
-    before what the lake holds.
+    `uncommitted` are earlier days that are prepared, None for one without rows: they come before what the lake holds.
     """
 
     session: IngestSession
     source: LogSource
     log_date: date
     keeps_rows: bool
-    uncommitted: Mapping[date, Path | None]
+    uncommitted: Mapping[date, EarlierDay | None]
+
+    @cached_property
+    def earlier_days(self) -> Mapping[date, EarlierDay]:
+        """The days that its rows are compared with."""
+        return earlier_days(self.session, self.source.id, self.log_date, self.uncommitted)
 
     @property
     def unjudged_experiments(self) -> list[str]:
@@ -51,11 +57,15 @@ class DayRequest:
 
     def manifest(self, **values: Any) -> DayManifest:
         """A manifest of this source and day."""
+        project = self.session.project
         return DayManifest(
             source_id=self.source.id,
             log_date=self.log_date,
             contract=source_contract(self.source),
             fields=source_fields(self.source),
+            timezone=project.timezone,
+            late_arrival_days=project.late_arrival_days,
+            earlier_days={day: earlier.content_hash for day, earlier in self.earlier_days.items()},
             request=self.session.request,
             **values,
         )
@@ -121,7 +131,7 @@ def _prepare(request: DayRequest, files: list[LogFile]) -> PreparedDay:
         rows_read = stager.load(files, session.data_root)
     except BadFileError as error:
         return PreparedDay(request, request.failed(reason=str(error), files=files))
-    mark_duplicates(connection, source, _earlier_files(request))
+    mark_duplicates(connection, source, [earlier.rows for earlier in request.earlier_days.values()])
     day = profile_day(connection, source, bounds, _recent_days(request))
     _require_balance(request, rows_read, day)
     token = uuid.uuid4().hex
@@ -140,7 +150,11 @@ def _prepare(request: DayRequest, files: list[LogFile]) -> PreparedDay:
         rows_quarantined=day.rows_quarantined,
         content_hash=day.content_hash,
         unjudged_experiments=request.unjudged_experiments,
-        unknown_experiments=_unknown_experiments(connection, source, day),
+        unknown_experiments=_refused_experiments(connection, source, day, "unknown_experiment"),
+        refused_variants={
+            id_: tuple(session.known_variants[id_] or ())
+            for id_ in _refused_experiments(connection, source, day, "unknown_variant")
+        },
         files=files,
         profile=day.profile,
     )
@@ -150,20 +164,13 @@ def _prepare(request: DayRequest, files: list[LogFile]) -> PreparedDay:
     return PreparedDay(request, manifest, rows, quarantine, DayEvidence(day.profile, sample, contract))
 
 
-def _unknown_experiments(connection: duckdb.DuckDBPyConnection, source: LogSource, day: StagedDay) -> list[str]:
-    """Ids in quarantine for want of a configuration; the day is read again once one of them has it."""
-    if isinstance(source, EventSource) or "unknown_experiment" not in day.profile["reasons"]:
+def _refused_experiments(
+    connection: duckdb.DuckDBPyConnection, source: LogSource, day: StagedDay, reason: str
+) -> list[str]:
+    """Experiments in quarantine for want of a configuration; the day is read again once one of them has it."""
+    if isinstance(source, EventSource) or reason not in day.profile["reasons"]:
         return []
-    return [id_ for (id_,) in connection.execute(render("unknown_experiments")).fetchall()]
-
-
-def _earlier_files(request: DayRequest) -> list[Path]:
-    allowed = range(request.session.project.late_arrival_days, 0, -1)
-    days = [request.log_date - timedelta(days=age) for age in allowed]
-    committed = [day for day in days if day not in request.uncommitted]
-    uncommitted = [request.uncommitted.get(day) for day in days]
-    files = request.session.lake.rows_files(request.source.id, committed)
-    return files + [path for path in uncommitted if path is not None]
+    return [id_ for (id_,) in connection.execute(render("refused_experiments", reason=reason)).fetchall()]
 
 
 def _recent_days(request: DayRequest) -> list[DayManifest]:

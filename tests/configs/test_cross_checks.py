@@ -55,6 +55,8 @@ EXPERIMENT_CASES = [
     ("id: free_shipping", "id: free_shiping",
      "1: id 'free_shiping' isn't the file's name; call the file free_shiping.yaml"),
     ("end: 2026-10-28", "end: 2026-09-28", "9: end 2026-09-28 is before start 2026-10-01"),
+    ("end: 2026-10-28", "end: 9999-12-31",
+     "9: end: 9999-12-31 is no day to plan for; give the planned last day, and move it when plans change"),
     ("minimum_days: 14", "minimum_days: 29",
      "23: minimum_days 29 is more than the 28 days from start to end; no decision could be made"),
     ("{id: free, weight: 0.5}", "{id: control, weight: 0.5}", "12: 'control' is listed twice in variants"),

@@ -64,26 +64,41 @@ def test_marts_do_not_depend_on_the_number_of_slices(built_shop: SmallShop, monk
     assert_same_marts(built_shop.marts(), marts)
 
 
-def test_a_build_that_died_goes_on_with_the_span_it_died_in(
+def test_a_build_goes_on_with_the_span_that_it_died_in_or_that_failed_a_test(
     built_shop: SmallShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Were a span that fails a test taken as built, the next run would publish what the test holds back."""
     marts = built_shop.marts()
     built_shop.forget_results()
-    monkeypatch.setattr(models, "DAYS_PER_BUILD", 4)
+    monkeypatch.setattr(models, "DAYS_PER_BUILD", 3)
     build, spans = models.build_models, []
 
-    def dies_in_the_second_span(only: Sequence[str]) -> list[NodeResult]:
+    def has_bad_luck(only: Sequence[str]) -> list[NodeResult]:
         spans.append(dates_of(built_shop, "select min(from_date) from inputs.build_plan")[0])
         if len(spans) == 2:
             raise DbtError("killed")
-        return build(only)
+        failed = NodeResult("test.equipoise.assert_no_metric_vanishes", "fail", "Got 2 results", 2, 0.1)
+        return [*build(only), *([failed] if len(spans) == 3 else [])]
 
-    monkeypatch.setattr(models, "build_models", dies_in_the_second_span)
+    monkeypatch.setattr(models, "build_models", has_bad_luck)
     with pytest.raises(DbtError):
         built_shop.build(built_shop.day(-HISTORY_DAYS), built_shop.day(LAST_DAY))
+    with pytest.raises(AssertionError, match="assert_no_metric_vanishes: Got 2 results"):
+        built_shop.build(built_shop.day(-HISTORY_DAYS), built_shop.day(LAST_DAY))
     built_shop.build(built_shop.day(-HISTORY_DAYS), built_shop.day(LAST_DAY))
-    assert spans == [built_shop.day(0), built_shop.day(4), built_shop.day(4)]
+    assert spans == [built_shop.day(number) for number in (0, 3, 3, 3, 6)]
     assert_same_marts(built_shop.marts(), marts)
+
+
+def test_models_skipped_for_a_failed_test_are_no_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    results = [
+        NodeResult("test.equipoise.assert_each_unit_has_one_variant", "fail", "Got 1 result", 1, 0.1),
+        NodeResult("model.equipoise.fct_metric_moments", "skipped", "", 0, 0.0),
+    ]
+    monkeypatch.setattr(dbt_models, "invoke_dbt", lambda _: results)
+    with pytest.raises(DbtError, match="assert_each_unit_has_one_variant: Got 1 result") as error:
+        dbt_models.build_models()
+    assert not isinstance(error.value, dbt_models.MemoryLimitError)
 
 
 def test_models_that_do_not_fit_into_memory_are_built_in_more_slices(

@@ -211,7 +211,7 @@ class SmallShop:
         """Ingest these log dates and build what follows from them."""
         config = load_config(self.workspace.configs)
         for source in (*config.sources.exposures, *config.sources.events):
-            ingest_range(self.workspace, config.project, source, first, last)
+            ingest_range(self.workspace, source, first, last)
         self.build(first, last)
 
     def build(self, first: date, last: date) -> None:

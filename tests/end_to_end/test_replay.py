@@ -53,7 +53,7 @@ def corrected_lake(shop, tmp_path) -> Workspace:
     log.iloc[: len(log) // 2].to_csv(orders, index=False)
     config = load_config(workspace.configs)
     source = next(source for source in config.sources.events if source.id == "orders")
-    ingest_range(workspace, config.project, source, DAY_3, DAY_3)
+    ingest_range(workspace, source, DAY_3, DAY_3)
     return workspace
 
 

@@ -1,12 +1,14 @@
 """Runs repeat, resume and die without a wrong number ever being published."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -19,6 +21,7 @@ from tests.end_to_end.two_experiments.days import DAYS, LAST_DAY
 
 pytestmark = pytest.mark.xdist_group("reruns")
 
+ROOT = Path(__file__).resolve().parents[2]
 DAY_3 = date(2026, 10, 3)
 RESULT_TABLES = ("exposure_counts", "metric_moments", "scorecard", "health_checks", "decisions")
 
@@ -56,6 +59,13 @@ def test_parquet_folders_and_database_hold_the_same_rows(shop):
         files = f"{shop.state}/results/{name}/**/*.parquet"
         query = f"from read_parquet('{files}', hive_partitioning = false, union_by_name = true) order by all"
         pd.testing.assert_frame_equal(rows(duckdb.default_connection(), query), frame, check_exact=True, obj=name)
+
+
+def test_the_documented_ways_to_read_results_work(shop):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "results.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block.replace('"var/', f'"{shop.state}/'), {})
 
 
 def test_rerunning_a_day_in_the_middle_changes_nothing(shop, tmp_path):

@@ -88,7 +88,7 @@ def ingested(workspace: Workspace) -> list[str]:
     """The content of every partition after reading the logs."""
     config = load_config(workspace.configs)
     for source in (*config.sources.exposures, *config.sources.events):
-        ingest_range(workspace, config.project, source, FIRST, LAST)
+        ingest_range(workspace, source, FIRST, LAST)
     days = [Lake(workspace.lake).partition(source, day) for source in ("exposures", "orders") for day in (FIRST, LAST)]
     assert all(day.status == "ok" for day in days), [day.reason for day in days]
     return [day.content_hash for day in days]

@@ -2,7 +2,10 @@
 
 import errno
 import os
+import subprocess
+import sys
 
+import dagster as dg
 import duckdb
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -10,7 +13,9 @@ from sqlalchemy.exc import OperationalError
 from orchestration.faults import StateError, faults_explained, with_advice
 from orchestration.publish import PublishedTable, publish
 from orchestration.published import read_results
+from orchestration.warehouse import open_warehouse
 from orchestration.workspace import Workspace
+from tests.end_to_end.pipeline import environment_kept
 
 
 @pytest.fixture
@@ -36,6 +41,10 @@ def workspace(tmp_path) -> Workspace:
         ('The file "/s/warehouse.duckdb" exists, but it is not a valid DuckDB database file!', "/warehouse.duckdb* "),
         ("Corrupt database file: computed checksum 1 does not match stored checksum 2", "/warehouse.duckdb* "),
         ("database disk image is malformed", "/dagster.damaged`"),
+        (
+            'IO Error: Could not set lock on file "/s/warehouse.duckdb": Conflicting lock is held in python3 (PID 7).',
+            "Another program has",
+        ),
     ],
 )
 def test_a_known_fault_is_followed_by_what_to_do(workspace, message, advice):
@@ -67,3 +76,26 @@ def test_a_damaged_publication_is_named_to_who_reads_it(workspace):
 
     with pytest.raises(StateError, match=f"{run}/results.duckdb: .*\n  Run the last day again"):
         read_results(workspace.state)
+
+
+def test_a_warehouse_that_another_program_has_open_is_told_with_where_to_look_instead(workspace):
+    hold = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", hold, str(workspace.warehouse)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(StateError, match=f"PID {holder.pid}.*\n  Another program has .*results.duckdb"),
+            faults_explained(workspace),
+            open_warehouse(workspace.warehouse),
+        ):
+            pass
+        holder.stdin.close()
+
+
+def test_damaged_settings_of_dagster_are_named(workspace):
+    with environment_kept():
+        workspace.activate()
+        settings = workspace.dagster_home / "dagster.yaml"
+        settings.write_text(settings.read_text()[:-40].replace("false", "{"))
+        with pytest.raises(StateError, match=f"`rm {settings}` and run again"), faults_explained(workspace):
+            dg.DagsterInstance.get()

@@ -44,7 +44,7 @@ backfill(Workspace(*map(Path, sys.argv[1:])))
 
 def backfill(workspace: Workspace) -> list[DayManifest]:
     config, *_ = load_config_tolerant(workspace.configs)
-    return ingest_range(workspace, config.project, config.sources.events[0], FIRST, LAST)
+    return ingest_range(workspace, config.sources.events[0], FIRST, LAST)
 
 
 @pytest.fixture

@@ -60,8 +60,9 @@ def test_a_killed_holder_frees_the_lock_and_its_successor_learns_of_it(tmp_path,
         assert dead is None
 
 
-def test_text_that_cannot_be_read_is_still_a_dead_writers(tmp_path):
-    (tmp_path / "lock").write_text('{"pid": 12')
+@pytest.mark.parametrize("text", [b'{"pid": 12', b"\xff\x00\xfe", b"[]"])
+def test_text_that_cannot_be_read_is_still_a_dead_writers(tmp_path, text):
+    (tmp_path / "lock").write_bytes(text)
 
     with writer_lock(tmp_path / "lock") as dead:
         assert dead is not None and dead.command == "unknown"

@@ -61,13 +61,14 @@ def config() -> Config:
     )
 
 
-def planned(config, requested, *, built=None, lake=(), built_from=(), config_hash="h"):
+def planned(config, requested, *, built=None, published=None, lake=(), built_from=(), config_hash="h"):
     days = {("web", START): "1"}
     plans = plan_builds(
         config,
         requested,
         config_hashes={"price": config_hash},
         built={"price": built} if built else {},
+        published_through={"price": published} if published else {},
         lake_hashes=days | dict(lake),
         built_hashes=days | dict(built_from),
     )
@@ -76,6 +77,14 @@ def planned(config, requested, *, built=None, lake=(), built_from=(), config_has
 
 def test_an_experiment_never_built_is_built_from_its_start(config):
     assert planned(config, (date(2026, 9, 12), date(2026, 9, 12))) == [(START, date(2026, 9, 12), True)]
+
+
+def test_a_warehouse_built_anew_reaches_all_that_was_published(config):
+    assert planned(config, (date(2026, 9, 12),) * 2, published=date(2026, 9, 14)) == [(START, date(2026, 9, 14), True)]
+    built = BuiltExperiment("h", date(2026, 9, 11))
+    assert planned(config, (date(2026, 9, 12),) * 2, built=built, published=date(2026, 9, 14)) == [
+        (date(2026, 9, 12), date(2026, 9, 14), False)
+    ]
 
 
 def test_the_next_day_builds_that_day_only(config):

@@ -1,15 +1,19 @@
 """Publishing, on tables of a few rows."""
 
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import pytest
 
-from orchestration.publish import PublishedTable, current_run, is_whole, publish, unfinished
+from orchestration.faults import StateError
+from orchestration.publish import PublishedTable, current_run, is_whole, link_or_copy, publish, unfinished
 
 DAYS = [date(2026, 9, 1), date(2026, 9, 2)]
 
@@ -88,6 +92,40 @@ def test_a_failure_leaves_the_old_run_and_the_next_one_cleans_up(tmp_path, wareh
 
     publish(warehouse, TABLES, state=tmp_path, run_id="three", changed={})
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["one", "three"]
+
+
+def test_a_link_that_never_got_its_place_holds_up_no_publication(tmp_path, warehouse):
+    (tmp_path / ".results-new").symlink_to("runs/gone")
+
+    publish(warehouse, TABLES, state=tmp_path, run_id="one", changed={})
+
+    assert published(tmp_path) == [(DAYS[0], 1), (DAYS[1], 2)]
+    assert unfinished(tmp_path) == []
+
+
+def test_results_that_are_no_link_are_refused_with_the_command_that_mends_it(tmp_path, warehouse):
+    """A copy of the state folder that followed links has a folder there."""
+    publish(warehouse, TABLES, state=tmp_path, run_id="one", changed={})
+    (tmp_path / "results").unlink()
+    shutil.copytree(tmp_path / "runs" / "one", tmp_path / "results")
+
+    with pytest.raises(StateError, match="must be a link") as refusal:
+        publish(warehouse, TABLES, state=tmp_path, run_id="two", changed={})
+    subprocess.run(re.findall("`([^`]+)`", str(refusal.value))[0], shell=True, check=True)
+    publish(warehouse, TABLES, state=tmp_path, run_id="two", changed={})
+
+    assert published(tmp_path) == [(DAYS[0], 1), (DAYS[1], 2)]
+
+
+def test_a_file_that_cannot_have_two_names_is_copied(tmp_path):
+    """Another file system, for one; or the file of another user, where the kernel protects those."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        file = Path(elsewhere) / "part.parquet"
+        file.write_bytes(b"rows")
+        link_or_copy(file, tmp_path / "part.parquet")
+        assert (tmp_path / "part.parquet").read_bytes() == b"rows"
+        with pytest.raises(FileNotFoundError):
+            link_or_copy(file.with_name("gone"), tmp_path / "gone")
 
 
 def test_an_unchanged_partition_that_was_cut_short_is_written_anew(tmp_path, warehouse):

@@ -1,13 +1,16 @@
 """What a published table's query returns, on a warehouse of one row."""
 
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import pytest
 
+from orchestration.faults import StateError
+from orchestration.inputs import RunInputs
 from orchestration.planning import PlannedBuild
 from orchestration.provenance import PROVENANCE
-from orchestration.published_tables import _with_provenance, keep_superseded
+from orchestration.published_tables import _with_provenance, changed_partitions, keep_superseded
 
 INSTANT = "timestamp '2026-10-03'"
 
@@ -50,3 +53,46 @@ def test_a_table_that_an_older_release_did_not_publish_has_nothing_to_keep(wareh
 
     kept = [str(path.relative_to(tmp_path)) for path in (tmp_path / "superseded").rglob("*.parquet")]
     assert kept == ["superseded/checkout/old/scorecard.parquet"]
+
+
+@pytest.fixture
+def replaced(warehouse, tmp_path) -> Path:
+    """A published run, of whose only experiment the configuration was replaced since."""
+    warehouse.execute("create schema runs")
+    warehouse.execute("create table runs.experiment_builds (experiment_id varchar, config_hash varchar)")
+    run = tmp_path / "runs" / "run"
+    (run / "scorecard").mkdir(parents=True)
+    rows = "select 'checkout' as experiment_id, 'old' as config_hash, 0.5 as effect"
+    warehouse.execute(f"copy ({rows}) to '{run}/scorecard/part.parquet'")
+    with duckdb.connect(str(run / "results.duckdb")) as database:
+        database.execute(f"create table scorecard as {rows}")
+    return run
+
+
+REBUILD = [PlannedBuild("checkout", *[date(2026, 10, 3)] * 3, is_rebuild=True)]
+
+
+def test_replaced_rows_whose_file_was_cut_short_are_kept_from_the_database(warehouse, replaced, tmp_path):
+    part = replaced / "scorecard" / "part.parquet"
+    part.write_bytes(part.read_bytes()[:-10])
+
+    keep_superseded(warehouse, REBUILD, replaced, tmp_path / "superseded")
+
+    kept = duckdb.sql(f"select effect from '{tmp_path}/superseded/checkout/old/scorecard.parquet'").fetchall()
+    assert kept == [(0.5,)]
+
+
+def test_replaced_rows_that_cannot_be_read_at_all_stop_the_run_with_the_way_to_go_on(warehouse, replaced, tmp_path):
+    for name in ("scorecard/part.parquet", "results.duckdb"):
+        (replaced / name).write_bytes(b"PAR1")
+
+    with pytest.raises(StateError, match=f"`mv {tmp_path}/results {tmp_path}/results.damaged`"):
+        keep_superseded(warehouse, REBUILD, replaced, tmp_path / "superseded")
+
+
+def test_a_run_without_the_table_of_segments_is_published_anew(warehouse, tmp_path):
+    (tmp_path / "run").mkdir()
+    day = date(2026, 10, 3)
+    inputs = RunInputs(config=None, broken={}, config_hashes={}, days={}, requested=(day, day))
+    changed = changed_partitions(warehouse, inputs, [PlannedBuild("checkout", day, day, day, False)], tmp_path / "run")
+    assert changed["exposure_counts"] is None and changed["row_ledger"] is None

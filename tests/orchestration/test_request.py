@@ -15,31 +15,29 @@ DAYS = [LOG_DATE + timedelta(days=offset) for offset in range(6)]
 
 
 def test_an_unfinished_request_is_taken_up(tmp_path: Path) -> None:
-    request = take_up_request(tmp_path / "state", FIRST, LAST, "d1")
-    assert take_up_request(tmp_path / "state", FIRST, LAST, "d1") == request
+    request = take_up_request(tmp_path / "state", FIRST, LAST)
+    assert take_up_request(tmp_path / "state", FIRST, LAST) == request
 
 
-@pytest.mark.parametrize(
-    ("first", "last", "definition"), [(FIRST, FIRST, "d1"), (LAST, LAST, "d1"), (FIRST, LAST, "d2")]
-)
-def test_another_request_replaces_it(first: date, last: date, definition: str, tmp_path: Path) -> None:
-    request = take_up_request(tmp_path, FIRST, LAST, "d1")
-    other = take_up_request(tmp_path, first, last, definition)
+@pytest.mark.parametrize(("first", "last"), [(FIRST, FIRST), (LAST, LAST)])
+def test_another_request_replaces_it(first: date, last: date, tmp_path: Path) -> None:
+    request = take_up_request(tmp_path, FIRST, LAST)
+    other = take_up_request(tmp_path, first, last)
     assert other.token != request.token
-    assert take_up_request(tmp_path, FIRST, LAST, "d1").token != request.token
+    assert take_up_request(tmp_path, FIRST, LAST).token != request.token
 
 
 def test_a_finished_request_is_not_taken_up(tmp_path: Path) -> None:
-    request = take_up_request(tmp_path, FIRST, LAST, "d1")
+    request = take_up_request(tmp_path, FIRST, LAST)
     finish_request(tmp_path)
     finish_request(tmp_path)
-    assert take_up_request(tmp_path, FIRST, LAST, "d1").token != request.token
+    assert take_up_request(tmp_path, FIRST, LAST).token != request.token
 
 
 def test_a_damaged_journal_is_a_new_request(tmp_path: Path) -> None:
-    request = take_up_request(tmp_path, FIRST, LAST, "d1")
+    request = take_up_request(tmp_path, FIRST, LAST)
     (tmp_path / "request.json").write_text("{")
-    assert take_up_request(tmp_path, FIRST, LAST, "d1").token != request.token
+    assert take_up_request(tmp_path, FIRST, LAST).token != request.token
 
 
 def test_the_definition_does_not_depend_on_the_order_of_keys() -> None:

@@ -126,4 +126,38 @@ inner join experiment_metrics
     on
         sums.experiment_id = experiment_metrics.experiment_id
         and experiment_metrics.metric_id = {{ sql_text(metric.metric_id) }}
+{%- else %}
+
+select
+    sums.as_of_date,
+    sums.experiment_id,
+    sums.variant_id,
+    experiment_metrics.metric_id,
+    sums.segment_name,
+    sums.segment_value,
+    cast(null as bigint) as n_units,
+    cast(null as double) as mean,
+    cast(null as double) as variance,
+    cast(null as double) as third_central_moment,
+    cast(null as double) as total,
+    cast(null as double) as denominator_mean,
+    cast(null as double) as denominator_variance,
+    cast(null as double) as denominator_covariance,
+    cast(null as double) as covariate_mean,
+    cast(null as double) as covariate_variance,
+    cast(null as double) as covariate_covariance,
+    cast(null as double) as no_history_share,
+    cast(null as double) as no_history_covariance,
+    cast(null as double) as covariate_no_history_covariance,
+    cast(null as double) as denominator_covariate_covariance,
+    cast(null as double) as denominator_no_history_covariance,
+    cast(null as double) as cap_value,
+    cast(null as date) as last_cohort_date,
+    cast(null as bigint) as n_overflow,
+    cast(null as bigint) as n_not_computed,
+    cast(null as varchar) as metric_hash
+from moved as sums
+inner join experiment_metrics
+    on sums.experiment_id = experiment_metrics.experiment_id
+where 1 = 0
 {%- endfor %}
