@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from analysis.periods import analysis_end
-from configs.schema import Config, Project
+from configs.schema import Config
 from tests.end_to_end.random_logs import UNITS, life
 from tests.end_to_end.reference_moments import local_date
 from tests.end_to_end.shop_logs import Event, Exposure, Logs, Row
@@ -106,7 +106,7 @@ def final_dates(marts: dict[str, pd.DataFrame], config: Config) -> dict[str, pd.
 def everything_said(shop: SmallShop, rng: Random, config: Config) -> list[Said]:
     """Random lives of units, each event once; and a row a day of each source, so that no day is missing."""
     project = config.project
-    said = [one for number in range(UNITS) for one in of_unit(shop, rng, f"u{number}", project)]
+    said = [one for number in range(UNITS) for one in of_unit(shop, rng, f"u{number}", config)]
     for offset in range(-HISTORY_DAYS, LAST_DAY + 1):
         noon, day, name = shop.noon(offset), shop.day(offset), f"filler{offset}"
         for experiment, source in EXPOSURE_SOURCES.items():
@@ -117,17 +117,23 @@ def everything_said(shop: SmallShop, rng: Random, config: Config) -> list[Said]:
     return said
 
 
-def of_unit(shop: SmallShop, rng: Random, unit: str, project: Project) -> list[Said]:
+def of_unit(shop: SmallShop, rng: Random, unit: str, config: Config) -> list[Said]:
     """A unit's rows. Nothing arrives after the final as-of date that counts it, nor history after the exposure.
 
     A covariate is made of what is known by the log date of the first exposure, and stays as it is.
     """
+    project = config.project
     rows = {
         (row.id if isinstance(row, Event) else row): (source, row)
         for source, row in life(rng, unit, shop.start, project)
     }
     exposed = [local_date(row.at, project) for _, row in rows.values() if isinstance(row, Exposure)]
-    ends = [shop.day(4)] if any(source == EXPOSURE_SOURCES["banner"] for source, _ in rows.values()) else []
+    sources = {source for source, _ in rows.values()}
+    ends = [
+        analysis_end(config.experiments[experiment], config.metrics)
+        for experiment, source in EXPOSURE_SOURCES.items()
+        if source in sources
+    ]
     found = []
     for source, row in rows.values():
         day = local_date(row.at, project)
