@@ -105,7 +105,6 @@ def final_dates(marts: dict[str, pd.DataFrame], config: Config) -> dict[str, pd.
 
 def everything_said(shop: SmallShop, rng: Random, config: Config) -> list[Said]:
     """Random lives of units, each event once; and a row a day of each source, so that no day is missing."""
-    project = config.project
     said = [one for number in range(UNITS) for one in of_unit(shop, rng, f"u{number}", config)]
     for offset in range(-HISTORY_DAYS, LAST_DAY + 1):
         noon, day, name = shop.noon(offset), shop.day(offset), f"filler{offset}"
