@@ -177,6 +177,22 @@ def test_intervals_of_many_units_beside_sets_of_few_or_none(first: float) -> Non
     assert np.isnan(together[:2]).all() == np.isnan(first)
 
 
+@pytest.mark.parametrize("df", [60.0, 4e4])
+def test_to_the_last_bit_a_set_does_not_depend_on_others(df: float) -> None:
+    """A day computed by itself must publish what it does among others."""
+    rng = np.random.default_rng(95)
+    arms = np.repeat(np.arange(40), 3)
+    load, level = np.sqrt(1 / (1 + 10 ** rng.uniform(-2, 2, arms.size))), np.full(arms.size, 0.01)
+    t, df_of = rng.normal(0, 2, arms.size), df * rng.uniform(1, 2, arms.size)
+    together = dunnett_interval_alpha(df_of, load, arms, arms, level, TWO_SIDED)
+    p = dunnett(t, df_of, load, arms, arms, TWO_SIDED)
+    for member in range(40):
+        i = arms == member
+        alone = dunnett_interval_alpha(df_of[i], load[i], one_set(3), one_set(3), level[i], TWO_SIDED)
+        np.testing.assert_array_equal(together[i], alone)
+        np.testing.assert_array_equal(p[i], dunnett(t[i], df_of[i], load[i], one_set(3), one_set(3), TWO_SIDED))
+
+
 @pytest.mark.parametrize("df", [50.0, 1e7])
 @pytest.mark.parametrize("largest", [0.999, 1 - 1e-8, 1.0])
 def test_an_arm_without_variance_leaves_the_others_their_intervals(df: float, largest: float) -> None:
