@@ -12,7 +12,10 @@ from analysis.statistics.alternative import Alternative
 from analysis.statistics.dunnett import dunnett, dunnett_interval_alpha
 from analysis.statistics.multiplicity import CORRECTIONS
 from analysis.statistics.status import Floats, Status
+from analysis.statistics.student_t import upper_quantile
 
+# Below this a normal quantile is infinite.
+SMALLEST_P = 1e-300
 ADJUSTED = ("p_value_adjusted", "ci_low_adjusted", "ci_high_adjusted", "confidence_level_adjusted")
 
 
@@ -64,9 +67,12 @@ def _dunnett(rows: pd.DataFrame, results: Arrays, index: NDArray[np.intp]) -> tu
     """Adjusted p-values and interval alphas: a metric's treatments are one set of arms, a family has several."""
     family = rows["family"].to_numpy()
     arms = rows.groupby(["family", "metric_id"], sort=False).ngroup().to_numpy(dtype=np.int64)
-    effect, se, df, load = (results[name][index] for name in ("effect", "effect_se", "df", "loading"))
+    effect, se, df, load, p = (results[name][index] for name in ("effect", "effect_se", "df", "loading", "p_value"))
+    # A score test's own p-value, as the t that has it, so that it is adjusted like its interval.
+    of_score = upper_quantile(np.maximum(p, SMALLEST_P) / 2, df)
+    t = np.where(rows["inference"] == "newcombe", of_score, effect / se)
     two_sided = Alternative.TWO_SIDED
-    adjusted = dunnett(effect / se, df, load, arms, family, two_sided)
+    adjusted = dunnett(t, df, load, arms, family, two_sided)
     interval_alpha = dunnett_interval_alpha(df, load, arms, family, rows["alpha"].to_numpy(), two_sided)
     # Quadrature may end some 1e-9 below a p-value of 1.
-    return np.maximum(adjusted, results["p_value"][index]), interval_alpha
+    return np.maximum(adjusted, p), interval_alpha

@@ -19,6 +19,8 @@ _BATCH = 400_000
 _DROP = 27.0
 _REACH = 7.0
 _SMALLEST_SPREAD = 0.03
+# Quadratures resolve loadings up to here; that of an arm without any variance is 1. Less correlation is conservative.
+_LARGEST_LOADING = 0.998
 
 
 def loading(estimate: Estimate) -> Floats:
@@ -39,7 +41,7 @@ def dunnett(
     `arms` numbers the comparisons of one metric's arms with one baseline; a `family` of several such sets is
     Bonferroni over them. P(max_j |T_j| ≥ |t_i|) for a multivariate t of df_i degrees of freedom. A failed
     comparison (NaN) counts as one more arm, independent of the others, and stays NaN. Relative error below
-    2e-7 for 20 arms and loadings to .99, below 1e-6 for 60 arms or loadings to .998.
+    2e-7 for 20 arms and loadings to .99, below 1e-6 for 60 arms or loadings to .998; larger ones are taken for .998.
     Reference: Dunnett 1955, JASA 50; Hasler & Hothorn 2008, Biometrical Journal 50 (unequal variances).
     """
     beyond = np.abs(t) if alternative is Alternative.TWO_SIDED else t if alternative is Alternative.GREATER else -t
@@ -85,7 +87,7 @@ def _sets_of_a_size(arms: Integers, loading: Floats) -> Iterator[tuple[NDArray[n
     """Sets of one size together: their comparisons' positions, all loadings of each one's set, number of its set."""
     _, member, counts = np.unique(arms, return_inverse=True, return_counts=True)
     order = np.argsort(member, kind="stable")
-    filled = np.where(np.isnan(loading), 0.0, loading)
+    filled = np.minimum(np.where(np.isnan(loading), 0.0, loading), _LARGEST_LOADING)
     for size in np.unique(counts):
         index = order[counts[member[order]] == size].reshape(-1, size)
         yield index.ravel(), np.repeat(filled[index], size, axis=0), member[index.ravel()]

@@ -138,17 +138,22 @@ def _ratio_at_root(target: Floats, loadings: Floats, is_two_sided: bool) -> Rati
     """R at the x where F·R is `target`, searched for from where it would be without correlation."""
     sides = 2 if is_two_sided else 1
     x = -special.ndtri(-np.expm1(np.log1p(-target) / loadings.shape[1]) / sides)
+    found = Ratio(x.copy(), np.full((_ORDER + 1, x.size), np.nan))
+    unsettled = np.arange(x.size)
     for _ in range(_SEARCHES):
-        ratio = _ratio(x, loadings, is_two_sided)
-        value, change = ratio.coefficients[0], ratio.coefficients[1]
-        before = x
+        before = x[unsettled]
+        ratio = _ratio(before, loadings[unsettled], is_two_sided)
+        found.x[unsettled], found.coefficients[:, unsettled] = before, ratio.coefficients
+        relative_change, at = ratio.coefficients[1] / ratio.coefficients[0], before
         for _ in range(4):
-            slope = _slope(x, change / value, is_two_sided)
-            x = x - np.log(sides * special.ndtr(-x) * ratio.at(x) / target) / slope
-            x = np.clip(x, before - 0.5, before + 0.5)
-        if not np.any(np.abs(x - before) > 0.01):
+            gap = np.log(sides * special.ndtr(-at) * ratio.at(at) / target[unsettled])
+            at = np.clip(at - gap / _slope(at, relative_change, is_two_sided), before - 0.5, before + 0.5)
+        x[unsettled] = at
+        # Each as if it were alone: not refined on while others settle.
+        unsettled = unsettled[np.abs(at - before) > 0.01]
+        if not unsettled.size:
             break
-    return ratio
+    return found
 
 
 def _slope(x: Floats, relative_change: Floats, is_two_sided: bool) -> Floats:

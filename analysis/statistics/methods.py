@@ -136,9 +136,12 @@ def group_sequential_details(estimate: Estimate, design: Design, sign: Floats) -
         if not at.size:
             continue
         found = stagewise(contrast_at(contrast, at), bounds, row[design.schedule[at]], design.look[at])
-        columns = (found.p_value, found.median_unbiased, found.interval.low, found.interval.high)
-        for name, values in zip(STAGEWISE, columns, strict=True):
-            details[name][at] = significant_digits(values)
+        details["p_value_stagewise"][at] = significant_digits(found.p_value)
+        # Where all of alpha had been spent before, an end is 0, and what iterations leave of it is no figure.
+        least = 1e-8 * contrast.se[at]
+        ends = (found.median_unbiased, found.interval.low, found.interval.high)
+        for name, values in zip(STAGEWISE[1:], ends, strict=True):
+            details[name][at] = significant_digits(np.where(np.abs(values) < least, 0.0, values))
     return details | {"critical_value": critical}
 
 

@@ -225,7 +225,7 @@ def configs(draw):
             st.sampled_from([(), (Epoch(from_=date(2026, 10, 1), weights=dict.fromkeys(arms, 1 / len(arms))),)])
         ),
         metrics={"primary": (metric.id,)},
-        analysis={"alpha": draw(st.floats(0.001, 0.5))},
+        analysis={"alpha": draw(st.floats(0.001, 0.4))},
     )
     columns = {name: draw(texts) for name in ("unit_id", "experiment_id", "variant_id", "exposed_at")}
     return Config(

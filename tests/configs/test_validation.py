@@ -139,7 +139,7 @@ CASES = [
      "18: metrics.primary: expected a list, got nothing"),
     (EXPERIMENT, "minimum_days: 14", "minimum_dayz: 14",
      "23: analysis: unknown key 'minimum_dayz'; did you mean 'minimum_days'?"),
-    (EXPERIMENT, "minimum_days: 14", "alpha: 1", "23: analysis.alpha: must be below 1, got 1"),
+    (EXPERIMENT, "minimum_days: 14", "alpha: 1", "23: analysis.alpha: must be below 0.5, got 1"),
     (EXPERIMENT, "analysis:\n  minimum_days: 14", "analysis: [fixed]",
      "22: analysis: expected keys with values, got a list"),
 ]  # fmt: skip

@@ -100,3 +100,29 @@ def test_experiments_of_different_corrections_side_by_side(
     pd.testing.assert_frame_equal(first, alone)
     second = both[(both["experiment_id"] == "other") & (both["segment_name"] == "all")]
     pd.testing.assert_series_equal(second["p_value_adjusted"], second["p_value"], check_names=False)
+
+
+def test_dunnett_corrects_a_score_test_as_it_does_its_interval(
+    moments: pd.DataFrame, experiment: Callable, metrics: dict, not_blocked: pd.DataFrame
+) -> None:
+    """Rare events in small treatments, where Welch's test and Newcombe's differ: the adjusted two must not."""
+    verdicts = set()
+    for events in range(1, 12):
+        rare = moments[moments["segment_name"] == "all"].copy()
+        share = (rare["metric_id"] == "conversion").to_numpy()
+        is_control = (rare["variant_id"] == "control").to_numpy()
+        n, mean = np.where(is_control, 80_000, 150), np.where(is_control, 0.01, events / 150)
+        rare.loc[share, "n_units"] = n[share]
+        rare.loc[share, "mean"] = mean[share]
+        rare.loc[share, "variance"] = (mean * (1 - mean) * n / (n - 1))[share]
+        rows = card(
+            rare, experiment, metrics, not_blocked, correction="dunnett", proportion_interval="newcombe",
+            covariate_adjustment=False,
+        )  # fmt: skip
+        rows = rows[rows["metric_id"] == "conversion"]
+        assert rows["method"].str.endswith("newcombe").all()
+        excludes = (rows["ci_low_adjusted"] > 0) | (rows["ci_high_adjusted"] < 0)
+        assert (rows["significant"] == excludes).all()
+        assert (rows["p_value_adjusted"] >= rows["p_value"]).all()
+        verdicts |= set(excludes)
+    assert verdicts == {True, False}

@@ -329,6 +329,18 @@ def test_group_sequential_ends_with_stagewise_inference(scored: Callable) -> Non
     assert last["stagewise_ci_low"] < last["effect_median_unbiased"] < last["stagewise_ci_high"]
 
 
+def test_after_all_alpha_was_spent_the_stagewise_interval_ends_at_zero(scored: Callable) -> None:
+    """Planned far too small: the third day spends all that is left, and only the final look crosses anything."""
+    moments = days(lift=0.0)
+    last = moments["as_of_date"] == moments["as_of_date"].max()
+    moments.loc[last & (moments["metric_id"] == "conversion") & (moments["variant_id"] == "fast"), "mean"] += 0.2
+    options = "group_sequential: {planned_units: 2000}"
+    row = of(scored(f"method: group_sequential\ncorrection: bonferroni\n{options}", moments), "conversion").iloc[-1]
+    assert row["p_value_stagewise"] == 0.05
+    assert row["stagewise_ci_low"] == 0.0
+    assert row["p_value"] > 0.05
+
+
 def test_bayesian_rows_are_posteriors(scored: Callable) -> None:
     options = "bayesian: {prior: informative, prior_mean: 0.01, prior_sd: 0.05, rope: 0.02}"
     card = scored(f"method: bayesian\n{options}").set_index(["metric_id", "as_of_date"])

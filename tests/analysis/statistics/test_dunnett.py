@@ -177,6 +177,44 @@ def test_intervals_of_many_units_beside_sets_of_few_or_none(first: float) -> Non
     assert np.isnan(together[:2]).all() == np.isnan(first)
 
 
+@pytest.mark.parametrize("df", [60.0, 4e4])
+def test_to_the_last_bit_a_set_does_not_depend_on_others(df: float) -> None:
+    """A day computed by itself must publish what it does among others."""
+    rng = np.random.default_rng(95)
+    arms = np.repeat(np.arange(40), 3)
+    load, level = np.sqrt(1 / (1 + 10 ** rng.uniform(-2, 2, arms.size))), np.full(arms.size, 0.01)
+    t, df_of = rng.normal(0, 2, arms.size), df * rng.uniform(1, 2, arms.size)
+    together = dunnett_interval_alpha(df_of, load, arms, arms, level, TWO_SIDED)
+    p = dunnett(t, df_of, load, arms, arms, TWO_SIDED)
+    for member in range(40):
+        i = arms == member
+        alone = dunnett_interval_alpha(df_of[i], load[i], one_set(3), one_set(3), level[i], TWO_SIDED)
+        np.testing.assert_array_equal(together[i], alone)
+        np.testing.assert_array_equal(p[i], dunnett(t[i], df_of[i], load[i], one_set(3), one_set(3), TWO_SIDED))
+
+
+@pytest.mark.parametrize("df", [50.0, 1e7])
+@pytest.mark.parametrize("largest", [0.999, 1 - 1e-8, 1.0])
+def test_an_arm_without_variance_leaves_the_others_their_intervals(df: float, largest: float) -> None:
+    """No event in one arm: its effect is the baseline's noise. Conservative by some thousandths of itself."""
+    load, level, two_sided = np.array([0.7, largest]), np.full(2, 0.05), Alternative.TWO_SIDED
+    alpha = dunnett_interval_alpha(np.full(2, df), load, one_set(2), one_set(2), level, two_sided)
+    critical = -special.stdtrit(df, alpha[0] / 2)
+    p = dunnett(np.full(2, critical), np.full(2, df), load, one_set(2), one_set(2), two_sided)
+    np.testing.assert_allclose(p, 0.05, rtol=1e-6)
+    if df > 1e6 and largest == 1.0:
+        own = np.sqrt(1 - 0.7**2)
+
+        def inside(z: float) -> float:
+            return float(
+                stats.norm.pdf(z) * np.diff(stats.norm.cdf((np.array([-critical, critical]) - 0.7 * z) / own))[0]
+            )
+
+        exact = 1 - integrate.quad(inside, -critical, critical)[0]
+        assert exact < 0.05
+        assert exact == pytest.approx(0.05, rel=3e-3)
+
+
 def test_no_comparisons() -> None:
     none, nobody = np.array([]), np.array([], dtype=np.int64)
     assert dunnett(none, none, none, nobody, nobody, TWO_SIDED).size == 0
