@@ -18,7 +18,7 @@ from orchestration.history import NoHistoryError
 from orchestration.lock import writer_lock
 from orchestration.planning import exposure_source_of
 from orchestration.progress import with_progress
-from orchestration.publish import current_run
+from orchestration.publish import current_run, is_whole
 from orchestration.published import open_results
 from orchestration.warehouse import has_table, open_warehouse
 from orchestration.workspace import Workspace
@@ -77,6 +77,22 @@ def copy_calibrations(source: Workspace, target: Workspace) -> None:
         connection.execute("create schema if not exists results")
         connection.execute(f"create or replace table {TABLE} as from calibrated_rows")
         connection.unregister("calibrated_rows")
+
+
+def restore_calibrations(workspace: Workspace) -> None:
+    """Take the published calibrations into a warehouse that lacks them: it is built anew, they were of their time."""
+    run = current_run(workspace.state)
+    part = run / "calibration" / "part.parquet" if run is not None else None
+    if part is None or not part.exists() or not is_whole(part):
+        return
+    with open_warehouse(workspace.warehouse) as connection:
+        if has_table(connection, *TABLE.split(".")):
+            return
+        rows = connection.from_parquet(str(part)).project("* replace (as_of_date::timestamp as as_of_date)")
+        if rows.fetchone() is None:
+            return
+        connection.execute("create schema if not exists results")
+        rows.create(TABLE)
 
 
 def calibration_query(connection: duckdb.DuckDBPyConnection) -> str:

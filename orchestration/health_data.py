@@ -17,10 +17,13 @@ MARTS = {
 
 
 def read_health_data(connection: duckdb.DuckDBPyConnection, inputs: RunInputs) -> HealthData:
-    """The marts' rows of the planned experiments at every as-of date, and all days."""
+    """The marts' rows of the planned experiments at every as-of date, and all days.
+
+    In one order: of items that are equally bad, checks name the one that comes last.
+    """
     marts = {
         name: connection.execute(
-            f"select mart.* from marts.{mart} as mart inner join runs.plan as plan using (experiment_id)"
+            f"select mart.* from marts.{mart} as mart inner join runs.plan as plan using (experiment_id) order by all"
         ).df()
         for name, mart in MARTS.items()
         if has_table(connection, "marts", mart)

@@ -12,6 +12,7 @@ from configs.load import load_config_tolerant
 from configs.pinned_files import pin
 from configs.render import config_hash, render
 from configs.schema import Config, EventSource, ExposureSource, Project
+from orchestration.calibration import restore_calibrations
 from orchestration.faults import UNCHANGED, StateError
 from orchestration.ingest import source_contract, source_fields
 from orchestration.lake import DayManifest, Lake
@@ -181,6 +182,7 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
     not built again.
     """
     inputs = read_inputs(workspace, requested)
+    restore_calibrations(workspace)
     render(inputs.config, workspace.generated)
     for experiment in inputs.config.experiments.values():
         pin(workspace.pinned_configs, inputs.config, experiment)

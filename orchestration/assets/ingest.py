@@ -109,7 +109,8 @@ def ingest_range(
 
 def _as_configured(source: ExposureSource | EventSource, sources: Sources) -> ExposureSource | EventSource:
     """The source as it is now; as it was when the code location was loaded, if it has left the configuration."""
-    return next((one for one in (*sources.exposures, *sources.events) if one.id == source.id), source)
+    today: tuple[ExposureSource | EventSource, ...] = (*sources.exposures, *sources.events)
+    return next((one for one in today if one.id == source.id), source)
 
 
 def _definition(

@@ -111,10 +111,7 @@ class SourceIngest:
         return bool(log_files(self._source.path, log_date, self._session.data_root))
 
     def _uncommitted(self) -> dict[date, EarlierDay | None]:
-        return {
-            day.manifest.log_date: EarlierDay(day.rows, day.manifest.content_hash) if day.rows is not None else None
-            for day in self._prepared
-        }
+        return {day.manifest.log_date: day.as_earlier_day() for day in self._prepared}
 
     def _reach(self, manifest: DayManifest) -> date:
         """The last day that is compared with this one, if it changed."""

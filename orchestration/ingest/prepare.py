@@ -91,6 +91,13 @@ class PreparedDay:
     quarantine: Path | None = None
     evidence: DayEvidence | None = None
 
+    def as_earlier_day(self) -> EarlierDay | None:
+        """What later days are compared with: its rows, or those that its partition keeps."""
+        rows, manifest = self.rows, self.manifest
+        if rows is None and manifest.rows_file is not None:
+            rows = self.request.session.lake.folder(manifest.source_id, manifest.log_date) / manifest.rows_file
+        return EarlierDay(rows, manifest.content_hash) if rows is not None else None
+
     def discard(self) -> None:
         """Remove its files."""
         for path in (self.rows, self.quarantine):

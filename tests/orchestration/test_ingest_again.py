@@ -122,6 +122,18 @@ def test_a_day_that_nobody_asked_for_keeps_its_rows_when_its_logs_are_gone(works
     assert [(one.status, one.rows_accepted) for one in days(workspace, "events")] == [("ok", 2), *[("ok", 1)] * 4]
 
 
+def test_a_day_that_keeps_its_rows_is_compared_with_all_the_same(workspace: Workspace) -> None:
+    """Its log lacks a new property, which the log of the next day has."""
+    log(workspace, "events", DAYS[0]).write_text(f"event_id,user_id,name,ts\na,u1,purchase,{DAYS[0]}T10:00:00Z\n")
+    ingest(workspace, "events", DAYS[0], DAYS[0])
+    (workspace.configs / "sources.yaml").write_text(SOURCES + "    properties: [channel]\n")
+    deliver(workspace, DAYS[1], "a", "b")
+
+    assert ingest(workspace, "events", DAYS[1], DAYS[1]) == [DAYS[1]]
+
+    assert duplicates(workspace) == [0, 1]
+
+
 def test_rows_of_a_variant_are_judged_again_once_the_experiment_has_it(workspace: Workspace) -> None:
     ingest(workspace, "exposures", DAYS[0], DAYS[2])
     assert [one.rows_quarantined for one in days(workspace, "exposures")] == [1, 1, 1]
