@@ -75,3 +75,33 @@ where
                 and planned_rows.as_of_date between build_plan.from_date and build_plan.to_date
     )
 {%- endmacro %}
+
+{#- Groups of the metrics' moments whose number is not what `counts`, a table with the same keys, adds up to in
+    `counted`. `expected`: that number, of `moments`; groups for which `is_known` does not hold are passed over. -#}
+{% macro counted_amiss(counts, metrics, counted='n_units', expected='moments.n_units', is_known=none) -%}
+{%- set keys = ['as_of_date', 'experiment_id', 'variant_id', 'metric_id', 'segment_name', 'segment_value'] -%}
+    select
+        {%- for key in keys %}
+        moments.{{ key }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ planned(ref('fct_metric_moments')) }} as moments
+    left join (
+        select
+            {%- for key in keys %}
+            counts.{{ key }},
+            {%- endfor %}
+            sum(counts.{{ counted }}) as counted
+        from {{ planned(counts) }} as counts
+        group by {{ keys | join(', ') }}
+    ) as added_up
+        on
+            {%- for key in keys %}
+            {{ 'and ' if not loop.first }}moments.{{ key }} = added_up.{{ key }}
+            {%- endfor %}
+    where
+        moments.metric_id in ({{ sql_texts(metrics | map(attribute='metric_id') | list or ['']) }})
+        and {{ expected }} <> coalesce(added_up.counted, 0)
+        {%- if is_known is not none %}
+        and {{ is_known }}
+        {%- endif %}
+{%- endmacro %}

@@ -134,3 +134,24 @@ value_counts as (
 
 )
 {%- endmacro %}
+
+{#- The level of each quantile metric, with what a row needs to tell its value: a CTE's SELECT. `decimals`: the key of the
+    metric that has the decimals of the counted values. -#}
+{% macro quantile_levels(metrics, decimals) -%}
+    select
+        cast(null as varchar) as metric_id,
+        cast(null as varchar) as metric_hash,
+        cast(null as double) as quantile,
+        cast(null as double) as one
+    where 1 = 0
+    {%- for metric in metrics %}
+
+    union all
+
+    select
+        {{ sql_text(metric.metric_id) }} as metric_id,
+        {{ sql_text(metric.metric_hash) }} as metric_hash,
+        cast({{ metric.quantile }} as double) as quantile,
+        1e{{ metric[decimals] }} as one
+    {%- endfor %}
+{%- endmacro %}

@@ -21,22 +21,7 @@ event_counts as (
 
 quantiles as (
 
-    select
-        cast(null as varchar) as metric_id,
-        cast(null as varchar) as metric_hash,
-        cast(null as double) as quantile,
-        cast(null as double) as one
-    where 1 = 0
-    {%- for metric in metrics %}
-
-    union all
-
-    select
-        {{ sql_text(metric.metric_id) }} as metric_id,
-        {{ sql_text(metric.metric_hash) }} as metric_hash,
-        cast({{ metric.quantile }} as double) as quantile,
-        1e{{ metric.event_decimals }} as one
-    {%- endfor %}
+    {{ quantile_levels(metrics, 'event_decimals') }}
 
 ),
 

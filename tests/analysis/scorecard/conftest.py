@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.scorecard import scorecard
 from analysis.statistics.moments import JointMoments, MeanMoments
-from configs.schema import Experiment, Metric
+from configs.schema import Config, Experiment, Metric
+from tests.analysis.scorecard.from_yaml import days, write_project
 
 PURCHASE = {"source": "shop", "event": "purchase"}
 
@@ -157,3 +161,20 @@ def _mean_columns(values: pd.Series) -> dict[str, float]:
         "variance": float(moments.variance),
         "third_central_moment": float(moments.third_central_moment),
     }
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Callable[..., Config]:
+    """The configuration with some lines of `analysis`."""
+    return partial(write_project, tmp_path)
+
+
+@pytest.fixture
+def scored(configured: Callable, not_blocked: pd.DataFrame) -> Callable[..., pd.DataFrame]:
+    """The scorecard of some lines of `analysis`."""
+
+    def run(analysis: str, moments: pd.DataFrame | None = None, **given: str) -> pd.DataFrame:
+        config = configured(analysis, **given)
+        return scorecard(days() if moments is None else moments, config.experiments, config.metrics, not_blocked)
+
+    return run
