@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-chaos test-chaos-long lint check-configs format dev lock clean bench-full bench-daily bench-wide bench-growth bench-statistics validation simulations
+.PHONY: help setup demo test test-long test-chaos test-chaos-long lint check-configs format dev lock clean bench-full bench-daily bench-backfill bench-wide bench-growth bench-statistics validation simulations
 
 PYTHON ?= python3
 VENV := .venv
@@ -72,6 +72,9 @@ bench-full: setup  ## Full refresh of 10 M exposures and 50 M events beside the 
 
 bench-daily: setup  ## The next day after 5, 30 and 60 days of history
 	$(BIN)/python -m benchmarks daily $(BENCH_OPTIONS)
+
+bench-backfill: setup  ## A year of the demo's logs in one run
+	$(BIN)/python -m benchmarks backfill $(WRITE)
 
 bench-wide: setup  ## 250,000 comparisons from moments to decisions; health checks of 60 as-of dates
 	$(BIN)/python -m benchmarks wide $(BENCH_OPTIONS)

@@ -1,4 +1,4 @@
-"""The benchmarks' command line: `python -m benchmarks full|daily|wide|growth|statistics`.
+"""The benchmarks' command line: `python -m benchmarks full|daily|backfill|wide|growth|statistics`.
 
 Projects are made under `--folder` and kept for the next time; states are removed.
 """
@@ -8,6 +8,7 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
+from benchmarks.backfill import describe_backfill, run_backfill
 from benchmarks.commands import run_wide, wide_seconds
 from benchmarks.daily import describe_daily, run_daily
 from benchmarks.full_refresh import describe_full_refresh, run_full_refresh
@@ -19,6 +20,7 @@ from benchmarks.statistics import describe_statistics, run_statistics
 TITLES = {
     "full": "Full refresh: 10 M exposures of 8 M units, 50 M events, 15 metrics, 14 as-of dates",
     "daily": "Daily: 1 M events a day, 20 concurrent experiments, 20 metrics, 5 segments",
+    "backfill": "Backfill: a year of the demo's shop",
     "wide": "Wide: from moments to decisions",
     "growth": "Growth in rows",
     "statistics": "Statistics: comparisons a second on one core",
@@ -37,7 +39,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="rewrite the section of docs/performance.md")
     options = parser.parse_args()
     is_whole = options.scale == 1
-    command = f"make bench-{options.benchmark} RUNS={options.runs}{'' if is_whole else f' SCALE={options.scale}'}"
+    runs = "" if options.benchmark == "backfill" else f" RUNS={options.runs}"
+    command = f"make bench-{options.benchmark}{runs}{'' if is_whole else f' SCALE={options.scale}'}"
     title = TITLES[options.benchmark] + ("" if is_whole else f", at {options.scale} of the rows")
     text = section(title, command, _parts(options))
     print(text)
@@ -52,6 +55,8 @@ def _parts(options: argparse.Namespace) -> list[str]:
         return describe_full_refresh(run_full_refresh(folder / f"full_refresh_{named}", scale, runs, limit))
     if options.benchmark == "daily":
         return describe_daily(run_daily(folder / f"daily_{named}", scale, tuple(options.days), runs, limit))
+    if options.benchmark == "backfill":
+        return describe_backfill(run_backfill(folder / "backfill", limit))
     if options.benchmark == "growth":
         return describe_growth(run_growth(folder, scale, runs, limit))
     if options.benchmark == "statistics":

@@ -39,13 +39,16 @@ class PipelineProject:
         """Begin from nothing."""
         shutil.rmtree(self.state, ignore_errors=True)
 
+    def command(self, *arguments: str) -> list[str]:
+        """The installed command with the project's folders."""
+        return [
+            *(str(Path(sys.executable).with_name("equipoise")), "--configs", str(self.folder / "configs")),
+            *("--data", str(self.folder / "data"), "--state", str(self.state), *arguments),
+        ]
+
     def run(self, first: date, last: date) -> PipelineRun:
         """`equipoise run` over log dates."""
-        command = [
-            *(str(Path(sys.executable).with_name("equipoise")), "--configs", str(self.folder / "configs")),
-            *("--data", str(self.folder / "data"), "--state", str(self.state)),
-            *("run", "--from", first.isoformat(), "--to", last.isoformat(), "--format", "json"),
-        ]
+        command = self.command("run", "--from", first.isoformat(), "--to", last.isoformat(), "--format", "json")
         process = _told("pipeline", timed_process(command, {"EQUIPOISE_MEMORY_LIMIT": self.memory_limit}))
         return PipelineRun(process, json.loads(process.output)["step_seconds"])
 
@@ -56,6 +59,11 @@ def run_floor(project: Path, scale: Fraction, memory_limit: str) -> ProcessRun:
     options = ["--parts", str(parts), "--shares", str(FLOOR_SHARES), "--memory-limit", memory_limit]
     command = [sys.executable, "-m", "benchmarks.floor.query", "--project", str(project), *options]
     return _told("floor", timed_process(command))
+
+
+def simulate(project: PipelineProject, units: int, days: int) -> ProcessRun:
+    """`equipoise simulate` of so many log dates."""
+    return _told("simulate", timed_process(project.command("simulate", "--units", str(units), "--days", str(days))))
 
 
 def run_wide(*options: str) -> ProcessRun:

@@ -78,12 +78,12 @@ def test(
     output: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Send a test message to every destination, and say how each fared."""
-    from orchestration.alerts.notify import send_test
+    from orchestration.alerts.notify import UnknownDestinationError, send_test
 
     try:
         sent = send_test(context.obj, destination)
-    except KeyError as error:
-        raise InputError(f"alerts.yaml has no destination {error}") from error
+    except UnknownDestinationError as error:
+        raise InputError(str(error)) from error
     _print_sent(context.obj, sent, output, "nothing was sent")
 
 

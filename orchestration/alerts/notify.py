@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from configs.alert_load import load_alerts
+from configs.alert_load import FILE, load_alerts
 from configs.alert_schema import Alerts
 from configs.load import load_static
 from configs.problems import ConfigError
@@ -80,11 +80,17 @@ def follow_up(workspace: Workspace, *, now: datetime | None = None) -> list[Sent
         return alerting.send() if alerting is not None else []
 
 
+class UnknownDestinationError(LookupError):
+    """`alerts.yaml` has no such destination, or is not there."""
+
+
 def send_test(workspace: Workspace, only: str | None = None) -> list[Sent]:
-    """Send a test message to every destination, or to one. Raises ConfigError, and KeyError for an unknown one."""
-    alerts = load_alerts(workspace.configs)
+    """Send a test message to every destination, or to one. Raises ConfigError, and UnknownDestinationError."""
+    file, alerts = workspace.configs / FILE, load_alerts(workspace.configs)
     if alerts is None:
-        return []
+        raise UnknownDestinationError(f"{file}: there is no such file, so nobody is told anything; see docs/alerts.md")
+    if only is not None and only not in alerts.destinations:
+        raise UnknownDestinationError(f"{file} has no destination {only!r}; it has: {', '.join(alerts.destinations)}")
     names = [only] if only is not None else list(alerts.destinations)
     title, text = f"{_project(workspace)[0]}: test", "A test of `equipoise alerts test`: nothing is wrong."
     return [Sent(name, 0, _deliver(alerts, name, title, text)) for name in names]

@@ -87,7 +87,12 @@ def test_a_test_message_goes_to_each_destination(workspace, webhook, boss, equip
         ("boss", True),
     ]
     unknown = equipoise(workspace, "alerts", "test", "pager")
-    assert (unknown.status, unknown.err.strip()) == (1, "alerts.yaml has no destination 'pager'")
+    file = workspace.configs / "alerts.yaml"
+    said = f"{file} has no destination 'pager'; it has: hook, boss"
+    assert (unknown.status, unknown.err.strip()) == (1, said)
+    file.unlink()
+    nobody = equipoise(workspace, "alerts", "test")
+    assert (nobody.status, nobody.err.split(",")[0]) == (1, f"{file}: there is no such file")
 
 
 def test_an_unknown_fingerprint_says_where_to_look(instance, workspace, webhook, equipoise):  # noqa: F811
