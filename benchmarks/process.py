@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -26,10 +26,12 @@ class ProcessError(RuntimeError):
     """A measured command failed."""
 
 
-def timed_process(command: Sequence[str], environment: Mapping[str, str] | None = None) -> ProcessRun:
+def timed_process(
+    command: Sequence[str], environment: Mapping[str, str] | None = None, accepted: Collection[int] = (0,)
+) -> ProcessRun:
     """Run a command to its end and measure it.
 
-    Raises ProcessError, with the end of what it wrote to stderr, unless it exits with 0.
+    Raises ProcessError, with the end of what it wrote to stderr, unless it exits with an `accepted` status.
     """
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as output:
         started = time.perf_counter()
@@ -40,7 +42,7 @@ def timed_process(command: Sequence[str], environment: Mapping[str, str] | None 
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         printed = output.read().decode()
-        if process.returncode != 0:
+        if process.returncode not in accepted:
             errors.seek(0)
             end = (errors.read().decode() + printed)[-2000:]
             raise ProcessError(f"{' '.join(command)}: exit status {process.returncode}\n{end}")
