@@ -31,7 +31,7 @@ demo: setup  ## Simulate a month of logs, run the whole pipeline, print each dec
 	$(BIN)/equipoise demo
 
 test: setup  ## The whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-long: setup  ## The suite with its long forms
 	$(BIN)/python -m pytest -n 2 --dist loadfile
