@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _EXAMPLES = 10
+_VALUES_SHOWN = 5
 
 
 def audit_days(days: Sequence[DayEvidence]) -> list[list[Finding]]:
@@ -99,10 +100,13 @@ def _finding(check: Check, answer: "ExpectationValidationResult | None") -> Find
 
 def _share_of_rows(result: Mapping[str, Any]) -> list[str]:
     """Which values were not expected, and how many: of those there are, or of all where a missing one is the fault."""
-    values = [str(value) for value in dict.fromkeys(result["partial_unexpected_list"]) if value is not None]
+    values = [_shown(value) for value in dict.fromkeys(result["partial_unexpected_list"]) if not pd.isna(value)]
     share = result.get("unexpected_percent_nonmissing", result.get("unexpected_percent", 0.0))
-    listed = ", ".join(values[:_EXAMPLES]) or "missing"
-    return [f"{listed} in {share / 100:.2g} of the sampled rows"]
+    return [f"{', '.join(values[:_VALUES_SHOWN]) or 'missing'} in {share:.3g} % of the sampled rows"]
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _plain(value: Any) -> Any:

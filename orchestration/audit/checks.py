@@ -87,7 +87,7 @@ class RowCheck:
     def threshold(self) -> str:
         """What is expected, in words."""
         entry = self.entry
-        share = f" in {entry.mostly:.4g} of the rows" if entry.mostly < 1 else ""
+        share = f" in at least {100 * entry.mostly:g} % of the rows" if entry.mostly < 1 else ""
         if entry.value_set is not None:
             shown = ", ".join(entry.value_set[:_VALUES_SHOWN])
             more = f" and {len(entry.value_set) - _VALUES_SHOWN} more" if len(entry.value_set) > _VALUES_SHOWN else ""
