@@ -39,6 +39,7 @@ WHOLE_DAY_FIGURES: tuple[str, ...] = get_args(WholeDayFigure)
 COLUMN_FIGURES: tuple[str, ...] = get_args(ColumnFigure)
 MEASURE_FIGURES: tuple[str, ...] = get_args(MeasureFigure)
 SLICE_FIGURES: tuple[str, ...] = get_args(SliceFigure)
+ROW_EXPECTATIONS: tuple[str, ...] = get_args(RowExpectationName)
 _NEEDS_SUBJECT = (*MEASURE_FIGURES, "slice_share")
 
 _BOUNDS = ("min_value", "max_value")

@@ -65,7 +65,7 @@ def refresh(
     _print(refreshes, output)
     if check and needed:
         raise InputError(
-            f"{', '.join(one.source_id for one in needed)}: a refresh would change this; run `equipoise suites refresh`,"
+            f"{', '.join(one.source_id for one in needed)}: a refresh would change it; run `equipoise suites refresh`,"
             " look at the difference, commit it"
         )
 

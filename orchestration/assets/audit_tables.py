@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from orchestration.audit import describe_observed
 from orchestration.lake import DayManifest
 
 _MOST_ROWS = 100
@@ -44,7 +45,7 @@ def _expectations(manifests: Iterable[DayManifest]) -> list[dict[str, Any]]:
                 "days": len(findings),
                 "days_not_met": len(failed),
                 "last_not_met": failed[-1]["log_date"] if failed else "",
-                "observed": _text(failed[-1]["observed"]) if failed else "",
+                "observed": describe_observed(failed[-1]) if failed else "",
             }
         )
     return sorted(rows, key=lambda row: (row["days_not_met"], row["column"]))
@@ -56,13 +57,9 @@ def _rows(manifests: Iterable[DayManifest]) -> list[dict[str, Any]]:
             "log_date": manifest.log_date.isoformat(),
             "column": finding["column"],
             "expectation": finding["expectation"],
-            "row": _text(row),
+            "row": json.dumps(row),
         }
         for manifest in manifests
         for finding in manifest.audit
         for row in finding.get("rows", ())
     ]
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

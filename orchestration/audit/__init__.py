@@ -13,7 +13,13 @@ import pandas as pd
 from orchestration.audit.checks import Check, contract_expectations, figure_checks, in_words, row_checks
 from orchestration.audit.day_figures import SUBJECT, day_figures
 from orchestration.audit.evidence import DayContract, DayEvidence, DaySuite, NamedColumn
-from orchestration.audit.findings import SUITE_IS_VALID, Finding, describe_failures, describe_warnings
+from orchestration.audit.findings import (
+    SUITE_IS_VALID,
+    Finding,
+    describe_failures,
+    describe_observed,
+    describe_warnings,
+)
 from orchestration.audit.validation import validate
 
 if TYPE_CHECKING:
@@ -27,6 +33,7 @@ __all__ = [
     "NamedColumn",
     "audit_days",
     "describe_failures",
+    "describe_observed",
     "describe_warnings",
 ]
 

@@ -55,6 +55,11 @@ def describe_warnings(findings: Sequence[Mapping[str, Any]]) -> list[tuple[str, 
     return sentences
 
 
+def describe_observed(finding: Mapping[str, Any]) -> str:
+    """What was observed, in words."""
+    return _printed(finding["observed"], finding["column"])
+
+
 def _sentence(column: str, observed: Any, threshold: str) -> str:
     return f"{column} is {_printed(observed, column)}, expected {threshold}"
 
