@@ -46,11 +46,11 @@ def rounded_outwards(low: float, high: float, digits: int = 2) -> Range:
     return _rounded(low, digits, math.floor), _rounded(high, digits, math.ceil)
 
 
-def differs(old: float | None, new: float | None, width: float) -> bool:
-    """Whether an end of a range moved by more than a fifth of its width, appeared or vanished."""
+def differs(old: float | None, new: float | None) -> bool:
+    """Whether an end of a range moved by more than a fifth, appeared or vanished."""
     if old is None or new is None:
         return old is not new
-    return abs(old - new) > 0.2 * width
+    return abs(old - new) > 0.2 * max(abs(old), abs(new))
 
 
 def _center(days: Sequence[date], values: NDArray[np.float64]) -> tuple[float, float, float]:

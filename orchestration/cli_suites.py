@@ -137,4 +137,4 @@ def _in_words(entries: "Sequence[Entry]") -> str:
 
 
 def _text(value: object) -> str:
-    return "[" + ", ".join(map(str, value)) + "]" if isinstance(value, tuple) else str(value)
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

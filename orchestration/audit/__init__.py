@@ -101,7 +101,7 @@ def _finding(check: Check, answer: "ExpectationValidationResult | None") -> Find
             observed = {row[SUBJECT]: round(float(row[check.column]), 4) for row in found}
         elif answer.result["unexpected_count"]:
             observed = _share_of_rows(answer.result)
-            rows = tuple({name: _plain(value) for name, value in row.items()} for row in found if not success)
+            rows = [{name: _plain(value) for name, value in row.items()} for row in found if not success]
     return Finding(check.name, check.column, success, check.severity, observed, check.threshold, rows)
 
 

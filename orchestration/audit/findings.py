@@ -20,7 +20,7 @@ class Finding:
     severity: Literal["critical", "warning"]
     observed: Any
     threshold: str
-    rows: tuple[Mapping[str, Any], ...] = ()
+    rows: Sequence[Mapping[str, Any]] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as the manifest holds it."""

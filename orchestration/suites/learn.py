@@ -5,6 +5,7 @@ decline without a word. Nothing learnt blocks a day: that is for people to decid
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
 from statistics import median
@@ -119,14 +120,13 @@ def _value_sets(history: SourceHistory) -> Iterator[RowExpectation]:
     """The values of text columns that have few, as far as they were seen on two days or more."""
     fields = [field.label for field in fields_of(history.source) if field.kind == "attribute"]
     for column in [*(["event_name"] if isinstance(history.source, EventSource) else []), *fields]:
-        counted = [day.rows[column].value_counts() for day in history.days if column in day.rows]
-        together = pd.concat([some[some > 0] for some in counted]) if counted else pd.Series(dtype="int64")
-        seen, n_rows = together.groupby(level=0).size(), together.groupby(level=0).sum()
-        values = sorted(str(value) for value in seen[seen >= 2].index)
-        covered = n_rows[seen >= 2].sum() / n_rows.sum() if len(n_rows) else 0.0
-        if values and len(values) <= MOST_VALUES and covered > MOSTLY:
+        days = [day.rows[column].dropna() for day in history.days if column in day.rows]
+        days = [values for values in days if len(values)]
+        seen = Counter(value for values in days for value in values.unique())
+        known = sorted(value for value, n_days in seen.items() if n_days >= 2)
+        if known and len(known) <= MOST_VALUES and median(values.isin(known).mean() for values in days) > MOSTLY:
             yield RowExpectation(
-                expect="column_values_to_be_in_set", column=column, value_set=tuple(values), mostly=MOSTLY
+                expect="column_values_to_be_in_set", column=column, value_set=tuple(known), mostly=MOSTLY
             )
 
 

@@ -2,7 +2,7 @@
 
 The file notes a digest of each entry that a refresh wrote. An entry whose digest is another one by now, or has none, is
 somebody's; one that was taken out of the file stays out. Of entries as written, ends that moved by less than a fifth
-of their range stay, too: else each refresh would change every line.
+stay, too: else each refresh would change every line.
 """
 
 import hashlib
@@ -117,6 +117,4 @@ def _differs(old: Entry, new: Entry) -> bool:
     bounds = {"min_value", "max_value"}
     if old.model_dump(exclude=bounds | _NOT_DIGESTED) != new.model_dump(exclude=bounds | _NOT_DIGESTED):
         return True
-    ends = [end for end in (new.min_value, new.max_value) if end is not None]
-    width = ends[1] - ends[0] if len(ends) == 2 else abs(ends[0]) if ends else 0.0
-    return any(differs(getattr(old, name), getattr(new, name), width) for name in sorted(bounds))
+    return differs(old.min_value, new.min_value) or differs(old.max_value, new.max_value)

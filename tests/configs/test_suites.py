@@ -72,7 +72,7 @@ def test_values_are_read_as_they_stand(write):
         ("value_set: [app, no], ", "", "6: rows: column_values_to_be_in_set needs value_set"),
         ("mostly: 0.99", "mostly: 1.5", "6: rows.mostly: must be at most 1, got 1.5"),
         ('regex: "^u[0-9]+$"', 'regex: "("', "7: '(' isn't a regular expression: missing )"),
-        ('regex: "^u[0-9]+$"', "max_value: 3", "7: rows: column_values_to_match_regex takes no max_value; remove it"),
+        ('regex: "^u[0-9]+$"', "max_value: 3", "7: rows: column_values_to_match_regex takes no max_value; it takes"),
         ("column: amount", "column: channel", "8: source 'shop_events' has no measure 'channel'"),
         ("  - {figure: null", "  - {figure: rows_read, max_value: 9}\n  - {figure: null", "3: rows_read is there"),
     ],

@@ -41,7 +41,7 @@ def test_figures_of_the_day_of_a_column_a_measure_and_a_slice(shop: Shop) -> Non
         shop,
         day=(
             {"figure": "rows_read", "min_value": 41},
-            {"figure": "rows_per_unit", "max_value": 0.9},
+            {"figure": "rows_per_unit", "max_value": 0.5},
             {"figure": "null_share", "of": "channel", "max_value": 0.5},
             {"figure": "maximum", "of": "amount", "max_value": 29.99},
             {"figure": "median", "of": "amount", "event": "purchase", "max_value": 29.99},
@@ -50,10 +50,11 @@ def test_figures_of_the_day_of_a_column_a_measure_and_a_slice(shop: Shop) -> Non
             {"figure": "slice_share", "of": "signup", "min_value": 0.1},
         ),
     )
+    found = not_met(manifest)
     assert manifest.status == "ok"
-    assert not_met(manifest) == {
+    assert found.pop("rows_per_unit")["day"] == pytest.approx(1, rel=0.3)  # units are counted approximately
+    assert found == {
         "rows_read": {"day": 40.0},
-        "rows_per_unit": {"day": 1.0},
         "null_share of channel": {"day": 1.0},
         "maximum of amount": {"day": 30.0},
         "median of amount (purchase)": {"day": 30.0},

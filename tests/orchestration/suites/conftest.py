@@ -1,4 +1,4 @@
-"""A lake of four weeks that tests may read, and copies of it that they may change."""
+"""A lake of three weeks that tests may read, and copies of it that they may change."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from orchestration.workspace import Workspace
 from tests.end_to_end.conftest import equipoise
-from tests.orchestration.suites.weeks import four_weeks
+from tests.orchestration.suites.weeks import three_weeks
 
 __all__ = ["equipoise"]
 
@@ -15,7 +15,7 @@ __all__ = ["equipoise"]
 @pytest.fixture(scope="session")
 def weeks(tmp_path_factory) -> Workspace:
     """Read only."""
-    return four_weeks(tmp_path_factory.mktemp("weeks"))
+    return three_weeks(tmp_path_factory.mktemp("weeks"))
 
 
 @pytest.fixture

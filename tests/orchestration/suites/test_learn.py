@@ -1,4 +1,4 @@
-"""What four weeks teach: ranges that their days meet, and that a spoiled one among them does not widen."""
+"""What three weeks teach: ranges that their days meet, and that a spoiled one among them does not widen."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Four weeks of a small shop's logs in a lake, and the workspace that they are in."""
+"""Three weeks of a small shop's logs in a lake, and the workspace that they are in."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +9,7 @@ from configs.suite_schema import Suite
 from orchestration.workspace import Workspace
 from tests.orchestration.ingest_case import EXPOSURE_HEADER, HEADER, LOG_DATE, Shop, event_source, exposure_source
 
-DAYS = [LOG_DATE + timedelta(days=offset) for offset in range(28)]
+DAYS = [LOG_DATE + timedelta(days=offset) for offset in range(21)]
 CONFIGS = {
     "project.yaml": "name: shop\nhistory_start: 2026-10-05\n",
     "sources.yaml": """\
@@ -30,7 +30,7 @@ events:
 }
 
 
-def four_weeks(root: Path) -> Workspace:
+def three_weeks(root: Path) -> Workspace:
     """Weekends have half the rows; on the tenth day a channel is misspelt and amounts are in cents."""
     shop, rng = Shop(root / "state"), np.random.default_rng(1)
     for number, day in enumerate(DAYS):
