@@ -107,8 +107,7 @@ def _too_little(n_days: int) -> str:
     from orchestration.suites.history import MINIMUM_DAYS
 
     return (
-        f"{n_days} days with rows in the lake; ranges are learnt from {MINIMUM_DAYS} on, only the built-in expectations"
-        " are written"
+        f"{n_days} days with rows in the lake; ranges are learnt from {MINIMUM_DAYS} on, what was learnt before stays"
     )
 
 

@@ -56,7 +56,7 @@ def checks(held_to_suites) -> dict[str, dg.AssetCheckEvaluation]:
 
 
 def records(evaluation: dg.AssetCheckEvaluation, name: str) -> list[dict[str, Any]]:
-    return [dict(record.data) for record in evaluation.metadata[name].value]
+    return [dict(record.data) for record in evaluation.metadata[name].records]
 
 
 def test_dagster_shows_what_was_asked_and_rows_that_were_not_expected(checks):
