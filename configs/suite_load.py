@@ -1,12 +1,12 @@
 """Read `expectations/<source>.yaml`, which any source may leave out: then only the built-in expectations hold."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from configs.problems import ConfigError, Problem, did_you_mean
 from configs.schema import EventSource, ExposureSource, Sources
-from configs.suite_schema import COLUMN_FIGURES, MEASURE_FIGURES, DayExpectation, RowExpectation, Suite
+from configs.suite_schema import COLUMN_FIGURES, MEASURE_FIGURES, DayExpectation, Entry, RowExpectation, Suite
 from configs.supported import Finding
 from configs.validation import validate
 from configs.yaml_document import Document, read_document
@@ -23,7 +23,7 @@ def suite_file(source_id: str) -> str:
 def load_suites(root: Path, sources: Sources) -> tuple[dict[str, Suite], dict[str, list[Problem]]]:
     """The suites of the configuration in `root`, and the problems of those that are broken, both by source."""
     suites, broken = {}, {}
-    for source in (*sources.exposures, *sources.events):
+    for source in log_sources(sources):
         if (root / suite_file(source.id)).exists():
             suite, problems = _read(root, source)
             if problems or suite is None:
@@ -43,7 +43,7 @@ def load_valid_suites(root: Path, sources: Sources) -> dict[str, Suite]:
 def suite_problems(root: Path, sources: Sources) -> list[Problem]:
     """What is wrong with the files of `expectations/`, and which of them no source reads."""
     problems = [problem for some in load_suites(root, sources)[1].values() for problem in some]
-    known = [source.id for source in (*sources.exposures, *sources.events)]
+    known = [source.id for source in log_sources(sources)]
     for path in sorted((root / FOLDER).rglob("*")):
         if path.suffix not in (".yaml", ".yml") or path.name.startswith("."):
             continue
@@ -54,6 +54,11 @@ def suite_problems(root: Path, sources: Sources) -> list[Problem]:
             hint = did_you_mean(path.stem, known, "sources")
             problems.append(Problem(file, 1, f"isn't read: there is no log source {path.stem!r}{hint}"))
     return problems
+
+
+def log_sources(sources: Sources) -> tuple[LogSource, ...]:
+    """The sources that may have a suite."""
+    return (*sources.exposures, *sources.events)
 
 
 def text_columns(source: LogSource) -> list[str]:
@@ -83,7 +88,8 @@ def _located(document: Document, suite: Suite, source: LogSource) -> list[Proble
         found += ((("day", index, *at), message) for at, message in _check_day(day, source))
     for index, row in enumerate(suite.rows):
         found += ((("rows", index, *at), message) for at, message in _check_row(row, source))
-    for section, entries in (("day", suite.day), ("rows", suite.rows)):
+    sections: tuple[tuple[str, Sequence[Entry]], ...] = (("day", suite.day), ("rows", suite.rows))
+    for section, entries in sections:
         seen: dict[tuple[str, str], int] = {}
         for index, entry in enumerate(entries):
             key = (entry.label, entry.severity)

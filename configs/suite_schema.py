@@ -133,6 +133,9 @@ class RowExpectation(_Expectation):
         return self
 
 
+Entry = DayExpectation | RowExpectation
+
+
 class Refreshed(Entity):
     """What the last refresh wrote, by which the next one tells what people changed since."""
 

@@ -11,8 +11,9 @@ from orchestration.workspace import Workspace
 
 if TYPE_CHECKING:
     from configs.schema import Sources
+    from configs.suite_schema import Entry
     from orchestration.ingest.fields import LogSource
-    from orchestration.suites.refresh import Entry, Refresh
+    from orchestration.suites.refresh import Refresh
 
 suites = typer.Typer(
     help="Expectations of each source's days: refresh them from history, show them.", no_args_is_help=True
@@ -59,14 +60,14 @@ def refresh(
         raise InputError(str(error)) from error
     except duckdb.Error as error:
         raise InputError(f"{workspace.lake}: {error}; if a run is writing, refresh again when it is over") from error
-    needed = [one for one in refreshes if one.is_needed]
-    for one in needed if not check else ():
-        typer.echo(f"wrote {write_refresh(workspace.configs, one)}", err=True)
+    needed = [change for change in refreshes if change.is_needed]
+    for change in needed if not check else ():
+        typer.echo(f"wrote {write_refresh(workspace.configs, change)}", err=True)
     _print(refreshes, output)
     if check and needed:
         raise InputError(
-            f"{', '.join(one.source_id for one in needed)}: a refresh would change it; run `equipoise suites refresh`,"
-            " look at the difference, commit it"
+            f"{', '.join(change.source_id for change in needed)}: a refresh would change it: run `equipoise suites"
+            " refresh`, look at the difference, commit it"
         )
 
 
@@ -94,9 +95,10 @@ def build_docs(
 def _chosen(workspace: Workspace, ids: Sequence[str] | None) -> "tuple[list[LogSource], Sources]":
     from configs.load import load_static
     from configs.problems import did_you_mean
+    from configs.suite_load import log_sources
 
     _, sources = load_static(workspace.configs)
-    logs = {source.id: source for source in (*sources.exposures, *sources.events)}
+    logs = {source.id: source for source in log_sources(sources)}
     for id_ in ids or ():
         if id_ not in logs:
             raise InputError(f"unknown source {id_!r}{did_you_mean(id_, logs, 'sources')}")

@@ -93,7 +93,9 @@ def _judge(
 
 
 def _finding(check: Check, answer: "ExpectationValidationResult | None") -> Finding:
-    success, observed, rows = True, [], ()
+    success = True
+    observed: Any = []
+    rows: list[Mapping[str, Any]] = []
     if answer is not None:
         success = bool(answer.success)
         found = answer.result.get("partial_unexpected_index_list") or []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from configs.suite_schema import Suite
+from configs.suite_schema import Entry, Suite
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class DaySuite:
         used = {entry.column for entry in self.suite.rows} | {
             entry.of for entry in self.suite.day if entry.figure == "median"
         }
-        if any(entry.event for entry in (*self.suite.day, *self.suite.rows)):
+        entries: tuple[Entry, ...] = (*self.suite.day, *self.suite.rows)
+        if any(entry.event for entry in entries):
             used.add("event_name")
         return [name for name in self.columns if name in used]
 

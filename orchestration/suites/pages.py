@@ -13,12 +13,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from configs.suite_load import suite_file
-from configs.suite_schema import Suite
+from configs.suite_schema import Entry, Suite
 from orchestration.audit import describe_observed
 from orchestration.audit.built_in import effective
 from orchestration.ingest.fields import LogSource
 from orchestration.lake import DayManifest, Lake
-from orchestration.suites.refresh import Entry
 from orchestration.suites.suite_file import entry_map
 
 _KEYS_IN_COLUMNS = ("figure", "expect", "column", "of", "event", "severity", "observed", "note")
@@ -87,12 +86,12 @@ def source_page(lake: Lake, source: LogSource, suite: Suite | None, n_days: int)
     """The source's expectations as they are now, and the last days' findings as they were then."""
     days = lake.manifests(source.id, date.min, date.max)[-n_days:]
     own = suite or Suite()
-    off = [entry for entry in own.day if entry.severity == "off"]
+    entries: list[Entry] = [*effective(own), *(entry for entry in own.day if entry.severity == "off"), *own.rows]
     return SourcePage(
         source_id=source.id,
         file=suite_file(source.id),
         has_file=suite is not None,
-        entries=tuple(_entry(entry) for entry in (*effective(own), *off, *own.rows)),
+        entries=tuple(_entry(entry) for entry in entries),
         days=tuple(days),
         asked=tuple(_asked(days)),
     )

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.expected_ranges import differs
-from configs.suite_schema import DayExpectation, Refreshed, RowExpectation, Suite
+from configs.suite_schema import Entry, Refreshed, Suite
 from orchestration.suites.history import SourceHistory
 from orchestration.suites.learn import learn_suite
 
-Entry = DayExpectation | RowExpectation
 Section = Literal["day", "rows"]
 Kind = Literal["added", "changed", "removed", "kept", "left out"]
 _NOT_DIGESTED = {"observed", "note"}

@@ -11,8 +11,8 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from configs.suite_load import suite_file
-from configs.suite_schema import Suite
-from orchestration.suites.refresh import Change, Entry, Refresh, Section
+from configs.suite_schema import Entry, Suite
+from orchestration.suites.refresh import Change, Refresh, Section
 
 HEADER = """\
 What a day of {source_id} looks like when nothing is wrong; docs/expectations.md explains every key.
