@@ -4,10 +4,11 @@ Every row was judged already, in SQL. The audit asks what no single row can show
 source's suite says of its rows, and reads back what was written, as an independent check of that SQL.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from orchestration.audit.checks import Check, contract_expectations, figure_checks, in_words, row_checks
@@ -45,43 +46,48 @@ def audit_days(days: Sequence[DayEvidence]) -> list[list[Finding]]:
     """Judge each day; the findings of a day do not depend on the others.
 
     A validation costs much the same for one day as for many. So the figures of all days are validated together first,
-    and their rows, and what any of them does not meet once more for each day alone.
+    and their rows, and what some value of a day fails once more for that day alone.
     """
     if not days:
         return []
     figures = [day_figures(day) for day in days]
     asked = [figure_checks(day, frame) for day, frame in zip(days, figures, strict=True)]
-    fine = _met_by_all(figures, asked)
+    failing = _failing(figures, asked)
     rows = [day.named_rows() for day in days]
     asked_of_rows = [row_checks(day) for day in days]
-    fine_rows = _met_by_all(rows, asked_of_rows)
+    failing_rows = _failing(rows, asked_of_rows)
     return [
         [
             *_suite_problem(day),
-            *_sorted(_judge(figures[index], asked[index], fine, [SUBJECT])),
+            *_sorted(_judge(figures[index], asked[index], failing[index], [SUBJECT])),
             *_sorted(_judge_contract(day)),
-            *_judge(rows[index], asked_of_rows[index], fine_rows, day.locators),
+            *_judge(rows[index], asked_of_rows[index], failing_rows[index], day.locators),
         ]
         for index, day in enumerate(days)
     ]
 
 
-def _met_by_all(frames: Sequence[pd.DataFrame], asked: Sequence[Sequence[Check]]) -> set[Check]:
-    """The checks that no single value of any of the frames fails."""
+def _failing(frames: Sequence[pd.DataFrame], asked: Sequence[Sequence[Check]]) -> list[set[Check]]:
+    """For each frame the checks that some value of it fails, be it one of a million."""
+    failing: list[set[Check]] = [set() for _ in frames]
     checks = list(dict.fromkeys(check for some in asked for check in some))
     if not checks:
-        return set()
+        return failing
     together = pd.concat(frames, ignore_index=True)
+    ends = np.cumsum([len(frame) for frame in frames])
     expectations = [check.expectation() for check in checks]
-    results = validate(together, expectations, {"result_format": "BASIC", "partial_unexpected_count": 1})
-    return {check for check, result in zip(checks, results, strict=True) if not result.result["unexpected_count"]}
+    results = validate(together, expectations, {"result_format": "COMPLETE", "partial_unexpected_count": 0})
+    for check, result in zip(checks, results, strict=True):
+        for number in np.unique(np.searchsorted(ends, result.result["unexpected_index_list"], side="right")):
+            failing[number].add(check)
+    return failing
 
 
 def _judge(
-    frame: pd.DataFrame, checks: Sequence[Check], fine: Iterable[Check], locators: Sequence[str]
+    frame: pd.DataFrame, checks: Sequence[Check], failing: Container[Check], locators: Sequence[str]
 ) -> list[Finding]:
-    """A finding for each check, in order; those that all days meet are not asked again."""
-    unmet = [check for check in checks if check not in fine]
+    """A finding for each check, in order; only those that some value fails are asked again."""
+    unmet = [check for check in checks if check in failing]
     result_format = {
         "result_format": "SUMMARY",
         "partial_unexpected_count": _EXAMPLES,
