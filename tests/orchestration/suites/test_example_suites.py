@@ -36,7 +36,7 @@ def test_the_demo_s_days_meet_them(equipoise, tmp_path, units, seed):
     built_in = {entry.figure for entry in BUILT_IN}
     not_met: list[tuple[str, date, str]] = []
     for source in (*sources.exposures, *sources.events):
-        manifests = ingest_range(workspace, project, source, project.history_start, last)
+        manifests = ingest_range(workspace, source, project.history_start, last)
         not_met += [
             (source.id, manifest.log_date, finding["column"])
             for manifest in manifests
