@@ -8,7 +8,7 @@ import dagster as dg
 
 from configs.load import load_config_tolerant
 from configs.schema import Config, EventSource, ExposureSource, Project, Sources
-from configs.suite_load import load_suites
+from configs.suite_load import load_suites, log_sources
 from configs.suite_schema import Suite
 from orchestration.assets.audit_tables import audit_tables
 from orchestration.audit import DaySuite
@@ -115,7 +115,7 @@ def ingest_range(
 
 def _as_configured(source: ExposureSource | EventSource, sources: Sources) -> ExposureSource | EventSource:
     """The source as it is now; as it was when the code location was loaded, if it has left the configuration."""
-    return next((one for one in (*sources.exposures, *sources.events) if one.id == source.id), source)
+    return next((one for one in log_sources(sources) if one.id == source.id), source)
 
 
 def _day_suite(workspace: Workspace, config: Config, source: ExposureSource | EventSource) -> DaySuite:
