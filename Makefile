@@ -53,8 +53,9 @@ format: setup  ## Format the code in place
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-check-configs: setup  ## The example configuration is valid, renders, and dbt parses with it
+check-configs: setup  ## The example configuration is valid, its suites fit its sources, it renders, and dbt parses with it
 	$(BIN)/equipoise validate
+	$(BIN)/equipoise --state var/without_history suites refresh --check
 	$(BIN)/python -m configs.render --configs configs --check
 	$(BIN)/python -m orchestration.dbt_models
 

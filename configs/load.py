@@ -9,6 +9,7 @@ from configs.alert_load import alert_problems
 from configs.cross_checks import check_experiment, check_metric, check_metrics_exist, check_sources
 from configs.problems import ConfigError, Problem
 from configs.schema import Config, Experiment, Metric, Project, Sources
+from configs.suite_load import suite_problems
 from configs.supported import Finding, unsupported_in_experiment, unsupported_in_sources
 from configs.validation import validate
 from configs.yaml_document import Document, Location, read_document
@@ -19,7 +20,8 @@ __all__ = ["ConfigError", "Problem", "load_config", "load_config_tolerant", "loa
 def load_config(root: Path) -> Config:
     """The configuration in folder `root`; raises ConfigError with all errors of all files."""
     reading = _read(root)
-    if problems := [*reading.problems, *alert_problems(root)]:
+    suites = suite_problems(root, reading.sources) if reading.sources is not None else []
+    if problems := [*reading.problems, *alert_problems(root), *suites]:
         raise ConfigError(problems)
     return reading.config()
 

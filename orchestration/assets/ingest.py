@@ -8,7 +8,11 @@ import dagster as dg
 
 from configs.load import load_config_tolerant
 from configs.schema import Config, EventSource, ExposureSource, Project, Sources
-from orchestration.ingest import IngestSession, SourceIngest, source_contract, source_fields
+from configs.suite_load import load_suites, log_sources
+from configs.suite_schema import Suite
+from orchestration.assets.audit_tables import audit_tables
+from orchestration.audit import DaySuite
+from orchestration.ingest import IngestSession, SourceIngest, source_contract, source_fields, suite_columns
 from orchestration.ingest.log_files import log_files
 from orchestration.lake import DayManifest, Lake
 from orchestration.partitions import SINGLE_RUN, days_between, log_dates, requested_range
@@ -21,8 +25,7 @@ from orchestration.workspace import Workspace
 
 def ingest_assets(project: Project, sources: Sources) -> list[dg.AssetsDefinition]:
     """An asset for each exposure and event source."""
-    logs: tuple[ExposureSource | EventSource, ...] = (*sources.exposures, *sources.events)
-    return [_ingest_asset(project, source) for source in logs]
+    return [_ingest_asset(project, source) for source in log_sources(sources)]
 
 
 def ingest_key(source_id: str) -> dg.AssetKey:
@@ -78,6 +81,7 @@ def ingest_range(
     config, _, broken = load_config_tolerant(workspace.configs)
     project, source = config.project, _as_configured(source, config.sources)
     known_variants = _known_variants(config, broken)
+    suite = _day_suite(workspace, config, source)
     lake = Lake(workspace.lake)
     requested = set(days_between(first, last))
     ingested = lake.manifests(source.id, project.history_start, date.max)
@@ -95,7 +99,8 @@ def ingest_range(
         data_root=workspace.data,
         known_variants=known_variants,
         memory_limit=os.environ.get("EQUIPOISE_MEMORY_LIMIT", "700MB"),
-        request=f"{request.token}-{_definition(source, project, known_variants)}",
+        request=f"{request.token}-{_definition(source, project, known_variants, suite)}",
+        suites={source.id: suite},
     )
     with session:
         ingest = SourceIngest(session, source, requested=requested, outdated=outdated)
@@ -109,16 +114,27 @@ def ingest_range(
 
 def _as_configured(source: ExposureSource | EventSource, sources: Sources) -> ExposureSource | EventSource:
     """The source as it is now; as it was when the code location was loaded, if it has left the configuration."""
-    today: tuple[ExposureSource | EventSource, ...] = (*sources.exposures, *sources.events)
-    return next((one for one in today if one.id == source.id), source)
+    return next((one for one in log_sources(sources) if one.id == source.id), source)
+
+
+def _day_suite(workspace: Workspace, config: Config, source: ExposureSource | EventSource) -> DaySuite:
+    """The source's suite, if it has one; what is wrong with it, if it is broken."""
+    suites, broken = load_suites(workspace.configs, config.sources)
+    problem = "; ".join(map(str, broken.get(source.id, [])))
+    return DaySuite(suites.get(source.id, Suite()), suite_columns(source), problem)
 
 
 def _definition(
-    source: ExposureSource | EventSource, project: Project, known_variants: Mapping[str, list[str] | None]
+    source: ExposureSource | EventSource,
+    project: Project,
+    known_variants: Mapping[str, list[str] | None],
+    suite: DaySuite,
 ) -> str:
     """A digest of what decides how a source's files are read and judged."""
     variants = sorted(known_variants.items()) if isinstance(source, ExposureSource) else []
-    return definition_digest(code_version(), project.timezone, project.late_arrival_days, source.model_dump(), variants)
+    held_to = (suite.suite.model_dump(), suite.problem)
+    days = (project.timezone, project.late_arrival_days)
+    return definition_digest(code_version(), *days, source.model_dump(), variants, held_to)
 
 
 def _is_outdated(
@@ -205,5 +221,8 @@ def _day_is_complete(key: dg.AssetKey, manifests: list[DayManifest]) -> dg.Asset
         passed=not problems and not warnings,
         severity=dg.AssetCheckSeverity.ERROR if problems else dg.AssetCheckSeverity.WARN,
         description="; ".join(lines or warnings) or f"{len(manifests)} days complete",
-        metadata={"days": dg.MetadataValue.md("\n".join(f"- {line}" for line in [*lines, *warnings]) or "none")},
+        metadata={
+            "days": dg.MetadataValue.md("\n".join(f"- {line}" for line in [*lines, *warnings]) or "none"),
+            **audit_tables(manifests),
+        },
     )

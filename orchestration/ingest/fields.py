@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from configs.schema import EventSource, ExposureSource
+from orchestration.audit import NamedColumn
 from orchestration.ingest.errors import BadFileError
 
 LogSource = ExposureSource | EventSource
@@ -93,6 +94,15 @@ def lake_columns(source: LogSource) -> tuple[tuple[str, str], ...]:
         ("known_from", "DATE"),
         *optional,
     )
+
+
+def suite_columns(source: LogSource) -> dict[str, NamedColumn]:
+    """The columns that a suite may name: ids by their field, measures and the others as in `sources.yaml`."""
+    return {
+        field.label: NamedColumn(field.name, field.decimals if field.kind == "measure" else None)
+        for field in fields_of(source)
+        if field.kind != "instant"
+    }
 
 
 def identity(source: LogSource) -> tuple[str, ...]:

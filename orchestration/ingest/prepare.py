@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pandas as pd
 
 from configs.schema import EventSource, ExposureSource
-from orchestration.audit import DayContract, DayEvidence
+from orchestration.audit import DayContract, DayEvidence, DaySuite
 from orchestration.ingest.contract import source_contract, source_fields
 from orchestration.ingest.day_bounds import DayBounds, day_bounds
 from orchestration.ingest.deduplicate import mark_duplicates
@@ -21,12 +20,12 @@ from orchestration.ingest.errors import BadFileError, IngestError, first_line
 from orchestration.ingest.fields import LogSource, fields_of, identity, instant_column, lake_columns
 from orchestration.ingest.log_files import log_files
 from orchestration.ingest.profile import StagedDay, profile_day
+from orchestration.ingest.sample import sample_columns, sample_rows
 from orchestration.ingest.session import IngestSession
 from orchestration.ingest.stage import Stager
-from orchestration.ingest.templates import glob_escaped, render
+from orchestration.ingest.templates import render
 from orchestration.lake import DayManifest, LogFile
 
-_SAMPLE_ROWS = 10_000
 _RECENT_WEEKS = 4
 
 
@@ -166,9 +165,11 @@ def _prepare(request: DayRequest, files: list[LogFile]) -> PreparedDay:
         profile=day.profile,
     )
     contract = _contract(request, bounds)
-    sample = _sample(connection, contract, rows, day.rows_accepted)
+    suite = session.suites.get(source.id, DaySuite())
+    # Rows as written, read back: what is audited is what will be committed.
+    sample = sample_rows(connection, rows, sample_columns(contract, suite), identity(source), day.rows_accepted)
     connection.execute("DROP TABLE staged")
-    return PreparedDay(request, manifest, rows, quarantine, DayEvidence(day.profile, sample, contract))
+    return PreparedDay(request, manifest, rows, quarantine, DayEvidence(day.profile, sample, contract, suite))
 
 
 def _refused_experiments(
@@ -196,19 +197,6 @@ def _require_balance(request: DayRequest, rows_read: int, day: StagedDay) -> Non
             f" {day.rows_quarantined} quarantined);"
             " were the files being written? Run it again when they are complete"
         )
-
-
-def _sample(connection: duckdb.DuckDBPyConnection, contract: DayContract, rows: Path, n_rows: int) -> pd.DataFrame:
-    """Rows as written, read back: what is audited is what will be committed."""
-    query = render(
-        "sample_rows",
-        path=glob_escaped(str(rows)),
-        columns=list(dict.fromkeys([*contract.identity, contract.instant, *contract.value_sets])),
-        identity=contract.identity,
-        every=-(-n_rows // _SAMPLE_ROWS),
-        size=_SAMPLE_ROWS,
-    )
-    return connection.execute(query).df()
 
 
 def _contract(request: DayRequest, bounds: DayBounds) -> DayContract:

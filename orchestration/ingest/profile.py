@@ -8,12 +8,12 @@ from typing import Any
 import duckdb
 
 from configs.schema import ExposureSource
+from orchestration.audit.day_figures import LARGEST_SLICES
 from orchestration.ingest.day_bounds import DayBounds
 from orchestration.ingest.fields import LogSource, fields_of, identity, instant_column, lake_columns
 from orchestration.ingest.templates import render
 from orchestration.lake import DayManifest
 
-_LARGEST_SLICES = 50
 _MINIMUM_HISTORY = 2
 
 
@@ -84,7 +84,7 @@ def _slices(
 ) -> dict[str, dict[str, Any]]:
     """Rows of each event, or of each experiment's variants; with what was usual, which today may lack."""
     parts = ("event_name",) if "event_name" in dict(lake_columns(source)) else ("experiment_id", "variant_id")
-    counted = connection.execute(render("count_slices", parts=parts, limit=_LARGEST_SLICES))
+    counted = connection.execute(render("count_slices", parts=parts, limit=LARGEST_SLICES))
     rows = dict(counted.fetchall())
     known = {name for day in recent for name in day.profile["slices"]}
     return {

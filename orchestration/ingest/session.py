@@ -9,6 +9,7 @@ from types import TracebackType
 import duckdb
 
 from configs.schema import Project
+from orchestration.audit import DaySuite
 from orchestration.ingest.templates import render
 from orchestration.lake import Lake
 
@@ -18,7 +19,8 @@ class IngestSession:
 
     `known_variants` maps each experiment to its variants, or to None where a broken configuration leaves them
     unknown: any is accepted. `memory_limit` is DuckDB's, beyond which it spills to the lake's disk. `request` is
-    the token of what the run was asked for: days that have it are not read again; empty: all are.
+    the token of what the run was asked for: days that have it are not read again; empty: all are. `suites` are what
+    days are audited against, by source; without one the built-in expectations hold.
     """
 
     def __init__(
@@ -30,12 +32,14 @@ class IngestSession:
         known_variants: Mapping[str, Collection[str] | None],
         memory_limit: str,
         request: str = "",
+        suites: Mapping[str, DaySuite] | None = None,
     ) -> None:
         self.lake = lake
         self.project = project
         self.data_root = data_root
         self.known_variants = known_variants
         self.request = request
+        self.suites = suites or {}
         self._memory_limit = memory_limit
         self._resources = ExitStack()
 

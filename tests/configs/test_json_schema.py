@@ -10,11 +10,11 @@ from configs.yaml_document import read_document
 
 EXAMPLES = Path(__file__).parents[2] / "configs"
 VALIDATORS = {kind: jsonschema.Draft202012Validator(schema) for kind, schema in json_schema().items()}
-KIND_OF_FOLDER = {"metrics": "metrics", "experiments": "experiment"}
+KIND_OF_FOLDER = {"metrics": "metrics", "experiments": "experiment", "expectations": "expectations"}
 
 
 def test_there_is_a_valid_schema_for_each_kind_of_file():
-    assert list(VALIDATORS) == ["project", "sources", "metrics", "experiment", "alerts"]
+    assert list(VALIDATORS) == ["project", "sources", "metrics", "experiment", "alerts", "expectations"]
     for validator in VALIDATORS.values():
         validator.check_schema(validator.schema)
 

@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from configs.schema import EventSource, ExposureSource, Project
-from orchestration.ingest import IngestSession, SourceIngest
+from configs.suite_schema import Suite
+from orchestration.audit import DaySuite
+from orchestration.ingest import IngestSession, SourceIngest, suite_columns
 from orchestration.lake import DayManifest, Lake
 
 LOG_DATE = date(2026, 10, 5)
@@ -56,6 +58,8 @@ class Shop:
     timezone: str = "UTC"
     late_arrival_days: int = 3
     known_variants: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: KNOWN_VARIANTS)
+    suite: Suite = field(default_factory=Suite)
+    suite_problem: str = ""
 
     @property
     def lake(self) -> Lake:
@@ -97,6 +101,7 @@ class Shop:
             known_variants=self.known_variants,
             memory_limit="1GB",
             request=request,
+            suites={source.id: DaySuite(self.suite, suite_columns(source), self.suite_problem)},
         ) as session:
             ingest = SourceIngest(session, source, requested=days)
             for day in sorted({*days, *also_present}):
