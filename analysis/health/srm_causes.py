@@ -1,0 +1,205 @@
+"""Where a sample ratio mismatch arises: which stage, segments, days and arm, and how much of it that explains."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+
+from analysis.health.unit_stages import StageTables, UnitStates, stage_tables
+from analysis.periods import as_days, window_days
+from analysis.statistics.day_ranges import DayKind
+from analysis.statistics.imbalance_scan import Cell, Found, find_cells
+from configs.schema import Experiment, Metric
+
+EXPLAINED_CHECKS = ("sample_ratio_mismatch", "sample_ratio_mismatch_matured", "event_loss")
+
+_TYPES = {
+    "as_of_date": "datetime64[us]",
+    "experiment_id": "str",
+    "rank": "int32",
+    "stage": "str",
+    "source_id": "str",
+    "variant_id": "str",
+    "first_segment": "str",
+    "first_value": "str",
+    "second_segment": "str",
+    "second_value": "str",
+    "from_date": "datetime64[us]",
+    "to_date": "datetime64[us]",
+    "n_observed": "float64",
+    "n_expected": "float64",
+    "n_missing": "float64",
+    "chi_squared": "float64",
+    "p_value": "float64",
+    "share_explained": "float64",
+    "message": "str",
+}
+
+
+@dataclass(frozen=True)
+class FailedLook:
+    """An as-of date at which some of EXPLAINED_CHECKS failed."""
+
+    as_of: date
+    checks: frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Cause:
+    """A cell at a stage, and its share of what is to be explained."""
+
+    stage: str
+    source_id: str
+    cell: Cell
+    share: float
+
+
+def srm_causes(
+    experiment: Experiment, metrics: Mapping[str, Metric], units: UnitStates, looks: Collection[FailedLook]
+) -> pd.DataFrame:
+    """The causes of each look's failures, ranked: a row each; none where no cell stands out.
+
+    Causes of a mismatch come before those of lost events, and what explains more before what explains less.
+    `n_expected` is what the arm would have if it kept pace with the others, `n_missing` negative where it has more.
+    `p_value` is corrected for all cells searched, `share_explained` the cell's part of the units missing in all causes
+    and in the whole without them. Empty text stands for no segment and no source.
+    """
+    rows = [
+        {"as_of_date": look.as_of, "experiment_id": experiment.id, "rank": rank}
+        | _row(experiment, units, tables, cause)
+        for look in sorted(looks, key=lambda one: one.as_of)
+        for rank, (cause, tables) in enumerate(_causes(experiment, metrics, units, look), start=1)
+    ]
+    return causes_frame(rows)
+
+
+def leading_causes(causes: pd.DataFrame) -> dict[tuple[str, pd.Timestamp, str], str]:
+    """What explains most of each failed check: the message, by experiment, as-of date and check."""
+    of_loss = causes["stage"] == "joined"
+    leading: dict[tuple[str, pd.Timestamp, str], str] = {}
+    for is_loss, checks in ((False, EXPLAINED_CHECKS[:2]), (True, EXPLAINED_CHECKS[2:])):
+        first = (
+            causes[of_loss == is_loss]
+            .sort_values("rank", kind="stable")
+            .drop_duplicates(["experiment_id", "as_of_date"])
+        )
+        for row in first.itertuples():
+            leading |= {(row.experiment_id, row.as_of_date, check): row.message for check in checks}
+    return leading
+
+
+def causes_frame(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Rows as a typed frame, also of none."""
+    frame = pd.DataFrame(rows, columns=list(_TYPES))
+    dates = {name: as_days(frame[name]) for name, kind in _TYPES.items() if kind.startswith("datetime")}
+    return frame.assign(**dates).astype(_TYPES)
+
+
+def _causes(
+    experiment: Experiment, metrics: Mapping[str, Metric], units: UnitStates, look: FailedLook
+) -> Iterator[tuple[_Cause, StageTables]]:
+    longest = max(window_days(metrics[id_]) for id_ in experiment.metrics.roles)
+    exposed_by = look.as_of
+    if "sample_ratio_mismatch" not in look.checks and "event_loss" not in look.checks:
+        exposed_by -= timedelta(days=longest)
+    tables = stage_tables(experiment, units, look.as_of, exposed_by)
+    if tables is None:
+        return
+    is_mismatch = look.checks & {"sample_ratio_mismatch", "sample_ratio_mismatch_matured"}
+    wanted = {
+        stage
+        for stage in tables.tables
+        if (stage in ("exposed", "assigned", "refused") and is_mismatch)
+        or (stage == "mixed" and "sample_ratio_mismatch_matured" in look.checks)
+        or (stage.startswith("joined ") and "event_loss" in look.checks)
+    }
+    found = {stage: find_cells(tables.tables[stage]) for stage in tables.tables if stage in wanted}
+    ratio = {stage: one for stage, one in found.items() if not stage.startswith("joined ")}
+    groups = [ratio, *({stage: one} for stage, one in found.items() if stage not in ratio)]
+    for group in groups:
+        for cause in _ranked(group):
+            yield cause, tables
+
+
+def _ranked(found: Mapping[str, Found]) -> list[_Cause]:
+    """What explains most units first. Of the first stage alone it counts what no cell explains."""
+    cells = [(stage, cell) for stage, one in found.items() for cell in one.cells]
+    unexplained = next((one.unexplained for one in found.values()), 0.0)
+    parts = [abs(cell.expected - cell.observed) for _, cell in cells]
+    if any(np.isinf(cell.chi_squared) for _, cell in cells):  # units in an arm of zero weight are the whole failure
+        parts, unexplained = [float(np.isinf(cell.chi_squared)) for _, cell in cells], 0.0
+    total = sum(parts) + unexplained
+    causes = [
+        _Cause(*_stage_and_source(stage), cell, part / total) for (stage, cell), part in zip(cells, parts, strict=True)
+    ]
+    return sorted(causes, key=lambda cause: -cause.share)
+
+
+def _stage_and_source(stage: str) -> tuple[str, str]:
+    name, _, source_id = stage.partition(" ")
+    return name, source_id
+
+
+def _row(experiment: Experiment, units: UnitStates, tables: StageTables, cause: _Cause) -> dict[str, object]:
+    cell = cause.cell
+    segments = [
+        (units.segments[factor], tables.labels[factor][value])
+        for factor, value in zip(cell.factors, cell.values, strict=True)
+    ]
+    (first_segment, first_value), (second_segment, second_value) = [*segments, ("", ""), ("", "")][:2]
+    from_date, to_date = (tables.first_day + timedelta(days=day) for day in cell.days)
+    return {
+        "stage": cause.stage,
+        "source_id": cause.source_id,
+        "variant_id": experiment.variants[cell.arm].id,
+        "first_segment": first_segment,
+        "first_value": first_value,
+        "second_segment": second_segment,
+        "second_value": second_value,
+        "from_date": from_date,
+        "to_date": to_date,
+        "n_observed": cell.observed,
+        "n_expected": cell.expected,
+        "n_missing": cell.expected - cell.observed,
+        "chi_squared": cell.chi_squared,
+        "p_value": min(1.0, float(np.exp(cell.log_p))),
+        "share_explained": cause.share,
+        "message": _message(experiment.variants[cell.arm].id, cause, segments, (from_date, to_date)),
+    }
+
+
+_UNITS = {
+    "exposed": "exposed units",
+    "assigned": "units of its hash",
+    "refused": "units whose exposures were accepted",
+    "mixed": "units in one variant only",
+    "joined": "units with an event",
+}
+_WHERE_LOST = {
+    "exposed": "missing from the exposure log",
+    "assigned": "logged in another variant",
+    "refused": "refused at ingest, in quarantine",
+    "mixed": "left out as mixed",
+    "joined": "without the events that the other arms have",
+}
+
+
+def _message(variant_id: str, cause: _Cause, segments: list[tuple[str, str]], days: tuple[date, date]) -> str:
+    cell = cause.cell
+    missing = cell.expected - cell.observed
+    where = " and ".join(f"{name} = {value}" for name, value in segments)
+    when = {
+        DayKind.ALL: "on all days",
+        DayKind.FROM: f"from {days[0]} on",
+        DayKind.UNTIL: f"until {days[1]}",
+        DayKind.BETWEEN: f"from {days[0]} to {days[1]}",
+    }[cell.day_kind]
+    units = _UNITS[cause.stage] + (f" of {cause.source_id}" if cause.source_id else "")
+    outcome = f"{missing:,.0f} are {_WHERE_LOST[cause.stage]}" if missing >= 0 else f"{-missing:,.0f} are too many"
+    problem = "loss of events" if cause.stage == "joined" else "mismatch"
+    return (
+        f"{cause.share:.0%} of the {problem} arises in {variant_id}{f' where {where}' if where else ''} {when}, which"
+        f" has {cell.observed:,.0f} {units} where {cell.expected:,.0f} would keep pace with the other arms: {outcome}"
+    )
