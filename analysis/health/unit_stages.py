@@ -136,10 +136,11 @@ def _coded(
     days = (rows["exposed_date"] - rows["exposed_date"].min()).dt.days.to_numpy(dtype=np.intp)
     coded = [pd.factorize(rows[name].fillna(UNKNOWN).astype("str"), sort=True) for name in units.segments]
     keys = np.column_stack([days, *(codes for codes, _ in coded)]).astype(np.intp)
-    strata, stratum = np.unique(keys, axis=0, return_inverse=True)
+    stratum, first = _numbered(keys)
+    strata = keys[first]
     found = _Units(
         n=rows["n_units"].to_numpy(dtype=float),
-        stratum=stratum.reshape(-1),
+        stratum=stratum,
         arm=rows["variant_id"].map(arms).to_numpy(dtype=np.intp),
         hashed_arm=rows["hashed_variant_id"].map(arms).fillna(NO_ARM).to_numpy(dtype=np.intp),
         is_mixed=rows["is_mixed"].to_numpy(dtype=bool),
@@ -152,6 +153,12 @@ def _coded(
         n_arms=len(arms),
     )
     return found, tuple(tuple(str(value) for value in values) for _, values in coded)
+
+
+def _numbered(keys: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The number of each row's combination of keys, and the first row of each number."""
+    number = pd.DataFrame(keys).groupby(list(range(keys.shape[1])), sort=True).ngroup().to_numpy(dtype=np.intp)
+    return number, np.unique(number, return_index=True)[1]
 
 
 def _weights(experiment: Experiment, first: date, n_days: int) -> Floats:

@@ -1,7 +1,7 @@
 """Where an imbalance between arms arises: the cells of a cross-classified table whose arms do not keep pace.
 
 A cell is a value of none, one or two factors on a range of days. Its score is the p-value of one arm against the
-others there, times the number of cells of its shape that were tried, times 20 for each restriction: factor, first
+others there, times the number of cells of its shape that were tried, times 5 for each restriction: factor, first
 day, last day. So neither a large cell wins by its size (what is in order in it dilutes it) nor a small one by luck
 (there are more of them, and each restriction has to be worth it). What the best cell explains is put right, and the
 rest is searched again. Reference: Kulldorff 1997 (scan statistics); Cochran 1954 (strata of finite populations).
@@ -28,7 +28,7 @@ MOST_CELLS = 5
 LEAST_VARIANCE = 10.0
 """Of an arm's units in a cell: below it the normal approximation does not hold far out."""
 
-RESTRICTION_COST = 20.0
+RESTRICTION_COST = 5.0
 """How much better a p-value has to be for a restriction more, beside the number of ways to restrict."""
 
 _RESTRICTIONS = {DayKind.ALL: 0, DayKind.FROM: 1, DayKind.UNTIL: 1, DayKind.BETWEEN: 2}
@@ -131,8 +131,11 @@ def _groups(table: ArmTable) -> Iterator[_Group]:
     n_factors = table.codes.shape[1]
     for size in range(3):
         for factors in combinations(range(n_factors), size):
-            values, cell = np.unique(table.codes[:, factors], axis=0, return_inverse=True)
-            cell = cell.reshape(-1)
+            key = np.zeros(len(table.day), dtype=np.intp)
+            for factor in factors:
+                key = key * (table.codes[:, factor].max() + 1) + table.codes[:, factor]
+            _, first, cell = np.unique(key, return_index=True, return_inverse=True)
+            values = table.codes[first][:, factors]
             is_large = np.bincount(cell, weights=n_units, minlength=len(values)) >= least
             number = np.where(is_large, np.cumsum(is_large) - 1, -1)
             if is_large.any():

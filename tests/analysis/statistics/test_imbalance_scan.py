@@ -11,6 +11,7 @@ import pytest
 
 from analysis.statistics.day_ranges import DayKind
 from analysis.statistics.imbalance_scan import ArmTable, Cell, find_cells
+from analysis.statistics.srm import anytime_p_value, log_bayes_factor, proportional_prior
 
 FACTORS = ((0.45, 0.55), (0.6, 0.32, 0.08), (0.4, 0.3, 0.2, 0.1))
 N_DAYS = 14
@@ -87,14 +88,14 @@ FAULTS: dict[str, tuple[int, Fault, list[tuple]]] = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_right_cells_are_named_in_19_of_20_simulations(name):
-    """Of 200 each; 95 % is held against the count itself, and figures are 97 to 100 %."""
+    """Of 100 each; of 200 it was 98 to 100 %."""
     n, fault, expected = FAULTS[name]
     rng = np.random.default_rng(20261127)
 
-    found = [find_cells(ratio_table(fault(rng, units(rng, n, (0.5, 0.5))))).cells for _ in range(200)]
+    found = [find_cells(ratio_table(fault(rng, units(rng, n, (0.5, 0.5))))).cells for _ in range(100)]
 
     right = sum(sorted(map(where, cells), key=str) == sorted(expected, key=str) for cells in found)
-    assert right >= 190, right
+    assert right >= 95, right
 
 
 def test_a_fault_from_a_day_on_is_dated_to_the_day():
@@ -209,3 +210,34 @@ def test_the_chi_squared_of_a_cell_is_pearsons_and_what_it_does_not_explain_is_l
     assert cell.chi_squared == pytest.approx(100**2 / 900 * 2)
     assert cell.expected - cell.observed == 200
     assert found.unexplained == pytest.approx(np.sqrt(100**2 - 3_900), rel=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("rows", "loss", "units_a_day", "expected", "at_least"),
+    [
+        (CODES[:, 0] == 1, 0.1, 5_000, (1, (0,), (1,)), 0.85),  # 91 %; else the whole arm is named
+        (CODES[:, 0] == 1, 0.3, 1_000, (1, (0,), (1,)), 0.95),
+        (ANDROID_2, 0.3, 8_000, (1, (0, 1), (1, 1)), 0.95),
+        (np.ones(len(DAY), dtype=bool), 0.05, 5_000, (1, (), ()), 0.95),
+    ],
+)
+def test_on_the_very_day_on_which_the_sequential_test_fails_first(rows, loss, units_a_day, expected, at_least):
+    """The weakest evidence on which a cause is ever named."""
+    rng = np.random.default_rng(5)
+    right = failed = 0
+    for _ in range(200):
+        counts = thinned(rng, units(rng, units_a_day * N_DAYS, (0.5, 0.5)), 1, rows, loss)
+        so_far = np.cumsum([counts[day == DAY].sum(axis=0) for day in range(N_DAYS)], axis=0)
+        prior = proportional_prior([0.5, 0.5], 10_000)
+        fails = anytime_p_value(log_bayes_factor(so_far, [0.5, 0.5], prior)) < 0.001
+        if not fails.any():
+            continue
+        known = np.argmax(fails) >= DAY
+        table = ratio_table(counts)
+        cells = find_cells(ArmTable(counts[known], table.population[known], CODES[known], DAY[known])).cells
+        failed += 1
+        right += [where(cell)[:3] for cell in cells] == [expected]
+
+    assert failed > 150
+    assert right / failed >= at_least, right / failed
