@@ -170,36 +170,32 @@ def _row(experiment: Experiment, units: UnitStates, tables: StageTables, cause: 
     }
 
 
-_UNITS = {
-    "exposed": "exposed units",
-    "assigned": "units of its hash",
-    "refused": "units whose exposures were accepted",
-    "mixed": "units in one variant only",
-    "joined": "units with an event",
+_WORDS = {
+    "exposed": ("exposed units", "would keep pace with the other arms", "missing from the exposure log"),
+    "assigned": ("units", "is what its hash gives", "logged in another variant"),
+    "refused": ("accepted units", "would keep pace with the other arms", "refused at ingest, in quarantine"),
+    "mixed": ("units in one variant only", "would keep pace with the other arms", "left out as mixed"),
+    "joined": ("units with an event of {}", "would keep pace with the other arms", "without the others' events"),
 }
-_WHERE_LOST = {
-    "exposed": "missing from the exposure log",
-    "assigned": "logged in another variant",
-    "refused": "refused at ingest, in quarantine",
-    "mixed": "left out as mixed",
-    "joined": "without the events that the other arms have",
-}
+"""Of each stage: what is counted, what the expected number is, and what became of the missing."""
 
 
 def _message(variant_id: str, cause: _Cause, segments: list[tuple[str, str]], days: tuple[date, date]) -> str:
     cell = cause.cell
+    units, expectation, outcome = _WORDS[cause.stage]
     missing = cell.expected - cell.observed
-    where = " and ".join(f"{name} = {value}" for name, value in segments)
+    where = "".join(
+        f" {'and' if number else 'where'} {name} = {value}" for number, (name, value) in enumerate(segments)
+    )
     when = {
         DayKind.ALL: "on all days",
         DayKind.FROM: f"from {days[0]} on",
         DayKind.UNTIL: f"until {days[1]}",
         DayKind.BETWEEN: f"from {days[0]} to {days[1]}",
     }[cell.day_kind]
-    units = _UNITS[cause.stage] + (f" of {cause.source_id}" if cause.source_id else "")
-    outcome = f"{missing:,.0f} are {_WHERE_LOST[cause.stage]}" if missing >= 0 else f"{-missing:,.0f} are too many"
-    problem = "loss of events" if cause.stage == "joined" else "mismatch"
     return (
-        f"{cause.share:.0%} of the {problem} arises in {variant_id}{f' where {where}' if where else ''} {when}, which"
-        f" has {cell.observed:,.0f} {units} where {cell.expected:,.0f} would keep pace with the other arms: {outcome}"
+        f"{cause.share:.0%} of the {'loss of events' if cause.stage == 'joined' else 'mismatch'} arises in"
+        f" {variant_id}{where} {when}, which has {cell.observed:,.0f} {units.format(cause.source_id)} where"
+        f" {cell.expected:,.0f} {expectation}: "
+        + (f"{missing:,.0f} are {outcome}" if missing >= 0 else f"{-missing:,.0f} are too many")
     )
