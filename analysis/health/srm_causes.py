@@ -7,13 +7,18 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from analysis.health.unit_stages import StageTables, UnitStates, stage_tables
+from analysis.health.unit_stages import Stage, StageTables, UnitStates, stage_tables
 from analysis.periods import as_days, window_days
 from analysis.statistics.day_ranges import DayKind
 from analysis.statistics.imbalance_scan import Cell, Found, find_cells
 from configs.schema import Experiment, Metric
 
-EXPLAINED_CHECKS = ("sample_ratio_mismatch", "sample_ratio_mismatch_matured", "event_loss")
+EXPLAINED_CHECKS = {
+    "sample_ratio_mismatch": ("exposed", "assigned", "refused"),
+    "sample_ratio_mismatch_matured": ("exposed", "assigned", "refused", "mixed"),
+    "event_loss": ("joined",),
+}
+"""The checks whose failures are searched for causes, and the stages at which these may lie."""
 
 _TYPES = {
     "as_of_date": "datetime64[us]",
@@ -50,8 +55,7 @@ class FailedLook:
 class _Cause:
     """A cell at a stage, and its share of what is to be explained."""
 
-    stage: str
-    source_id: str
+    stage: Stage
     cell: Cell
     share: float
 
@@ -77,17 +81,12 @@ def srm_causes(
 
 def leading_causes(causes: pd.DataFrame) -> dict[tuple[str, pd.Timestamp, str], str]:
     """What explains most of each failed check: the message, by experiment, as-of date and check."""
-    of_loss = causes["stage"] == "joined"
-    leading: dict[tuple[str, pd.Timestamp, str], str] = {}
-    for is_loss, checks in ((False, EXPLAINED_CHECKS[:2]), (True, EXPLAINED_CHECKS[2:])):
-        first = (
-            causes[of_loss == is_loss]
-            .sort_values("rank", kind="stable")
-            .drop_duplicates(["experiment_id", "as_of_date"])
-        )
-        for row in first.itertuples():
-            leading |= {(row.experiment_id, row.as_of_date, check): row.message for check in checks}
-    return leading
+    ranked = causes.sort_values("rank", kind="stable")
+    return {
+        (row.experiment_id, row.as_of_date, check): row.message
+        for check, stages in EXPLAINED_CHECKS.items()
+        for row in ranked[ranked["stage"].isin(stages)].drop_duplicates(["experiment_id", "as_of_date"]).itertuples()
+    }
 
 
 def causes_frame(rows: list[dict[str, object]]) -> pd.DataFrame:
@@ -107,23 +106,15 @@ def _causes(
     tables = stage_tables(experiment, units, look.as_of, exposed_by)
     if tables is None:
         return
-    is_mismatch = look.checks & {"sample_ratio_mismatch", "sample_ratio_mismatch_matured"}
-    wanted = {
-        stage
-        for stage in tables.tables
-        if (stage in ("exposed", "assigned", "refused") and is_mismatch)
-        or (stage == "mixed" and "sample_ratio_mismatch_matured" in look.checks)
-        or (stage.startswith("joined ") and "event_loss" in look.checks)
-    }
-    found = {stage: find_cells(tables.tables[stage]) for stage in tables.tables if stage in wanted}
-    ratio = {stage: one for stage, one in found.items() if not stage.startswith("joined ")}
-    groups = [ratio, *({stage: one} for stage, one in found.items() if stage not in ratio)]
-    for group in groups:
-        for cause in _ranked(group):
+    wanted = {stage for check in look.checks for stage in EXPLAINED_CHECKS[check]}
+    found = {stage: find_cells(table) for stage, table in tables.tables.items() if stage.stage in wanted}
+    problems = [[stage for stage in found if not stage.source_id], *([stage] for stage in found if stage.source_id)]
+    for stages in problems:
+        for cause in _ranked({stage: found[stage] for stage in stages}):
             yield cause, tables
 
 
-def _ranked(found: Mapping[str, Found]) -> list[_Cause]:
+def _ranked(found: Mapping[Stage, Found]) -> list[_Cause]:
     """What explains most units first. Of the first stage alone it counts what no cell explains."""
     cells = [(stage, cell) for stage, one in found.items() for cell in one.cells]
     unexplained = next((one.unexplained for one in found.values()), 0.0)
@@ -131,15 +122,8 @@ def _ranked(found: Mapping[str, Found]) -> list[_Cause]:
     if any(np.isinf(cell.chi_squared) for _, cell in cells):  # units in an arm of zero weight are the whole failure
         parts, unexplained = [float(np.isinf(cell.chi_squared)) for _, cell in cells], 0.0
     total = sum(parts) + unexplained
-    causes = [
-        _Cause(*_stage_and_source(stage), cell, part / total) for (stage, cell), part in zip(cells, parts, strict=True)
-    ]
+    causes = [_Cause(stage, cell, part / total) for (stage, cell), part in zip(cells, parts, strict=True)]
     return sorted(causes, key=lambda cause: -cause.share)
-
-
-def _stage_and_source(stage: str) -> tuple[str, str]:
-    name, _, source_id = stage.partition(" ")
-    return name, source_id
 
 
 def _row(experiment: Experiment, units: UnitStates, tables: StageTables, cause: _Cause) -> dict[str, object]:
@@ -151,8 +135,8 @@ def _row(experiment: Experiment, units: UnitStates, tables: StageTables, cause: 
     (first_segment, first_value), (second_segment, second_value) = [*segments, ("", ""), ("", "")][:2]
     from_date, to_date = (tables.first_day + timedelta(days=day) for day in cell.days)
     return {
-        "stage": cause.stage,
-        "source_id": cause.source_id,
+        "stage": cause.stage.stage,
+        "source_id": cause.stage.source_id,
         "variant_id": experiment.variants[cell.arm].id,
         "first_segment": first_segment,
         "first_value": first_value,
@@ -182,11 +166,9 @@ _WORDS = {
 
 def _message(variant_id: str, cause: _Cause, segments: list[tuple[str, str]], days: tuple[date, date]) -> str:
     cell = cause.cell
-    units, expectation, outcome = _WORDS[cause.stage]
+    units, expectation, outcome = _WORDS[cause.stage.stage]
     missing = cell.expected - cell.observed
-    where = "".join(
-        f" {'and' if number else 'where'} {name} = {value}" for number, (name, value) in enumerate(segments)
-    )
+    where = " and ".join(f"{name} = {value}" for name, value in segments)
     when = {
         DayKind.ALL: "on all days",
         DayKind.FROM: f"from {days[0]} on",
@@ -194,8 +176,8 @@ def _message(variant_id: str, cause: _Cause, segments: list[tuple[str, str]], da
         DayKind.BETWEEN: f"from {days[0]} to {days[1]}",
     }[cell.day_kind]
     return (
-        f"{cause.share:.0%} of the {'loss of events' if cause.stage == 'joined' else 'mismatch'} arises in"
-        f" {variant_id}{where} {when}, which has {cell.observed:,.0f} {units.format(cause.source_id)} where"
-        f" {cell.expected:,.0f} {expectation}: "
+        f"{cause.share:.0%} of the {'loss of events' if cause.stage.source_id else 'mismatch'} arises in {variant_id}"
+        f"{f' where {where}' if where else ''} {when}, which has {cell.observed:,.0f}"
+        f" {units.format(cause.stage.source_id)} where {cell.expected:,.0f} {expectation}: "
         + (f"{missing:,.0f} are {outcome}" if missing >= 0 else f"{-missing:,.0f} are too many")
     )

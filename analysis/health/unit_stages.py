@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,13 @@ class UnitStates:
     joined: Mapping[str, JoinedSource] = field(default_factory=dict)
 
 
+class Stage(NamedTuple):
+    """A stage that units may get lost at; `source_id` of `joined`, else empty."""
+
+    stage: str
+    source_id: str = ""
+
+
 @dataclass(frozen=True)
 class StageTables:
     """The tables of one as-of date over the same strata; days count from `first_day`.
@@ -51,7 +59,7 @@ class StageTables:
     first_day: date
     last_day: date
     labels: tuple[tuple[str, ...], ...]
-    tables: Mapping[str, ArmTable]
+    tables: Mapping[Stage, ArmTable]
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ def stage_tables(experiment: Experiment, units: UnitStates, as_of: date, exposed
 
     `exposed`: units in the exposure log, refused ones too, against the configured ratio; by their hash where it is
     declared, and `assigned` then compares their arm with it. `refused`: whose exposures were accepted. `mixed`: who is
-    left in the analysis. `joined <source>`: who has an event, of those whose window has passed at `as_of`.
+    left in the analysis. `joined`: who has an event of a source, of those whose window has passed at `as_of`.
     """
     rows = _as_known(units, as_of, exposed_by)
     if rows.empty:
@@ -95,26 +103,26 @@ def stage_tables(experiment: Experiment, units: UnitStates, as_of: date, exposed
 
 def _tables(
     experiment: Experiment, units: UnitStates, found: _Units, first: date, as_of: date
-) -> Iterator[tuple[str, ArmTable]]:
+) -> Iterator[tuple[Stage, ArmTable]]:
     everyone = np.ones(len(found.n), dtype=bool)
     accepted = ~found.is_refused
     is_hashed = experiment.hashing is not None and len(experiment.allocation) <= 1
     own_arm = np.where(is_hashed & (found.hashed_arm != NO_ARM), found.hashed_arm, found.arm)
     meant = found.table(everyone, own_arm)
     weights = _weights(experiment, first, int(found.day.max()) + 1)[found.day]
-    yield "exposed", ArmTable(meant, meant.sum(axis=1, keepdims=True) * weights, found.codes, found.day)
+    yield Stage("exposed"), ArmTable(meant, meant.sum(axis=1, keepdims=True) * weights, found.codes, found.day)
     logged = found.table(everyone)
     if is_hashed:
-        yield "assigned", ArmTable(logged, meant, found.codes, found.day, "moved")
+        yield Stage("assigned"), ArmTable(logged, meant, found.codes, found.day, "moved")
     exposed = found.table(accepted)
-    yield "refused", ArmTable(exposed, logged, found.codes, found.day, "lost")
+    yield Stage("refused"), ArmTable(exposed, logged, found.codes, found.day, "lost")
     kept = accepted & ~found.is_mixed
-    yield "mixed", ArmTable(found.table(kept), exposed, found.codes, found.day, "lost")
+    yield Stage("mixed"), ArmTable(found.table(kept), exposed, found.codes, found.day, "lost")
     for source_id, source in sorted(units.joined.items()):
         until = (as_of - timedelta(days=source.window_days or 0) - first).days
         is_ripe = kept & (found.day[found.stratum] <= until)
         joined = found.table(is_ripe & found.joined[source_id])
-        yield f"joined {source_id}", ArmTable(joined, found.table(is_ripe), found.codes, found.day, "lost")
+        yield Stage("joined", source_id), ArmTable(joined, found.table(is_ripe), found.codes, found.day, "lost")
 
 
 def _as_known(units: UnitStates, as_of: date, exposed_by: date) -> pd.DataFrame:
