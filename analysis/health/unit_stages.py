@@ -141,6 +141,8 @@ def _coded(
     experiment: Experiment, units: UnitStates, rows: pd.DataFrame, as_of: date
 ) -> tuple[_Units, tuple[tuple[str, ...], ...]]:
     arms = {variant.id: position for position, variant in enumerate(experiment.variants)}
+    if unknown := sorted(set(rows["variant_id"]) - arms.keys()):
+        raise ValueError(f"units are in variant {unknown[0]!r}, unknown to experiment {experiment.id!r}")
     days = (rows["exposed_date"] - rows["exposed_date"].min()).dt.days.to_numpy(dtype=np.intp)
     coded = [pd.factorize(rows[name].fillna(UNKNOWN).astype("str"), sort=True) for name in units.segments]
     keys = np.column_stack([days, *(codes for codes, _ in coded)]).astype(np.intp)
