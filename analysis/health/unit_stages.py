@@ -57,7 +57,6 @@ class StageTables:
     """
 
     first_day: date
-    last_day: date
     labels: tuple[tuple[str, ...], ...]
     tables: Mapping[Stage, ArmTable]
 
@@ -95,10 +94,9 @@ def stage_tables(experiment: Experiment, units: UnitStates, as_of: date, exposed
     rows = _as_known(units, as_of, exposed_by)
     if rows.empty:
         return None
-    first, last = rows["exposed_date"].min(), rows["exposed_date"].max()
+    first = rows["exposed_date"].min().date()
     found, labels = _coded(experiment, units, rows, as_of)
-    tables = dict(_tables(experiment, units, found, first.date(), as_of))
-    return StageTables(first.date(), last.date(), labels, tables)
+    return StageTables(first, labels, dict(_tables(experiment, units, found, first, as_of)))
 
 
 def _tables(
@@ -120,9 +118,10 @@ def _tables(
     yield Stage("mixed"), ArmTable(found.table(kept), exposed, found.codes, found.day, "lost")
     for source_id, source in sorted(units.joined.items()):
         until = (as_of - timedelta(days=source.window_days or 0) - first).days
-        is_ripe = kept & (found.day[found.stratum] <= until)
-        joined = found.table(is_ripe & found.joined[source_id])
-        yield Stage("joined", source_id), ArmTable(joined, found.table(is_ripe), found.codes, found.day, "lost")
+        ripe = found.day <= until
+        if ripe.any():
+            joined, units_kept = found.table(kept & found.joined[source_id])[ripe], found.table(kept)[ripe]
+            yield Stage("joined", source_id), ArmTable(joined, units_kept, found.codes[ripe], found.day[ripe], "lost")
 
 
 def _as_known(units: UnitStates, as_of: date, exposed_by: date) -> pd.DataFrame:

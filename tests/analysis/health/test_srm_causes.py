@@ -154,6 +154,7 @@ def test_units_without_events_are_a_stage_of_their_own_among_those_whose_window_
 
     assert (cause["stage"], cause["source_id"], cause["variant_id"]) == ("joined", "shop", "b")
     assert (cause["first_segment"], cause["first_value"]) == ("platform", "android")
+    assert cause["to_date"].date() == AS_OF - timedelta(days=2)
     assert "units with an event of shop" in cause["message"]
     assert not causes(counted(units), "sample_ratio_mismatch")
 
