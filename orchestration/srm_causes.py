@@ -41,9 +41,8 @@ def with_causes(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, health
 
 
 def _failed_looks(health: pd.DataFrame) -> dict[str, list[FailedLook]]:
-    failed = health[~health["passed"].astype(bool) & health["check_name"].isin(EXPLAINED_CHECKS)]
     looks: dict[str, list[FailedLook]] = {}
-    for (experiment_id, as_of), rows in failed.groupby(["experiment_id", "as_of_date"]):
+    for (experiment_id, as_of), rows in health[_has_failed(health)].groupby(["experiment_id", "as_of_date"]):
         looks.setdefault(experiment_id, []).append(FailedLook(as_of.date(), frozenset(rows["check_name"])))
     return looks
 
@@ -58,14 +57,16 @@ def _causes(
 
 def _quoting(health: pd.DataFrame, causes: pd.DataFrame, failures: dict[str, str]) -> pd.DataFrame:
     found = leading_causes(causes)
-    messages = []
-    for row in health.itertuples():
-        message = row.message
-        if not row.passed and row.check_name in EXPLAINED_CHECKS:
-            said = found.get((row.experiment_id, row.as_of_date, row.check_name), failures.get(row.experiment_id))
-            message += f"; {said}" if said else ""
-        messages.append(message)
-    return health.assign(message=pd.Series(messages, index=health.index, dtype=health["message"].dtype))
+    messages = health["message"].copy()
+    for row in health[_has_failed(health)].itertuples():
+        said = found.get((row.experiment_id, row.as_of_date, row.check_name), failures.get(row.experiment_id))
+        if said:
+            messages[row.Index] = f"{row.message}; {said}"
+    return health.assign(message=messages)
+
+
+def _has_failed(health: pd.DataFrame) -> pd.Series:
+    return ~health["passed"].astype(bool) & health["check_name"].isin(EXPLAINED_CHECKS)
 
 
 def read_unit_states(
