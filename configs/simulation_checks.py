@@ -31,8 +31,9 @@ def check_scenario(scenario: Scenario, config: Config) -> Iterator[Finding]:
         if id_ in config.experiments:
             at = ("experiments", id_)
             yield from _check_effects((*at, "effects"), planned.effects, config.experiments[id_], carried)
-            if planned.lost is not None:
-                yield from _check_loss((*at, "lost"), planned.lost, config.experiments[id_], scenario, config)
+            for number, loss in enumerate(planned.losses):
+                where: Location = (*at, "lost", number) if isinstance(planned.lost, tuple) else (*at, "lost")
+                yield from _check_loss(where, loss, config.experiments[id_], scenario, config)
 
 
 def _unknown(at: Location, what: str, names: Iterable[str], known: Iterable[str]) -> Iterator[Finding]:

@@ -4,7 +4,8 @@ Every key is optional. Whatever a scenario leaves out gets the defaults below, s
 can be simulated. What refers to metrics and experiments is checked by `configs.simulation_checks`.
 """
 
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -100,10 +101,14 @@ class EventEffect(Entity):
 
 
 class Loss(Entity):
-    """Units of one arm whose exposures never reach the log: a sample-ratio mismatch."""
+    """Units of one arm that a log never sees: its exposures (a sample-ratio mismatch), or its events."""
 
     variant: VariantId
     share: Annotated[float, Field(gt=0, le=1)]
+    rows: Literal["exposures", "events"] = Field(
+        "exposures", description="What of these units is lost: exposures, or every event from their exposure on."
+    )
+    from_: date | None = Field(None, alias="from", description="Only of units first exposed on this day or later.")
     among: dict[Identifier, str] = Field(
         default_factory=dict,
         description="Attribute values that a unit must have to be lost, such as device: mobile.",
@@ -117,8 +122,13 @@ class ExperimentScenario(Entity):
     effects: dict[VariantId, dict[str, EventEffect]] = Field(
         default_factory=dict, description="Variant to event to its multipliers."
     )
-    lost: Loss | None = None
+    lost: Loss | tuple[Loss, ...] = Field((), description="One loss, or a list.")
     mixed_share: Share = Field(0.0, description="Units whose variant is drawn anew at every visit.")
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """Every loss."""
+        return self.lost if isinstance(self.lost, tuple) else (self.lost,)
 
 
 class Bots(Entity):

@@ -40,8 +40,9 @@ from orchestration.workspace import Workspace
 
 @dataclass(frozen=True)
 class RunInputs:
-    """The valid part of the configuration, the reasons for what is not, and every ingested day."""
+    """The valid part of the configuration, the reasons for what is not, and every ingested day with its lake."""
 
+    lake: Lake
     config: Config
     broken: dict[str, str]
     config_hashes: dict[str, str]
@@ -139,6 +140,7 @@ def read_inputs(workspace: Workspace, requested: tuple[date, date] | None = None
             requested = requested_days(connection)
             _require_same_configuration(planned_hashes(connection), config_hashes)
     return RunInputs(
+        lake=lake,
         config=config,
         broken=broken,
         config_hashes=config_hashes,

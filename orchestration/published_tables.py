@@ -20,7 +20,7 @@ from orchestration.publish import PublishedTable, is_whole, sync_to_disk
 from orchestration.warehouse import has_table
 
 ROW_COUNTS = ("rows_read", "rows_accepted", "rows_duplicate", "rows_quarantined")
-DATES = ("as_of_date", "last_cohort_date", "projected_date")
+DATES = ("as_of_date", "last_cohort_date", "projected_date", "from_date", "to_date")
 AS_OF_TABLES = {
     "exposure_counts": (
         "marts.fct_exposure_counts",
@@ -37,6 +37,7 @@ AS_OF_TABLES = {
     "stratum_moments": ("marts.fct_stratum_moments", "experiment_id, metric_id, variant_id, stratum"),
     "scorecard": ("results.scorecard", "experiment_id, metric_id, variant_id, segment_name, segment_value"),
     "health_checks": ("results.health_checks", "experiment_id, check_name, segment_name, segment_value"),
+    "srm_causes": ("results.srm_causes", "experiment_id, rank"),
     "decisions": ("results.decisions", "experiment_id"),
 }
 

@@ -97,9 +97,9 @@ def _link_day(lake: Lake, manifest: DayManifest, folder: Path) -> None:
             return
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            if current.rows_file is not None:
-                rows = lake.folder(current.source_id, current.log_date) / current.rows_file
-                link_or_copy(rows, folder / current.rows_file)
+            for name in (current.rows_file, current.quarantine_file):
+                if name is not None:
+                    link_or_copy(lake.folder(current.source_id, current.log_date) / name, folder / name)
         except FileNotFoundError:  # replaced since the manifest was read
             current = lake.partition(current.source_id, current.log_date)
             continue

@@ -22,6 +22,7 @@ from orchestration.isolation import Experiments, Reasons, isolated, without_fail
 from orchestration.partitions import days_between
 from orchestration.planning import PlannedBuild, first_log_date
 from orchestration.provenance import PROVENANCE, code_version, input_digests, input_watermark
+from orchestration.srm_causes import with_causes
 from orchestration.warehouse import has_table
 
 
@@ -124,7 +125,8 @@ def _needs(metric: Metric, source_id: str, field: str) -> bool:
 def health_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:
     """The health checks of the planned as-of dates; sequential tests see the whole history.
 
-    A broken configuration file and a computation that fails are failed checks of their own.
+    A broken configuration file and a computation that fails are failed checks of their own. The causes of sample ratio
+    mismatches go to `results.srm_causes` beside.
     """
     data = read_health_data(connection, inputs)
 
@@ -132,7 +134,7 @@ def health_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans:
         return health_checks(data, experiments, inputs.config.metrics, inputs.config.project, _dates(plans))
 
     frame, failures = isolated(_planned_experiments(inputs, plans), compute)
-    frame = _only_planned(frame, plans)
+    frame = with_causes(connection, inputs, _only_planned(frame, plans))
     return _with_rows(
         frame,
         [

@@ -12,7 +12,7 @@ from analysis.simulation.randomness import pick, unit_hash, visit_hash
 from analysis.simulation.types import BoolArray, FloatArray, IntArray
 from analysis.simulation.visits import Calendar, Visits
 from configs.schema import Config, Experiment
-from configs.simulation_schema import EventEffect, ExperimentScenario
+from configs.simulation_schema import EventEffect, ExperimentScenario, Loss
 
 NOT_EXPOSED = -1
 NEVER = np.iinfo(np.int64).max
@@ -25,7 +25,8 @@ class Allocation:
 
     A unit keeps the arm of its first visit, drawn by a hash of its id under that day's weights, until the
     metrics' windows have closed; a mixed unit's arm is drawn anew at each visit. Lost units are treated
-    like the others but never logged as exposed; bots (`reacts` false) are exposed without effect.
+    like the others but never logged as exposed, silent ones' events are not logged from then on; bots (`reacts`
+    false) are exposed without effect.
     """
 
     experiment: Experiment
@@ -35,6 +36,7 @@ class Allocation:
     arm: IntArray
     is_mixed: BoolArray
     is_lost: BoolArray
+    is_silent: BoolArray
     reacts: BoolArray
     treated_until: int
 
@@ -91,6 +93,11 @@ def allocate(
         redrawn = np.flatnonzero(enters & is_mixed)
         arm[redrawn] = pick(weights, visit_hash(redrawn, first[redrawn], experiment.id))
     longest = longest_window(config, experiment)
+    losses = list(enumerate(scenario.losses))
+    lost = {
+        rows: _lost(experiment, [one for one in losses if one[1].rows == rows], population, arm, first, calendar)
+        for rows in ("exposures", "events")
+    }
     return Allocation(
         experiment=experiment,
         scenario=scenario,
@@ -98,7 +105,8 @@ def allocate(
         first_exposed_at=first,
         arm=arm,
         is_mixed=is_mixed,
-        is_lost=_lost(experiment, scenario, population, arm, unit_hash(population.ids, f"{salt}:lost")),
+        is_lost=lost["exposures"],
+        is_silent=lost["events"],
         reacts=~population.is_bot,
         treated_until=calendar.instant(experiment.end + timedelta(days=1 + longest)),
     )
@@ -151,15 +159,21 @@ def _epochs(experiment: Experiment, calendar: Calendar) -> list[tuple[int, int, 
 
 def _lost(
     experiment: Experiment,
-    scenario: ExperimentScenario,
+    losses: Sequence[tuple[int, Loss]],
     population: Population,
     arm: IntArray,
-    buckets: FloatArray,
+    first: IntArray,
+    calendar: Calendar,
 ) -> BoolArray:
-    if scenario.lost is None:
-        return np.zeros(len(population), dtype=bool)
+    """Units that some of the numbered losses meet; each draws its own."""
     variants = [variant.id for variant in experiment.variants]
-    lost = (arm == variants.index(scenario.lost.variant)) & (buckets < scenario.lost.share)
-    for attribute, value in scenario.lost.among.items():
-        lost &= population.attributes[attribute] == population.attribute_values[attribute].index(value)
+    lost = np.zeros(len(population), dtype=bool)
+    for number, loss in losses:
+        salt = f"{experiment.id}:{population.seed}:lost" + (f":{number}" if number else "")
+        met = (arm == variants.index(loss.variant)) & (unit_hash(population.ids, salt) < loss.share)
+        for attribute, value in loss.among.items():
+            met &= population.attributes[attribute] == population.attribute_values[attribute].index(value)
+        if loss.from_ is not None:
+            met &= first >= calendar.instant(loss.from_)
+        lost |= met
     return lost

@@ -10,7 +10,7 @@ from analysis.simulation.allocation import measure_multiplier, rate_multiplier
 from analysis.simulation.behaviour import EventProcess
 from analysis.simulation.population import text_column
 from analysis.simulation.randomness import pick, stream, unit_mean_lognormal
-from analysis.simulation.types import SECOND, FloatArray, IntArray
+from analysis.simulation.types import SECOND, BoolArray, FloatArray, IntArray
 from analysis.simulation.world import World
 from configs.schema import EventSource, ExposureSource
 
@@ -72,9 +72,15 @@ def exposure_rows(world: World, source: ExposureSource, day: int) -> tuple[pd.Da
 
 
 def event_rows(world: World, source: EventSource, day: int) -> tuple[pd.DataFrame, list[FaultCount]]:
-    """Events of one source on one day, columns named as in the source, and how many came from bots."""
+    """Events of one source on one day, columns named as in the source, and how many came from bots or were lost."""
     events = _draw_events(world, source.id, day)
-    frames = [_event_frame(world, source, rows, day) for rows in events]
+    losses = [_lost_events(world, rows) for rows in events]
+    frames = []
+    for rows, lost in zip(events, losses, strict=True):
+        is_logged = np.ones(len(rows.unit), dtype=bool)
+        for of_experiment in lost.values():
+            is_logged &= ~of_experiment
+        frames.append(_event_frame(world, source, rows, day)[is_logged])
     columns = source.columns
     texts = [columns.unit_id, columns.event_name, *source.properties]
     frame = _typed(frames, columns.occurred_at, texts, [m.column for m in source.measures.values()])
@@ -82,7 +88,21 @@ def event_rows(world: World, source: EventSource, day: int) -> tuple[pd.DataFram
         prefix = f"{source.id}-{world.calendar.date_of(day):%Y%m%d}-"
         frame.insert(0, columns.event_id, prefix + pd.Series(np.arange(len(frame))).astype("str"))
     from_bots = sum(int(world.population.is_bot[rows.unit].sum()) for rows in events)
-    return frame, [FaultCount(source.id, "bot_event", from_bots)]
+    counts = [FaultCount(source.id, "bot_event", from_bots)]
+    for experiment_id in sorted({id_ for lost in losses for id_ in lost}):
+        n_lost = sum(int(lost[experiment_id].sum()) for lost in losses)
+        counts.append(FaultCount(source.id, "lost_event", n_lost, experiment_id))
+    return frame, counts
+
+
+def _lost_events(world: World, rows: _Events) -> dict[str, BoolArray]:
+    """Which rows each experiment with silent units loses."""
+    return {
+        allocation.experiment.id: allocation.is_silent[rows.unit]
+        & (rows.instant >= allocation.first_exposed_at[rows.unit])
+        for allocation in world.allocations
+        if allocation.is_silent.any()
+    }
 
 
 def _draw_events(world: World, source_id: str, day: int) -> list[_Events]:

@@ -113,6 +113,11 @@ def test_without_a_file_everything_has_its_default(tmp_path, config):
             "    lost: {variant: green, share: 0.1, among: {device: phone}}",
             "simulation.yaml:4: unknown value 'phone'; known values: mobile",
         ),
+        (
+            "experiments:\n  banner_colour:\n    lost:\n      - {variant: green, share: 0.1}\n"
+            "      - {variant: red, share: 0.1}",
+            "simulation.yaml:5: unknown variant 'red'; known variants: blue, green",
+        ),
         ("a: [", "simulation.yaml:"),
         ("", "simulation.yaml:1: the file is empty"),
     ],

@@ -8,6 +8,7 @@ import pytest
 
 from orchestration.faults import StateError
 from orchestration.inputs import RunInputs
+from orchestration.lake import Lake
 from orchestration.planning import PlannedBuild
 from orchestration.provenance import PROVENANCE
 from orchestration.published_tables import _with_provenance, changed_partitions, keep_superseded
@@ -93,6 +94,6 @@ def test_replaced_rows_that_cannot_be_read_at_all_stop_the_run_with_the_way_to_g
 def test_a_run_without_the_table_of_segments_is_published_anew(warehouse, tmp_path):
     (tmp_path / "run").mkdir()
     day = date(2026, 10, 3)
-    inputs = RunInputs(config=None, broken={}, config_hashes={}, days={}, requested=(day, day))
+    inputs = RunInputs(lake=Lake(tmp_path), config=None, broken={}, config_hashes={}, days={}, requested=(day, day))
     changed = changed_partitions(warehouse, inputs, [PlannedBuild("checkout", day, day, day, False)], tmp_path / "run")
     assert changed["exposure_counts"] is None and changed["row_ledger"] is None

@@ -3,6 +3,7 @@
 from datetime import date
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.simulation.allocation import NEVER, NOT_EXPOSED
@@ -92,6 +93,33 @@ def test_a_lossy_variant_loses_units_among_the_attributes_named(config, make_sce
     visits = simulation.world.visits
     during = (visits.instant >= allocation.exposure_period[0]) & (visits.instant < allocation.exposure_period[1])
     assert dropped == np.sum(during & allocation.is_lost[visits.unit])
+
+
+def test_several_losses_each_draw_their_own_units_from_their_day_on(config, make_scenario, rows_of):
+    lost = [{"variant": "new", "share": 0.5}, {"variant": "old", "share": 0.5, "from": "2026-03-10"}]
+    simulation = simulate(config, make_scenario(experiments={"price": {"lost": lost}}), units=20_000, days=21, seed=10)
+
+    exposures = rows_of(simulation, "web").query("test == 'price'").sort_values("ts").groupby("user").first()
+    is_early = exposures["ts"] < "2026-03-10"
+    early, late = exposures[is_early]["arm"].value_counts(), exposures[~is_early]["arm"].value_counts()
+    assert early["new"] / early["old"] == pytest.approx(0.5, abs=0.03)
+    assert late["new"] / late["old"] == pytest.approx(1, abs=0.08)
+
+
+def test_silent_units_are_exposed_and_lose_every_event_from_then_on(config, make_scenario, rows_of):
+    lost = {"variant": "new", "share": 1, "rows": "events"}
+    silenced = simulate(config, make_scenario(experiments={"price": {"lost": lost}}), units=5_000, days=21, seed=10)
+    sound = simulate(config, make_scenario(), units=5_000, days=21, seed=10)
+
+    pd.testing.assert_frame_equal(rows_of(silenced, "web"), rows_of(sound, "web"))
+    first = rows_of(sound, "web").query("test == 'price' and arm == 'new'").groupby("user")["ts"].min()
+    before, after = (rows_of(one, "shop").drop(columns="id") for one in (sound, silenced))
+    is_lost = before["ts"] >= before["user"].map(first)
+    pd.testing.assert_frame_equal(after, before[~is_lost].reset_index(drop=True))
+    reported = sum(
+        day.faults.query("fault == 'lost_event' and source_id == 'shop'")["rows"].sum() for day in silenced.days()
+    )
+    assert reported == is_lost.sum() > 0
 
 
 def test_mixed_units_change_arms_between_visits(config, make_scenario, rows_of):
