@@ -47,7 +47,7 @@ def test_runs_piece_by_piece_are_verified_whatever_today_s_files_say(equipoise, 
     assert found["experiments"] == ["checkout", "pricing"]
     assert found["as_of_dates"] == len(published["decisions"])
     details = {"fct_bucket_sums", "fct_cap_tails", "fct_category_counts", "category_counts"}
-    details |= {"fct_event_coverage", "fct_assignments"}
+    details |= {"fct_event_coverage", "fct_metric_probes", "fct_assignments"}
     assert found["rows"].keys() == {*MARTS, *OF_QUANTILES, *details, *PUBLISHED}
     assert all(found["rows"][name] == len(published[name]) > 0 for name in PUBLISHED)
     assert all(found["rows"][name] > 0 for name in MARTS)
