@@ -1,5 +1,7 @@
 """Other definitions under which an experiment's results were published before, from what lies in the state folder."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 
 import duckdb
@@ -9,7 +11,9 @@ from configs.definition_changes import definition_changes, listed_changes
 from configs.pinned_files import PinnedConfigError, read_pinned
 from configs.pinning import config_hash, pinned_config
 from configs.schema import Config
+from orchestration.faults import StateError
 from orchestration.publish import current_run
+from orchestration.published import open_results
 from orchestration.workspace import Workspace
 
 TABLE = "runs.former_definitions"
@@ -45,17 +49,14 @@ def former_definitions(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     return connection.execute(f"from {TABLE}").df()
 
 
-def _published(workspace: Workspace) -> list[tuple[str, str, date]]:
+def _published(workspace: Workspace) -> Iterator[tuple[str, str, date]]:
     """Every experiment and configuration with published rows, replaced ones too, and their last as-of date."""
-    run = current_run(workspace.state)
-    files = [str(path) for path in workspace.superseded.glob("*/*/decisions.parquet")]
-    if run is not None and (run / "decisions").is_dir():
-        files += [str(path) for path in (run / "decisions").rglob("*.parquet")]
-    if not files:
-        return []
-    with duckdb.connect() as reader:
-        return reader.execute(
-            "select experiment_id, config_hash, max(as_of_date) from read_parquet($files, hive_partitioning = false, "
-            "union_by_name = true) where config_hash <> '' group by all order by all",
-            {"files": files},
-        ).fetchall()
+    select = "select experiment_id, config_hash, max(as_of_date) from"
+    where = "where config_hash <> '' group by all order by all"
+    if (run := current_run(workspace.state)) is not None:
+        with suppress(StateError), open_results(run) as published:  # the run that mends a damaged one must go on
+            yield from published.execute(f"{select} decisions {where}").fetchall()
+    if files := [str(path) for path in workspace.superseded.glob("*/*/decisions.parquet")]:
+        rows = "read_parquet($files, hive_partitioning = false, union_by_name = true)"
+        with duckdb.connect() as reader:
+            yield from reader.execute(f"{select} {rows} {where}", {"files": files}).fetchall()
