@@ -20,7 +20,7 @@ import pandas as pd
 from analysis.decisions import decisions
 from analysis.health import HealthData, health_checks
 from analysis.scorecard import scorecard
-from configs.schema import Experiment, Metric, Project
+from configs.schema import Experiment, HealthThresholds, Metric, Project
 
 START, DAYS = date(2026, 9, 1), 28
 VARIANTS = ("control", "treatment")
@@ -150,6 +150,33 @@ def make_event_coverage(epoch_counts: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def make_metric_probes(moments: pd.DataFrame) -> pd.DataFrame:
+    """Bots, and amounts in another unit, of every metric at every as-of date."""
+    rows = moments[["as_of_date", "experiment_id", "variant_id", "metric_id", "n_units"]]
+    few = rows.assign(n_found=rows["n_units"] // 1000, n_not_computed=0)
+    bots = few.assign(probe="bots", total=few["n_found"] * 3.0)
+    return pd.concat([bots, few.assign(probe="other_unit", total=few["n_units"] * 0.5)])
+
+
+def make_earlier_arms(experiments: dict[str, Experiment], metrics: dict[str, Metric], days: int) -> pd.DataFrame:
+    """Units of every day that had been in one of three earlier experiments, and their covariates."""
+    random = np.random.default_rng(4)
+    dates = [START + timedelta(days=number) for number in range(days)]
+    covariates = ["all", *(id_ for id_, metric in metrics.items() if metric.covariate)]
+    keys = product(experiments, dates, VARIANTS, ("old_1", "old_2", "old_3"), ("c", "d"), covariates)
+    columns = ["experiment_id", "known_from", "variant_id", "earlier_experiment_id", "earlier_variant_id", "metric_id"]
+    frame = pd.DataFrame(keys, columns=columns)
+    n_units = random.poisson(200, len(frame))
+    return frame.assign(n_units=n_units, covariate_sum=n_units * 2.0, covariate_squares=n_units * 9.0)
+
+
+def make_predecessors(experiments: dict[str, Experiment]) -> pd.DataFrame:
+    """The arms of these earlier experiments."""
+    rows = [(*key, key[2] == "c") for key in product(experiments, ("old_1", "old_2", "old_3"), ("c", "d"))]
+    columns = ["experiment_id", "earlier_experiment_id", "earlier_variant_id", "is_baseline"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def make_exposure_rows(experiments: dict[str, Experiment], days: int) -> pd.DataFrame:
     """Exposure rows of every experiment on every log date, a few of them refused."""
     dates = [START + timedelta(days=number) for number in range(days)]
@@ -206,11 +233,16 @@ def time_health(n_experiments: int, segments: int, days: int) -> dict[str, float
         for id_, metric in make_metrics(5).items()
     }
     experiments = make_experiments(n_experiments, metrics, days)
-    project = Project(name="wide", history_start=START - timedelta(days=30))
+    limits = HealthThresholds(bot_daily_events=1000, carry_over_days=30)
+    project = Project(name="wide", history_start=START - timedelta(days=30), health=limits)
     counts = make_epoch_counts(experiments, segments, days)
+    moments = make_daily_moments(counts, metrics)
     data = HealthData(
         epoch_counts=counts,
-        moments=make_daily_moments(counts, metrics),
+        moments=moments,
+        metric_probes=make_metric_probes(moments),
+        earlier_arms=make_earlier_arms(experiments, metrics, days),
+        predecessors=make_predecessors(experiments),
         event_coverage=make_event_coverage(counts),
         exposure_rows=make_exposure_rows(experiments, days),
         source_days=make_source_days(project, days),

@@ -28,6 +28,7 @@ def metric_catalog(config: Config) -> Entry:
     columns = _Columns({source.id: source for source in config.sources.events})
     metrics = [columns.add_metric(metric) for _, metric in sorted(config.metrics.items())]
     coverages = [columns.add_coverage(*covered) for covered in _all_coverages(config)]
+    probes = [probe for key in _all_probes(config) for probe in columns.add_probes(config.metrics[key[0]], key[1])]
     exposures = sorted(config.sources.exposures, key=lambda source: source.id)
     events = sorted(config.sources.events, key=lambda source: source.id)
     return {
@@ -41,12 +42,16 @@ def metric_catalog(config: Config) -> Entry:
             }
             for source in events
         ],
+        "measures_with_units": sorted(
+            {id_ for source in events for id_, measure in source.measures.items() if measure.unit_column}
+        ),
         "value_sets": [columns.value_sets[name] for name in sorted(columns.value_sets)],
         "components": [columns.components[name] for name in sorted(columns.components)],
         "unit_values": [columns.unit_values[name] for name in sorted(columns.unit_values)],
         "metrics": metrics,
         "strata": _strata(config),
         "coverages": coverages,
+        "probes": probes,
         "lookback_days": max((metric["lookback_days"] for metric in metrics), default=0),
         "late_arrival_days": config.project.late_arrival_days,
     }
@@ -84,6 +89,26 @@ def _all_coverages(config: Config) -> list[tuple[str, int | None]]:
         if experiment.is_analysed
         for pair in coverage_windows(experiment, config.metrics).items()
     }
+    return sorted(pairs, key=lambda pair: (pair[0], pair[1] or 0))
+
+
+def bot_limit(config: Config, experiment: Experiment) -> int | None:
+    """More events than this in one day of a unit mark a bot; None: not looked for."""
+    return config.project.health.overridden_by(experiment.health).bot_daily_events
+
+
+def _all_probes(config: Config) -> list[tuple[str, int | None]]:
+    """Metrics that health checks sum up more of: with the limit beyond which a unit is a bot; None: amounts' units."""
+    checked = {
+        (source.id, id_) for source in config.sources.events for id_, one in source.measures.items() if one.unit_column
+    }
+    pairs: set[tuple[str, int | None]] = set()
+    for experiment in (one for one in config.experiments.values() if one.is_analysed):
+        limit = bot_limit(config, experiment)
+        pairs |= {(id_, limit) for id_ in experiment.metrics.roles if limit is not None}
+        for id_ in experiment.metrics.roles:
+            if any((part.source, part.measure) in checked for part in config.metrics[id_].components):
+                pairs.add((id_, None))
     return sorted(pairs, key=lambda pair: (pair[0], pair[1] or 0))
 
 
@@ -198,6 +223,76 @@ class _Columns:
         hash_ = definition_hash(definition | {"covers": source_id}, 12)
         return {"source_id": source_id, "metric_hash": hash_} | definition
 
+    def add_probes(self, metric: Metric, limit: int | None) -> list[Entry]:
+        """What health checks sum up of a metric's units, in the form of metrics of which only totals are kept.
+
+        With a limit: how many units have more events in a day (`value` beyond `above`), and what of the metric's total
+        they bring (`denominator`). Without: how many amounts are in another unit (`value`), and in the measure's own.
+        """
+        if limit is not None:
+            return [self._bot_probe(metric, limit)]
+        checked = [
+            component
+            for component in dict.fromkeys(metric.components)
+            if component.measure and self._sources[component.source].measures[component.measure].unit_column
+        ]
+        return [
+            self._probe(
+                metric,
+                "other_unit",
+                value=self._amounts(metric, component, in_other_unit=True),
+                denominator=self._amounts(metric, component, in_other_unit=False),
+            )
+            for component in checked
+        ]
+
+    def _bot_probe(self, metric: Metric, limit: int) -> Entry:
+        component = metric.components[0]
+        any_event = self._any_event(component.source, open_ended=metric.window is None)
+        has_total = metric.type in _STRATIFIABLE
+        return self._probe(
+            metric,
+            "bots",
+            value=self._days(any_event, "max", *_days(metric)),
+            above=limit,
+            denominator=self._window_value(metric, component) if has_total else None,
+            denominator_decimals=self._decimals(component) if has_total else 0,
+            denominator_is_binary=metric.type in ("proportion", "retention"),
+        )
+
+    def _probe(self, metric: Metric, kind: str, **own: Any) -> Entry:
+        definition: Entry = {
+            "type": "mean",
+            "is_binary": False,
+            "decimals": 0,
+            "end_days": metric.window.end_days if metric.window else None,
+            "cap_upper": None,
+            "cap_quantile": None,
+            "denominator_decimals": 0,
+            "denominator_cap_upper": None,
+            "denominator_is_binary": False,
+            "covariate": None,
+            "history": None,
+            "lookback_days": 0,
+            "only_totals": True,
+        } | own
+        hash_ = definition_hash(definition | {"probes": metric.id, "kind": kind}, 12)
+        return {"metric_id": metric.id, "kind": kind, "metric_hash": hash_} | definition
+
+    def _amounts(self, metric: Metric, component: Component, *, in_other_unit: bool) -> str:
+        """The number of a component's amounts in the measure's unit, or of those in another one."""
+        entry: Entry = {
+            "source_id": component.source,
+            "event_name": component.event,
+            "where": normalised_conditions(component.where),
+            "aggregate": "count",
+            "measure": None if in_other_unit else component.measure,
+            "open_ended": metric.window is None,
+        }
+        if in_other_unit:
+            entry["other_unit_of"] = component.measure
+        return self._days(self._add_component(entry, decimals=0), "sum", *_days(metric))
+
     def _window_value(self, metric: Metric, component: Component) -> str:
         return self._value(metric, component, *_days(metric))
 
@@ -240,7 +335,7 @@ class _Columns:
     def _add_component(self, entry: Entry, *, decimals: int) -> str:
         # The stored integers are in units of 10^-decimals: other decimals are another column.
         column = f"c_{definition_hash(entry | {'decimals': decimals}, 10)}"
-        self.components[column] = {"column": column} | entry
+        self.components.setdefault(column, {"column": column} | entry)
         return column
 
     def _days(self, component: str, aggregate: str, first_day: int, last_day: int | None) -> str:

@@ -40,6 +40,21 @@ class HealthThresholds(Entity):
     level_jump_deviations: float = Field(6.0, gt=0, description="Of a day's cohort from earlier ones; warns above.")
     level_jump_share: Annotated[float, Field(gt=0)] = Field(0.3, description="And by this much, relatively.")
     stale_days: Annotated[int, Field(ge=1)] = Field(3, description="Days without a usable log; warns from here.")
+    bot_daily_events: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Events of a source in one day of a unit; more are no person's. Unset: not tested."
+    )
+    bot_share: Share = Field(0.01, description="Bots among an arm's units; warns above.")
+    bot_metric_share: Share = Field(0.1, description="Of an arm's total of a metric, brought by bots; warns above.")
+    bot_difference_p: Probability = Field(0.001, description="Sequential p of equal shares of bots; warns below.")
+    carry_over_days: Annotated[int, Field(ge=0, le=366)] | None = Field(
+        None, description="Earlier experiments are compared if they ended at most so long before. Unset: not tested."
+    )
+    carry_over_p: Probability = Field(0.001, description="Sequential p of an even spread of earlier arms; warns below.")
+    definition_changes: Annotated[int, Field(ge=0)] = Field(
+        0, description="Definitions that a running experiment had before; warns above."
+    )
+    other_unit_share: Share = Field(0.001, description="Of a metric's amounts, in another unit; warns above.")
+    other_unit_share_incomplete: Share = Field(0.01, description="The same; above, the metric is incomplete.")
 
     def overridden_by(self, other: "HealthThresholds") -> "HealthThresholds":
         """These thresholds, but for those that the other one sets."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from configs.catalog import decimal_text, definition_hash, normalised_conditions
 from configs.metric_schema import property_text
-from configs.schema import Component, Config, EventSource, Experiment, ExposureSource, Metric, Project
+from configs.schema import Component, Config, EventSource, Experiment, ExposureSource, Measure, Metric, Project
 
 _DESCRIPTIVE = {"name", "owner", "team", "status", "hypothesis"}
 
@@ -128,11 +128,15 @@ def _pinned_event_source(source: EventSource, components: list[Component]) -> di
     properties = {name for component in used for name in component.properties}
     pinned = _without_absent(source.model_dump(mode="json", include={"id", "format", "columns"}))
     pinned["measures"] = {
-        id_: measure.model_dump(mode="json", exclude={"unit"})
-        for id_, measure in sorted(source.measures.items())
-        if id_ in measures
+        id_: _pinned_measure(measure) for id_, measure in sorted(source.measures.items()) if id_ in measures
     }
     return pinned | {"properties": sorted(properties)}
+
+
+def _pinned_measure(measure: Measure) -> dict[str, Any]:
+    """What its unit is called only matters where amounts are held against it."""
+    is_checked = measure.unit_column is not None
+    return measure.model_dump(mode="json", exclude=None if is_checked else {"unit", "unit_column"})
 
 
 def _without_absent(value: Any) -> Any:

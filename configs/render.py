@@ -18,9 +18,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from configs.catalog import coverage_windows, metric_catalog
+from configs.catalog import bot_limit, coverage_windows, metric_catalog
 from configs.load import ConfigError, load_config
 from configs.pinning import config_hash, pinned_config
+from configs.predecessors import predecessors
 from configs.schema import Config, Experiment
 
 __all__ = ["catalog_macro", "config_hash", "main", "metric_catalog", "pinned_config", "render"]
@@ -89,6 +90,14 @@ def _tables(config: Config) -> dict[str, tuple[Sequence[str], list[Row]]]:
             ("experiment_id", "coverage_hash"),
             [row for experiment in experiments for row in _coverage_rows(config, experiment)],
         ),
+        "experiment_probes": (
+            ("experiment_id", "probe_hash"),
+            [row for experiment in experiments for row in _probe_rows(config, experiment)],
+        ),
+        "experiment_predecessors": (
+            ("experiment_id", "earlier_experiment_id"),
+            [(experiment.id, id_) for experiment in experiments for id_ in predecessors(config, experiment)],
+        ),
         "experiment_buckets": (
             ("experiment_id", "algorithm", "salt", "buckets", "variant_id", "first_bucket", "end_bucket"),
             [row for experiment in experiments for row in _bucket_rows(experiment)],
@@ -144,6 +153,14 @@ def _coverage_rows(config: Config, experiment: Experiment) -> Iterator[Row]:
     for covered in sorted(coverage_windows(experiment, config.metrics).items()):
         if covered in hashes:
             yield experiment.id, hashes[covered]
+
+
+def _probe_rows(config: Config, experiment: Experiment) -> Iterator[Row]:
+    for probe in metric_catalog(config)["probes"] if experiment.is_analysed else ():
+        if probe["metric_id"] in experiment.metrics.roles and (
+            probe["kind"] != "bots" or probe["above"] == bot_limit(config, experiment)
+        ):
+            yield experiment.id, probe["metric_hash"]
 
 
 def _bucket_rows(experiment: Experiment) -> Iterator[Row]:

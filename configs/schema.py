@@ -130,7 +130,14 @@ class Measure(Entity):
 
     column: ColumnName
     unit: str = ""
+    unit_column: ColumnName | None = Field(None, description="Holds each amount's unit; one in another is not counted.")
     decimals: int = Field(2, ge=0, le=12)
+
+    @model_validator(mode="after")
+    def _unit_to_expect(self) -> "Measure":
+        if self.unit_column is not None and not self.unit:
+            raise ValueError("`unit_column` needs `unit`: the one that amounts are expected in")
+        return self
 
 
 class EventSource(Source):

@@ -4,7 +4,9 @@ import duckdb
 import pandas as pd
 
 from analysis.health import HealthData
+from configs.predecessors import predecessors
 from orchestration.audit import describe_warnings
+from orchestration.former_definitions import former_definitions
 from orchestration.inputs import RunInputs
 from orchestration.warehouse import has_table
 
@@ -12,6 +14,8 @@ MARTS = {
     "epoch_counts": "fct_epoch_counts",
     "moments": "fct_metric_moments",
     "event_coverage": "fct_event_coverage",
+    "metric_probes": "fct_metric_probes",
+    "earlier_arms": "fct_earlier_arms",
     "assignments": "fct_assignments",
 }
 
@@ -30,10 +34,25 @@ def read_health_data(connection: duckdb.DuckDBPyConnection, inputs: RunInputs) -
     }
     return HealthData(
         **marts,
+        predecessors=predecessor_arms(inputs),
+        former_definitions=former_definitions(connection),
         exposure_rows=exposure_rows(inputs),
         day_findings=day_findings(inputs),
         source_days=inputs.source_days(),
     )
+
+
+def predecessor_arms(inputs: RunInputs) -> pd.DataFrame:
+    """The arms of the earlier experiments that an experiment is to be compared with."""
+    config = inputs.config
+    rows = [
+        (experiment.id, id_, variant.id, variant.baseline)
+        for experiment in config.experiments.values()
+        for id_ in predecessors(config, experiment)
+        for variant in config.experiments[id_].variants
+    ]
+    columns = ["experiment_id", "earlier_experiment_id", "earlier_variant_id", "is_baseline"]
+    return pd.DataFrame(rows, columns=columns).astype({"is_baseline": "bool"})
 
 
 def exposure_rows(inputs: RunInputs) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from configs.render import config_hash, render
 from configs.schema import Config, EventSource, ExposureSource, Project
 from orchestration.calibration import restore_calibrations
 from orchestration.faults import UNCHANGED, StateError
+from orchestration.former_definitions import load_former_definitions
 from orchestration.ingest import source_contract, source_fields
 from orchestration.lake import DayManifest, Lake
 from orchestration.planning import DAY, PlannedBuild, merged_plans, plan_builds, sources_of, still_due
@@ -214,6 +215,7 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
         load_slices(connection, 1, 1)
         _load_calendar(connection, inputs.config, plans, requested)
         load_source_freshness(connection, _latest_days(inputs))
+        load_former_definitions(connection, workspace, inputs.config)
         register_lake(connection, inputs.config, [])
     return plans
 

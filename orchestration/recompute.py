@@ -44,6 +44,10 @@ RESULTS: dict[str, Computation] = {
 """What is computed from the marts, in order."""
 
 
+NOT_RECOMPUTED = {"health_checks": ("carry_over", "definition_changed")}
+"""Checks about other experiments and former runs, which pinned configurations alone do not know; they only warn."""
+
+
 @contextmanager
 def scratch_folder(live: Workspace) -> Iterator[Path]:
     """A folder for what is computed again, gone at the end; those of processes that died are removed first.
@@ -67,6 +71,14 @@ def scratch_folder(live: Workspace) -> Iterator[Path]:
 def scratch_workspace(live: Workspace, folder: Path) -> Workspace:
     """A workspace whose configuration and state lie in a folder."""
     return replace(live, configs=folder / "configuration", state=folder)
+
+
+def recomputable(table: str, query: str) -> str:
+    """The rows of a published table that can be compared with recomputed ones."""
+    if table not in NOT_RECOMPUTED:
+        return query
+    names = ", ".join(f"'{name}'" for name in NOT_RECOMPUTED[table])
+    return f"select * from ({query}) where check_name not in ({names})"
 
 
 def _remove_dead(parent: Path) -> None:

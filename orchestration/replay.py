@@ -18,7 +18,7 @@ from orchestration.planning import first_log_date
 from orchestration.provenance import PROVENANCE, code_version
 from orchestration.published import NoResultsError
 from orchestration.published_tables import AS_OF_TABLES
-from orchestration.recompute import Recomputation, link_lake, scratch_folder, scratch_workspace
+from orchestration.recompute import Recomputation, link_lake, recomputable, scratch_folder, scratch_workspace
 from orchestration.row_differences import Compared, TableComparison, TableRows
 from orchestration.workspace import Workspace
 
@@ -97,7 +97,7 @@ def _table_rows(queries: Mapping[str, str], inputs: RunInputs, decision: OldDeci
         if "segment_name" in names and not keeps_segments:
             now += " and segment_name = 'all'"
         then = decision.rows(table) or f"select * from ({now}) where false"
-        yield TableRows(table, then, now, names, PROVENANCE)
+        yield TableRows(table, recomputable(table, then), recomputable(table, now), names, PROVENANCE)
 
 
 def _changed_code(decision: OldDecision) -> Iterator[str]:

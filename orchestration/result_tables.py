@@ -13,6 +13,8 @@ from analysis.decisions import decisions
 from analysis.decisions.lifecycle import lifecycle_events
 from analysis.decisions.monitor import rollback_monitor
 from analysis.health import health_checks
+from analysis.health.amount_units import metrics_in_mixed_units
+from analysis.health.thresholds import thresholds_by_experiment
 from analysis.scorecard import FAILED, EventTables, scorecard
 from configs.schema import Experiment, Metric
 from orchestration.calibration import with_calibrations
@@ -45,10 +47,11 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
         for name in ("fct_event_value_counts", "fct_event_clusters")
     )
     events = EventTables(*tables)
+    probes = _mart(connection, "fct_metric_probes", "mart.as_of_date between plan.from_date and plan.to_date")
     requested, history = _planned_dates(plans), _earlier_scorecard(connection, inputs, plans)
 
     def compute(experiments: Experiments, failed: pd.DataFrame | None = None) -> pd.DataFrame:
-        blocked = _only_planned(_blocked(inputs, experiments, dates), plans)
+        blocked = _only_planned(_blocked(inputs, experiments, dates, probes), plans)
         wanted = requested[requested["experiment_id"].isin(list(experiments))]
         if failed is not None:
             blocked = pd.concat([failed, blocked], ignore_index=True)
@@ -99,13 +102,15 @@ def _earlier_scorecard(
     ).df()
 
 
-def _blocked(inputs: RunInputs, experiments: Experiments, dates: list[date]) -> pd.DataFrame:
-    """Metrics that missing days block, or days stored without a measure or property that the metric needs."""
+def _blocked(inputs: RunInputs, experiments: Experiments, dates: list[date], probes: pd.DataFrame) -> pd.DataFrame:
+    """Metrics that missing days block, days stored without what the metric needs, or amounts in other units."""
     metrics, project = inputs.config.metrics, inputs.config.project
     found = [blocked_metrics(inputs.source_days(), experiments, metrics, dates, project)]
     for (source_id, field), source_days in inputs.days_without_field().items():
         rows = blocked_metrics(source_days, experiments, metrics, dates, project)
         found.append(rows[rows["metric_id"].isin([m.id for m in metrics.values() if _needs(m, source_id, field)])])
+    own = probes[probes["experiment_id"].isin(list(experiments))]
+    found.append(metrics_in_mixed_units(own, thresholds_by_experiment(project, experiments)))
     rows = pd.concat(found, ignore_index=True)
     is_adjustable = (rows["status"] == "no_covariate").to_numpy()
     rows = rows.iloc[

@@ -19,7 +19,7 @@ from orchestration.provenance import PROVENANCE, code_version
 from orchestration.publish import current_run, link_or_copy
 from orchestration.published import NoResultsError
 from orchestration.published_tables import AS_OF_TABLES
-from orchestration.recompute import Recomputation, link_lake, scratch_folder, scratch_workspace
+from orchestration.recompute import Recomputation, link_lake, recomputable, scratch_folder, scratch_workspace
 from orchestration.row_differences import Compared, TableComparison, TableRows
 from orchestration.warehouse import built_experiments, has_table
 from orchestration.workspace import Workspace
@@ -28,6 +28,7 @@ MARTS = {
     "fct_exposure_counts": ("as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value"),
     "fct_epoch_counts": ("as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value", "epoch"),
     "fct_assignments": ("known_from", "experiment_id", "variant_id", "hashed_variant_id"),
+    "fct_metric_probes": ("as_of_date", "experiment_id", "metric_id", "variant_id", "probe"),
     "fct_event_coverage": ("as_of_date", "experiment_id", "variant_id", "source_id"),
     "fct_metric_moments": ("as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "segment_value"),
     "fct_stratum_moments": ("as_of_date", "experiment_id", "metric_id", "variant_id", "stratum"),
@@ -179,7 +180,7 @@ def _table_rows(live: _LiveState, recomputed: Recomputation) -> Iterator[TableRo
             f"select * from {files}, union_by_name = true) {own}" if is_there else f"select * from ({now}) where false"
         )
         keys = ("as_of_date", *AS_OF_TABLES[name][1].split(", "))
-        yield TableRows(name, then, now, keys, PROVENANCE)
+        yield TableRows(name, recomputable(name, then), recomputable(name, now), keys, PROVENANCE)
 
 
 def _merged(tables: Sequence[TableComparison]) -> TableComparison:

@@ -22,6 +22,8 @@ INPUT_TABLES = {
     "experiment_epochs": "experiment_id varchar, epoch integer, from_date date, variant_id varchar, weight double",
     "experiment_metrics": "experiment_id varchar, metric_id varchar, role varchar",
     "experiment_coverages": "experiment_id varchar, coverage_hash varchar",
+    "experiment_probes": "experiment_id varchar, probe_hash varchar",
+    "experiment_predecessors": "experiment_id varchar, earlier_experiment_id varchar",
     "experiment_buckets": "experiment_id varchar, algorithm varchar, salt varchar, buckets bigint, variant_id varchar, "
     "first_bucket bigint, end_bucket bigint",
     "experiment_segments": "experiment_id varchar, segment_name varchar",
@@ -202,7 +204,9 @@ EVENT_COLUMNS = {
 
 
 def _event_fields(source: EventSource) -> dict[str, str]:
-    return {f"m_{name}": "bigint" for name in source.measures} | {f"p_{name}": "varchar" for name in source.properties}
+    units = [name for name, measure in source.measures.items() if measure.unit_column]
+    texts = [*(f"u_{name}" for name in units), *(f"p_{name}" for name in source.properties)]
+    return {f"m_{name}": "bigint" for name in source.measures} | dict.fromkeys(texts, "varchar")
 
 
 def _lake_select(

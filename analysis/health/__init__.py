@@ -13,7 +13,11 @@ from typing import Any
 import pandas as pd
 
 from analysis.completeness import SourceDays
+from analysis.health.amount_units import amount_units
 from analysis.health.assignment import assignment_integrity
+from analysis.health.bots import bots
+from analysis.health.carry_over import carry_over
+from analysis.health.definition_change import definition_changed
 from analysis.health.event_coverage import event_loss, no_events
 from analysis.health.exposure_rows import exposures_outside_period, refused_exposures, unknown_variants
 from analysis.health.exposures import mixed_exposures, no_exposures
@@ -49,6 +53,10 @@ CHECKS: dict[str, Callable[[HealthInputs], pd.DataFrame | list[dict[str, Any]]]]
     "no_events": no_events,
     "event_loss": event_loss,
     "pre_exposure_imbalance": pre_exposure_imbalance,
+    "carry_over": carry_over,
+    "bots": bots,
+    "amount_units": amount_units,
+    "definition_changed": definition_changed,
     "outlier_dominance": outlier_dominance,
     "capped_to_zero": capped_to_zero,
     "metric_level_jump": metric_level_jump,

@@ -29,9 +29,9 @@ TEXT = ["experiment_id", "check_name", "segment_name", "segment_value", "severit
 LOOK = ["experiment_id", "as_of_date"]
 _KEYS = (
     *("experiment_id", "segment_name", "segment_value", "variant_id", "hashed_variant_id", "metric_id", "source_id"),
-    "reason",
+    *("earlier_experiment_id", "earlier_variant_id", "probe", "config_hash", "reason"),
 )
-_DATES = ("as_of_date", "known_from", "log_date", "exposed_date")
+_DATES = ("as_of_date", "known_from", "log_date", "exposed_date", "last_date")
 
 
 def _empty(*columns: str) -> Callable[[], pd.DataFrame]:
@@ -42,10 +42,12 @@ def _empty(*columns: str) -> Callable[[], pd.DataFrame]:
 class HealthData:
     """The frames of one run, of every as-of date and log date so far: sequential tests remember earlier looks.
 
-    `epoch_counts`, `moments`, `event_coverage`, `assignments`: dbt's `fct_epoch_counts`, `fct_metric_moments`,
-    `fct_event_coverage`, `fct_assignments`. `exposure_rows`: accepted rows by the date of exposure (`reason` empty) and
-    refused ones by reason. `day_findings`: what the audit of a log date did not like, `experiment_id` empty where it
-    concerns all. `source_days`: the published table.
+    `epoch_counts`, `moments`, `event_coverage`, `metric_probes`, `assignments`, `earlier_arms`: dbt's
+    `fct_epoch_counts`, `fct_metric_moments`, `fct_event_coverage`, `fct_metric_probes`, `fct_assignments`,
+    `fct_earlier_arms`. `predecessors`: the arms of the earlier experiments to compare. `former_definitions`: those that
+    results were published under before, up to which as-of date, and what has changed. `exposure_rows`: accepted rows by
+    the date of exposure (`reason` empty) and refused ones by reason. `day_findings`: what the audit of a log date did
+    not like, `experiment_id` empty where it concerns all. `source_days`: the published table.
     """
 
     epoch_counts: pd.DataFrame = field(
@@ -68,6 +70,24 @@ class HealthData:
     )
     assignments: pd.DataFrame = field(
         default_factory=_empty("known_from", "experiment_id", "variant_id", "hashed_variant_id", "n_units")
+    )
+    metric_probes: pd.DataFrame = field(
+        default_factory=_empty(
+            *("as_of_date", "experiment_id", "variant_id", "metric_id", "probe", "n_units", "n_found", "total"),
+            "n_not_computed",
+        )
+    )
+    earlier_arms: pd.DataFrame = field(
+        default_factory=_empty(
+            *("known_from", "experiment_id", "variant_id", "earlier_experiment_id", "earlier_variant_id", "metric_id"),
+            *("n_units", "covariate_sum", "covariate_squares"),
+        )
+    )
+    predecessors: pd.DataFrame = field(
+        default_factory=_empty("experiment_id", "earlier_experiment_id", "earlier_variant_id", "is_baseline")
+    )
+    former_definitions: pd.DataFrame = field(
+        default_factory=_empty("experiment_id", "config_hash", "last_date", "changes")
     )
     exposure_rows: pd.DataFrame = field(
         default_factory=_empty("log_date", "source_id", "experiment_id", "exposed_date", "reason", "n_rows")

@@ -65,6 +65,8 @@ def gated_by_health(check: str, severity: str, experiment_id: str) -> str:
     """What a failed health check holds back."""
     if check == "missing_data":
         return f"metrics of {experiment_id} whose windows cover these days are incomplete; it cannot ship on them"
+    if check == "amount_units":
+        return f"a metric of {experiment_id} with too many such amounts is incomplete; it cannot ship on that"
     if severity == "error":
         return f"the decision of {experiment_id} is invalid; every other experiment goes on"
     return "nothing"

@@ -29,7 +29,10 @@ _EXPECTED: Mapping[Kind, str] = {
 
 @dataclass(frozen=True)
 class Field:
-    """A field of the row contract: `name` in the lake, `label` in reasons, `column` in the log."""
+    """A field of the row contract: `name` in the lake, `label` in reasons, `column` in the log.
+
+    `expected`: of the field that holds a measure's unit, the unit of amounts that count.
+    """
 
     name: str
     label: str
@@ -37,6 +40,7 @@ class Field:
     kind: Kind
     required: bool
     decimals: int = 0
+    expected: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,12 @@ def fields_of(source: LogSource) -> tuple[Field, ...]:
         Field(f"m_{name}", name, measure.column, "measure", required=False, decimals=measure.decimals)
         for name, measure in source.measures.items()
     )
-    return (*fields, *measures, *(_attribute(f"p_{name}", name) for name in source.properties))
+    units = (
+        Field(f"u_{name}", name, measure.unit_column, "attribute", required=False, expected=measure.unit)
+        for name, measure in source.measures.items()
+        if measure.unit_column
+    )
+    return (*fields, *measures, *units, *(_attribute(f"p_{name}", name) for name in source.properties))
 
 
 def _attribute(name: str, column: str) -> Field:

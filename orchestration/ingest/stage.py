@@ -54,6 +54,7 @@ class Stager:
             "limit": MEASURE_LIMIT,
             "iso_8601": _ISO_8601,
             "identity": identity(source),
+            "units": [(field.name, f"m_{field.label}", field.expected) for field in self._fields if field.expected],
             "has_experiments": isinstance(source, ExposureSource),
         }
 

@@ -192,6 +192,8 @@ def test_a_second_render_touches_nothing(rendered):
         "experiment_coverages.csv",
         "experiment_epochs.csv",
         "experiment_metrics.csv",
+        "experiment_predecessors.csv",
+        "experiment_probes.csv",
         "experiment_segments.csv",
         "experiment_strata.csv",
         "experiment_variants.csv",

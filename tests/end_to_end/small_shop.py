@@ -53,6 +53,7 @@ MARTS = {
         "value",
     ],
     "fct_exposure_counts": ["as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value"],
+    "fct_metric_probes": ["as_of_date", "experiment_id", "variant_id", "metric_id", "probe"],
     "fct_event_coverage": ["as_of_date", "experiment_id", "variant_id", "source_id"],
     "fct_epoch_counts": ["as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value", "epoch"],
 }
@@ -165,6 +166,7 @@ metrics:
   primary: [conversion]
   secondary: [revenue, seconds_per_order, largest_order, high_order, order_size, channels, visit_channel, median_order]
 analysis: {{minimum_days: 1}}
+health: {{bot_daily_events: 1}}
 """
 
 

@@ -6,6 +6,7 @@ date on. Nine units in ten have an event of 10 an hour later. The metric's windo
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -15,10 +16,10 @@ import pytest
 
 from orchestration.runs import RunOutcome
 from orchestration.workspace import Workspace
-from tests.end_to_end.pipeline import run, table
+from tests.end_to_end.pipeline import assert_same_results, run, table
 
 FIRST_DAY, START, LAST_DAY = date(2026, 10, 1), date(2026, 10, 3), date(2026, 10, 8)
-PROJECT = f"name: faults\nlate_arrival_days: 1\nhistory_start: {FIRST_DAY}\n"
+PROJECT = f"name: faults\nlate_arrival_days: 1\nhistory_start: {FIRST_DAY}\nhealth: {{bot_daily_events: 5}}\n"
 SOURCES = """\
 exposures:
   - id: exposures
@@ -30,7 +31,7 @@ events:
     path: shop/{date}.parquet
     format: parquet
     columns: {event_id: id, unit_id: unit, event_name: name, occurred_at: at}
-    measures: {amount: {column: amount, decimals: 2}}
+    measures: {amount: {column: amount, unit: USD, unit_column: currency, decimals: 2}}
 """
 METRICS = """\
 - {id: revenue, type: mean, source: shop, event: buy, aggregate: sum, measure: amount, window: {end_days: 1},
@@ -48,13 +49,15 @@ analysis: {{minimum_days: 3}}
 
 
 class Unit(NamedTuple):
-    """A unit's first exposure, and what it spent an hour later and the day before; None: no event."""
+    """A unit's first exposure, and what it spent an hour later, in so many events, and the day before; None: none."""
 
     id: str
     day: date
     variant: str
     spent: float | None
     before: float | None
+    events: int = 1
+    currency: str = "USD"
 
 
 def healthy(experiment: str, day: date, number: int) -> Unit:
@@ -88,6 +91,23 @@ def selected(unit: Unit, number: int) -> Unit:
     return unit._replace(before=5.0) if unit.variant == "b" else unit
 
 
+def crawled(unit: Unit, number: int) -> Unit:
+    """One unit in forty of either arm buys for a cent six times in an hour."""
+    return unit._replace(spent=0.01, events=6) if number % 40 == 0 else unit
+
+
+def converted(unit: Unit, number: int) -> Unit:
+    """From the 6th on a third of b pays in euros, and some do not say."""
+    is_other = unit.day >= date(2026, 10, 6) and unit.variant == "b" and number % 3 == 1
+    return unit._replace(currency="" if number % 4 else "EUR") if is_other else unit
+
+
+def inherited(unit: Unit, number: int) -> Unit:
+    """A unit that `clean` had two days before, assigned by the same salt."""
+    before = healthy("clean", unit.day - timedelta(days=2), number)
+    return unit._replace(id=before.id, variant=before.variant)
+
+
 def unchanged(unit: Unit, number: int) -> Unit:
     return unit
 
@@ -100,6 +120,9 @@ class Fault(NamedTuple):
     severity: str | None = None
     first: date | None = None
     units_a_day: int = 400
+    start: date = START
+    salt: str = ""
+    health: str = ""
 
 
 FAULTS = {
@@ -113,6 +136,19 @@ FAULTS = {
     "early": Fault(check="exposures_outside_period", severity="warning", first=START),
     # 1,200 of an arm have matured when the large order has.
     "dominated": Fault(dominated, "outlier_dominance", "warning", date(2026, 10, 6), units_a_day=800),
+    # 1,000 of an arm have matured by the 6th.
+    "crawled": Fault(crawled, "bots", "warning", date(2026, 10, 6), units_a_day=800),
+    # Units of the 6th have matured on the 7th: a third of b's amounts of that day, 60 of its 720 or so.
+    "converted": Fault(converted, "amount_units", "warning", date(2026, 10, 7)),
+    "inherited": Fault(
+        inherited,
+        "carry_over",
+        "warning",
+        date(2026, 10, 5),
+        start=date(2026, 10, 5),
+        salt="clean:",
+        health="health: {carry_over_days: 7}",
+    ),
     "selected": Fault(selected, "pre_exposure_imbalance", "error", date(2026, 10, 6), units_a_day=800),
 }
 
@@ -124,28 +160,29 @@ def write_project(root: Path) -> Workspace:
     (workspace.configs / "project.yaml").write_text(PROJECT)
     (workspace.configs / "sources.yaml").write_text(SOURCES)
     (workspace.configs / "metrics" / "shop.yaml").write_text(METRICS)
-    for id_ in FAULTS:
-        hashing = f"hashing: {{salt: '{id_}:'}}"
-        text = EXPERIMENT.format(id=id_, start=START, end=LAST_DAY, more=hashing)
+    for id_, fault in FAULTS.items():
+        more = f"hashing: {{salt: '{fault.salt or f'{id_}:'}'}}\n{fault.health}"
+        text = EXPERIMENT.format(id=id_, start=fault.start, end=LAST_DAY, more=more)
         (workspace.configs / "experiments" / f"{id_}.yaml").write_text(text)
     exposures, events = [], []
     for id_, fault in FAULTS.items():
-        for day in pd.date_range(START, LAST_DAY).date:
+        for day in pd.date_range(fault.start, LAST_DAY).date:
             for number in range(fault.units_a_day):
                 unit = fault.change(healthy(id_, day, number), number)
                 noon = datetime.combine(day, time(12))
                 exposures.append((day, unit.id, id_, unit.variant, noon))
                 logged = f"x{unit.id}" if id_ == "unjoined" else unit.id
-                for amount, at in ((unit.spent, noon + timedelta(hours=1)), (unit.before, noon - timedelta(days=1))):
+                times = [noon + timedelta(hours=1, seconds=n) for n in range(unit.events)]
+                for amount, at in (*((unit.spent, at) for at in times), (unit.before, noon - timedelta(days=1))):
                     if amount is not None:
-                        events.append((at.date(), f"{unit.id}/{at}", logged, "buy", at, amount))
+                        events.append((at.date(), f"{id_}/{unit.id}/{at}", logged, "buy", at, amount, unit.currency))
     early = [(START - timedelta(days=1), f"early-{n}", "early", "ab"[n % 2]) for n in range(40)]
     exposures += [(*row, datetime.combine(row[0], time(12))) for row in early]
     # A row a day, so that no log is missing.
     exposures += [(FIRST_DAY, "nobody", "clean", "a", datetime.combine(FIRST_DAY, time(12)))]
-    events += [(FIRST_DAY, "first", "nobody", "buy", datetime.combine(FIRST_DAY, time(12)), 1.0)]
+    events += [(FIRST_DAY, "first", "nobody", "buy", datetime.combine(FIRST_DAY, time(12)), 1.0, "USD")]
     write_log(workspace.data / "exposures", exposures, ["unit", "experiment", "variant", "at"])
-    write_log(workspace.data / "shop", events, ["id", "unit", "name", "at", "amount"])
+    write_log(workspace.data / "shop", events, ["id", "unit", "name", "at", "amount", "currency"])
     return workspace
 
 
@@ -183,6 +220,24 @@ def test_an_error_gates_the_decision(faulty: tuple[Workspace, RunOutcome], id_: 
     assert FAULTS[id_].check in last["reasons"]
 
 
+def test_a_metric_of_which_too_much_is_in_another_currency_is_incomplete(faulty: tuple[Workspace, RunOutcome]) -> None:
+    rows = table(faulty[0].state, "scorecard", experiment_id="converted", segment_name="all").set_index("as_of_date")
+    dates = pd.to_datetime(["2026-10-06", "2026-10-07", "2026-10-08"])
+    assert rows.loc[dates, "status"].tolist() == ["ok", "incomplete", "incomplete"]
+    assert "amounts are in other units: " in rows.loc[dates[-1], "reason"]
+    assert (table(faulty[0].state, "scorecard", experiment_id="clean", as_of_date=LAST_DAY)["status"] == "ok").all()
+
+
 def test_each_kind_is_a_check_in_dagster(faulty: tuple[Workspace, RunOutcome]) -> None:
     named = {check.check for check in faulty[1].failed_checks}
     assert {fault.check for fault in FAULTS.values() if fault.check} <= named
+
+
+@pytest.mark.slow
+def test_the_checks_of_each_day_run_by_itself_are_the_same(
+    faulty: tuple[Workspace, RunOutcome], tmp_path: Path
+) -> None:
+    workspace = replace(faulty[0], state=tmp_path / "state")
+    for day in pd.date_range(FIRST_DAY, LAST_DAY).date:
+        run(workspace, day, day)
+    assert_same_results(faulty[0].state, workspace.state)

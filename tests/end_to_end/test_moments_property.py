@@ -21,6 +21,7 @@ from tests.end_to_end.reference_categories import category_counts
 from tests.end_to_end.reference_coverage import event_coverage
 from tests.end_to_end.reference_events import event_clusters, event_value_counts
 from tests.end_to_end.reference_moments import STRATUM_COLUMNS, Key, Reference
+from tests.end_to_end.reference_probes import metric_probes
 from tests.end_to_end.small_shop import HISTORY_DAYS, LAST_DAY, MARTS, SmallShop, assert_same_marts
 
 pytestmark = pytest.mark.xdist_group("moments")
@@ -98,10 +99,11 @@ def assert_follow_the_rules(marts: dict[str, pd.DataFrame], reference: Reference
         "fct_event_value_counts": event_value_counts(reference, through),
         "fct_event_clusters": event_clusters(reference, through),
         "fct_event_coverage": event_coverage(reference, through),
+        "fct_metric_probes": metric_probes(reference, through),
     }
     for name, keys in MARTS.items():
         actual = by_key(marts[name], keys)
-        if name == "fct_event_coverage":
+        if name in ("fct_event_coverage", "fct_metric_probes"):
             actual = {key: row for key, row in actual.items() if row["n_units"] or row["n_not_computed"]}
         if name == "fct_metric_moments":
             actual = {key: row for key, row in actual.items() if counts_anybody(row)}

@@ -8,7 +8,7 @@ import pytest
 
 from orchestration.provenance import PROVENANCE
 from orchestration.workspace import Workspace
-from tests.end_to_end.pipeline import assert_same_results, copy_of, run, tables
+from tests.end_to_end.pipeline import assert_same_results, copy_of, run, tables, without_check
 from tests.end_to_end.twenty_experiments import DAYS, FIRST_DAY, LAST_DAY
 
 CHANGED, WITH_METRIC, WITH_SEGMENT = "e04", "e01", "e02"
@@ -51,8 +51,11 @@ def after(changed) -> dict[str, pd.DataFrame]:
 
 
 def of(frame: pd.DataFrame, experiment_id: str, *, apart_from: list[str] | None = None) -> pd.DataFrame:
-    """An experiment's rows of the whole population, without the columns of provenance and some others."""
-    frame = frame[frame["experiment_id"] == experiment_id]
+    """An experiment's rows of the whole population, without the columns of provenance and some others.
+
+    Nor the check that says that its definition changed.
+    """
+    frame = without_check(frame[frame["experiment_id"] == experiment_id], "definition_changed")
     if "segment_name" in frame:
         frame = frame[frame["segment_name"] == "all"]
     return frame.drop(columns=[*PROVENANCE, *(apart_from or [])], errors="ignore").reset_index(drop=True)
@@ -109,6 +112,28 @@ def test_a_new_segment_adds_rows_at_the_latest_date_and_changes_no_number_of_eve
         assert rows["as_of_date"].dt.date.unique().tolist() == [LAST_DAY]
 
 
+@pytest.mark.parametrize(
+    ("experiment_id", "change"),
+    [
+        (CHANGED, f'metrics.special_{CHANGED}.aggregate: "max", now "sum"'),
+        (WITH_METRIC, 'experiment.metrics.secondary: ["revenue"], now ["purchases", "revenue"]'),
+        (WITH_SEGMENT, 'experiment.segments: [], now ["device"]'),
+    ],
+)
+def test_from_the_change_on_a_check_warns_and_says_what_changed(before, after, experiment_id, change):
+    old, new = (
+        checks[(checks["experiment_id"] == experiment_id) & (checks["check_name"] == "definition_changed")]
+        for checks in (before["health_checks"], after["health_checks"])
+    )
+    assert old["passed"].all()
+    assert new["passed"].tolist() == [day < LAST_DAY for day in DAYS]
+    last = new.iloc[-1]
+    assert last["severity"] == "warning"
+    assert change in last["message"]
+    assert f"until as-of {LAST_DAY} results were published under another definition" in last["message"]
+    assert old["config_hash"].iloc[0] in last["message"]
+
+
 def test_what_was_replaced_is_kept(changed):
     assert {path.name for path in changed.superseded.iterdir()} == {CHANGED, WITH_METRIC, WITH_SEGMENT}
 
@@ -117,4 +142,4 @@ def test_what_was_replaced_is_kept(changed):
 def test_all_is_as_if_it_had_been_so_from_the_beginning(changed, tmp_path):
     fresh = replace(changed, state=tmp_path / "state")
     run(fresh, FIRST_DAY, LAST_DAY)
-    assert_same_results(changed.state, fresh.state)
+    assert_same_results(changed.state, fresh.state, apart_from="definition_changed")

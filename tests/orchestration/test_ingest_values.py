@@ -217,6 +217,42 @@ def test_a_double_is_rounded_as_it_prints_in_parquet_and_csv(
         assert by_event == expected
 
 
+IN_DOLLARS = {"amount": {"column": "amount", "decimals": 2, "unit": "USD", "unit_column": "currency"}}
+
+
+@pytest.mark.parametrize("has_ids", [True, False])
+def test_amounts_in_another_unit_are_none_of_the_measure_s(shop: Shop, has_ids: bool) -> None:
+    """The event stays, with the unit beside it; also when the same rows come again the day after."""
+    units = {"usd": ("5.00", "USD"), "eur": ("7.00", "EUR"), "unsaid": ("8.00", ""), "none": ("", "EUR")}
+    header = "event_id,user_id,name,ts,amount,currency\n"
+    rows = [f"{unit},{unit},buy,2026-10-05T10:00:00Z,{amount},{name}\n" for unit, (amount, name) in units.items()]
+    columns = {"unit_id": "user_id", "event_name": "name", "occurred_at": "ts"}
+    source = event_source(
+        columns=columns | ({"event_id": "event_id"} if has_ids else {}), measures=IN_DOLLARS, properties=[]
+    )
+    shop.write("a.csv", header + "".join(rows))
+    shop.write("a.csv", header + "".join(rows), date(2026, 10, 6))
+    first, second = shop.ingest_days(source, [LOG_DATE, date(2026, 10, 6)])
+    assert shop.rows(first, "unit_id, m_amount, u_amount") == [
+        ("eur", None, "EUR"), ("none", None, None), ("unsaid", None, "(none)"), ("usd", 500, None),
+    ]  # fmt: skip
+    assert (first.rows_quarantined, second.rows_duplicate) == (0, 4)
+    assert first.fields == {"m_amount": "amount * 10^2 in USD by currency", "u_amount": "currency"}
+
+
+def test_an_amount_that_is_no_number_is_refused_whatever_its_unit(shop: Shop) -> None:
+    shop.write("a.csv", "event_id,user_id,name,ts,amount,currency\ne1,u1,buy,2026-10-05T10:00:00Z,many,EUR\n")
+    manifest = shop.ingest(event_source(measures=IN_DOLLARS, properties=[]))
+    assert shop.quarantine(manifest) == [("bad_amount", 1)]
+
+
+def test_a_log_without_the_column_of_units_is_refused(shop: Shop) -> None:
+    shop.write("a.csv", HEADER + event("e1"))
+    manifest = shop.ingest(event_source(measures=IN_DOLLARS))
+    assert manifest.status == "failed"
+    assert "column 'currency' (amount) is missing" in manifest.reason
+
+
 def test_twelve_decimals_fit(shop: Shop) -> None:
     measures = {"amount": {"column": "amount", "decimals": 12}}
     shop.write("a.csv", HEADER + event("e1", amount="99.9999999999995") + event("e2", amount="100"))

@@ -23,6 +23,7 @@
         {%- if condition.negated %} and (p_{{ condition.property }} is null or p_{{ condition.property }} not in ({{ values }}))
         {%- else %} and p_{{ condition.property }} in ({{ values }}){% endif %}
     {%- endfor %}
+    {%- if component.other_unit_of is defined %} and u_{{ component.other_unit_of }} is not null{% endif %}
     {%- if component.open_ended %} and occurred_date <= end_date{% endif %}
 {%- endmacro %}
 

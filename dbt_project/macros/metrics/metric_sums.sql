@@ -2,7 +2,7 @@
     The exact integer sums behind a metric's moments, as a list of `{name, sql}`: numbers of units (n, overflow,
     not_computed), sums of values (y, d, x, h; t before the cap), of their products (yy, yx, …) and of triple products,
     each in two limbs (yyy_high * 10^14 + yyy_low). What follows from another sum is left out: see `sum_of`.
-    Categories have no sums, only numbers of units. `sign`: a column of 1 and -1 by which every unit counts, or none.
+    Categories have no sums, only numbers of units; probes of health checks (`only_totals`) no products. `sign`: a column of 1 and -1 by which every unit counts, or none.
 -#}
 {% macro metric_sums(metric, sign=none) -%}
     {%- set h = metric.metric_hash -%}
@@ -17,6 +17,10 @@
     {%- if metric.categories is defined -%} {{ return(sums) }} {%- endif -%}
     {%- do sums.append({'name': y, 'sql': exact_total(times ~ y)}) -%}
     {%- if is_capped(metric) -%} {%- do sums.append({'name': 't_' ~ h, 'sql': exact_total(times ~ 't_' ~ h)}) -%} {%- endif -%}
+    {%- if metric.only_totals is defined -%}
+        {%- if metric.denominator is not none -%} {%- do sums.append({'name': d, 'sql': exact_total(times ~ d)}) -%} {%- endif -%}
+        {{ return(sums) }}
+    {%- endif -%}
     {%- set pairs, triples = [], [] -%}
     {%- if not metric.is_binary -%}
         {%- do pairs.append(('y', 'y')) -%} {%- do triples.append(('y', 'y', 'y')) -%}

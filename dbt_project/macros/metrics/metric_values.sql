@@ -13,12 +13,22 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- First step: raw values, from unit values. -#}
+{#- First step: raw values, from unit values. Of a probe for bots (`above`): whether the unit is one, and what it brings. -#}
 {% macro seen_values(metric) -%}
     {%- set h = metric.metric_hash -%}
+    {%- if metric.above is defined -%}
+    case when {{ metric.value }} > {{ metric.above }} then 1 when {{ metric.value }} is not null then 0 end as y_{{ h }}
+    {%- if metric.denominator is not none %},
+        case
+            when {{ metric.value }} > {{ metric.above }} then {{ seen_value(metric.denominator, metric.denominator_is_binary) }}
+            else 0
+        end as d_{{ h }}
+    {%- endif %}
+    {%- else -%}
     {{ seen_category(metric) if metric.categories is defined else seen_value(metric.value, metric.is_binary) }} as y_{{ h }}
     {%- if metric.denominator is not none %},
         {{ seen_value(metric.denominator, false) }} as d_{{ h }}
+    {%- endif %}
     {%- endif %}
     {%- if metric.covariate is not none %},
         {{ seen_value(metric.covariate, metric.is_binary) }} as x_{{ h }},

@@ -1,6 +1,7 @@
-{#- The metrics, and the shares of units with any event that health checks read: these are computed like metrics. -#}
-{% macro metrics_and_coverages() -%}
-    {{ return(metric_catalog()['metrics'] + metric_catalog().get('coverages', [])) }}
+{#- The metrics, and what health checks read of units besides, which is computed like metrics: the shares of units with any
+    event, and probes: totals of units that have too many, and of amounts in another unit. -#}
+{% macro metrics_and_probes() -%}
+    {{ return(metric_catalog()['metrics'] + metric_catalog().get('coverages', []) + metric_catalog().get('probes', [])) }}
 {%- endmacro %}
 
 {#- Whether a unit's window has matured at the as-of date. -#}

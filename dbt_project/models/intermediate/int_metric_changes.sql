@@ -4,7 +4,7 @@
     visited when something changes for it, however many dates the span has. Units are told by arm and exposure date,
     since the latest exposure date that counts cannot be added up.
 -#}
-{%- set metrics = metrics_and_coverages() | selectattr('cap_quantile', 'none') | list %}
+{%- set metrics = metrics_and_probes() | selectattr('cap_quantile', 'none') | list %}
 {%- set groups = maturity_groups(metrics) %}
 {%- set is_stratified = strata_attributes() | length > 0 %}
 with

@@ -4,7 +4,7 @@
     are summed at the latest date only; everyone is then the sum of the cells that the segments' attributes make.
 -#}
 {%- set attributes = metric_catalog()['attributes'] %}
-{%- set metrics = metrics_and_coverages() %}
+{%- set metrics = metrics_and_probes() %}
 {%- set capped_metrics = metrics | rejectattr('cap_quantile', 'none') | list %}
 with
 

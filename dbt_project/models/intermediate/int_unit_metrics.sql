@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 {%- set attributes = metric_catalog()['attributes'] %}
-{%- set metrics = metrics_and_coverages() %}
+{%- set metrics = metrics_and_probes() %}
 with
 
 exposed_units as (

@@ -21,6 +21,9 @@ select
     {%- for measure in measures %},
     m_{{ measure }}
     {%- endfor %}
+    {%- for measure in metric_catalog().get('measures_with_units', []) %},
+    u_{{ measure }}
+    {%- endfor %}
     {%- for property in properties %},
     p_{{ property }}
     {%- endfor %}

@@ -48,7 +48,19 @@ judged_rows AS (
 {% endfor %}
         END AS reason
     FROM read_rows
-)
+){% if units %},
+{# An amount in another unit is none of the measure's: only its unit is kept. #}
+stated_rows AS (
+    SELECT * REPLACE (
+{% for unit, amount, expected in units %}
+        CASE WHEN {{ unit | identifier }} = {{ expected | literal }} THEN {{ amount | identifier }} END AS {{ amount | identifier }},
+        CASE WHEN {{ amount | identifier }} IS NOT NULL AND {{ unit | identifier }} IS DISTINCT FROM {{ expected | literal }}
+             THEN coalesce({{ unit | identifier }}, '(none)') END AS {{ unit | identifier }}{{ ',' if not loop.last }}
+{% endfor %}
+    )
+    FROM judged_rows
+){% endif %}
+
 SELECT
     file_index,
     row_number,
@@ -76,4 +88,4 @@ SELECT
     {%- endif %}
 
 {% endfor %}
-FROM judged_rows
+FROM {{ 'stated_rows' if units else 'judged_rows' }}
