@@ -13,7 +13,9 @@ from orchestration.ingest.fields import LogSource, fields_of, identity, instant_
 from orchestration.ingest.templates import render
 from orchestration.lake import DayManifest
 
-_LARGEST_SLICES = 50
+_LARGEST_SLICES = 1_000
+"""How many of a day are counted, besides those of recent days: names may be without end."""
+
 _MINIMUM_HISTORY = 2
 
 
@@ -84,9 +86,9 @@ def _slices(
 ) -> dict[str, dict[str, Any]]:
     """Rows of each event, or of each experiment's variants; with what was usual, which today may lack."""
     parts = ("event_name",) if "event_name" in dict(lake_columns(source)) else ("experiment_id", "variant_id")
-    counted = connection.execute(render("count_slices", parts=parts, limit=_LARGEST_SLICES))
-    rows = dict(counted.fetchall())
     known = {name for day in recent for name in day.profile["slices"]}
+    counted = connection.execute(render("count_slices", parts=parts, limit=_LARGEST_SLICES), {"known": sorted(known)})
+    rows = dict(counted.fetchall())
     return {
         name: {
             "rows": rows.get(name, 0),

@@ -157,9 +157,8 @@ def test_exposures_are_audited_against_the_known_variants(shop: Shop) -> None:
 
 
 def write_exposures(shop: Shop, day: date, **rows_by_experiment: int) -> None:
-    variants = {"checkout": "fast", "banner": "on"}
     rows = [
-        f"u{i},{experiment},{variants[experiment]},{day}T10:00:00Z,DE\n"
+        f"u{i},{experiment},{'on' if experiment == 'banner' else 'fast'},{day}T10:00:00Z,DE\n"
         for experiment, n_rows in rows_by_experiment.items()
         for i in range(n_rows)
     ]
@@ -176,6 +175,16 @@ def test_an_experiment_may_end_but_not_collapse(shop: Shop) -> None:
 
     write_exposures(shop, LOG_DATE, checkout=40, banner=200)
     assert warnings(shop.ingest(exposure_source())) == {"slice_ratio": {"checkout/fast": 0.1}}
+
+
+def test_one_of_many_variants_that_shrinks_stays_in_sight(tmp_path: Path) -> None:
+    experiments = {f"e{number:02}": ("control", "fast") for number in range(60)}
+    shop = Shop(tmp_path, known_variants=experiments)
+    for weeks in (2, 1, 0):
+        day = LOG_DATE - timedelta(weeks=weeks)
+        write_exposures(shop, day, **dict.fromkeys(experiments, 150) | ({} if weeks else {"e07": 12}))
+        manifest = shop.ingest(exposure_source(), day)
+    assert warnings(manifest) == {"slice_ratio": {"e07/fast": 0.08}}
 
 
 def test_the_profile_describes_the_day(shop: Shop) -> None:
