@@ -19,7 +19,7 @@ from orchestration.alerts.changes import Change, changes, escalations
 from orchestration.alerts.delivery import Delivered, deliver
 from orchestration.alerts.incidents import Evidence
 from orchestration.alerts.message import digest
-from orchestration.alerts.published_evidence import published_incidents
+from orchestration.alerts.published_evidence import published_incidents, unjudged_experiments
 from orchestration.alerts.routing import destinations
 from orchestration.alerts.run_evidence import run_evidence, unstarted_run
 from orchestration.alerts.store import AlertStore, Due, EndedRun
@@ -182,6 +182,7 @@ def _evidence(workspace: Workspace, instance: dg.DagsterInstance, run: dg.Dagste
         kinds=frozenset({"health", "rollback", "source"}),
         checks=own.checks,
         jobs=own.jobs,
+        unjudged=unjudged_experiments(published),
     )
 
 
