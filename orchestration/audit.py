@@ -51,7 +51,8 @@ class DayContract:
     """What every accepted row of a day keeps.
 
     Columns never missing, columns that together occur once, value sets by column, and the range of instants (UTC).
-    `has_steady_volume` says that days can be compared: exposures come and go with experiments, events do not.
+    `has_steady_volume` says that days can be compared: exposures come and go with experiments, events do not; those of
+    experiments that have `ended` only trickle in late.
     """
 
     required: tuple[str, ...]
@@ -61,6 +62,7 @@ class DayContract:
     earliest: datetime
     latest: datetime
     has_steady_volume: bool
+    ended: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -159,9 +161,14 @@ def _profile_frame(profile: Mapping[str, Any], contract: DayContract) -> pd.Data
     slices = [
         {"subject": name, "slice_ratio": _ratio(part["rows"], part["usual_rows"])}
         for name, part in profile["slices"].items()
-        if (part["usual_rows"] or 0) >= SLICE_ROWS_COMPARED and (part["rows"] or contract.has_steady_volume)
+        if (part["usual_rows"] or 0) >= SLICE_ROWS_COMPARED and _is_comparable(name, part["rows"], contract)
     ]
     return pd.DataFrame([day, *columns, *slices], columns=_PROFILE_COLUMNS)
+
+
+def _is_comparable(slice_: str, rows: int, contract: DayContract) -> bool:
+    """Whether a slice is expected to be as large as ever: any event is; of exposures, those of a running experiment."""
+    return contract.has_steady_volume or (rows > 0 and slice_.partition("/")[0] not in contract.ended)
 
 
 def _silent_hours(profile: Mapping[str, Any]) -> float:

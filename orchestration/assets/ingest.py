@@ -78,6 +78,7 @@ def ingest_range(
     config, _, broken = load_config_tolerant(workspace.configs)
     project, source = config.project, _as_configured(source, config.sources)
     known_variants = _known_variants(config, broken)
+    ends = {experiment.id: experiment.end for experiment in config.experiments.values()}
     lake = Lake(workspace.lake)
     requested = set(days_between(first, last))
     ingested = lake.manifests(source.id, project.history_start, date.max)
@@ -95,7 +96,8 @@ def ingest_range(
         data_root=workspace.data,
         known_variants=known_variants,
         memory_limit=os.environ.get("EQUIPOISE_MEMORY_LIMIT", "700MB"),
-        request=f"{request.token}-{_definition(source, project, known_variants)}",
+        request=f"{request.token}-{_definition(source, project, known_variants, ends)}",
+        ends=ends,
     )
     with session:
         ingest = SourceIngest(session, source, requested=requested, outdated=outdated)
@@ -113,11 +115,16 @@ def _as_configured(source: ExposureSource | EventSource, sources: Sources) -> Ex
 
 
 def _definition(
-    source: ExposureSource | EventSource, project: Project, known_variants: Mapping[str, list[str] | None]
+    source: ExposureSource | EventSource,
+    project: Project,
+    known_variants: Mapping[str, list[str] | None],
+    ends: Mapping[str, date],
 ) -> str:
     """A digest of what decides how a source's files are read and judged."""
-    variants = sorted(known_variants.items()) if isinstance(source, ExposureSource) else []
-    return definition_digest(code_version(), project.timezone, project.late_arrival_days, source.model_dump(), variants)
+    experiments = [sorted(known_variants.items()), sorted(ends.items())] if isinstance(source, ExposureSource) else []
+    return definition_digest(
+        code_version(), project.timezone, project.late_arrival_days, source.model_dump(), experiments
+    )
 
 
 def _is_outdated(

@@ -81,6 +81,7 @@ class Shop:
         *,
         also_present: Sequence[date] = (),
         request: str = "",
+        ends: Mapping[str, date] | None = None,
     ) -> list[DayManifest]:
         """Ingest these log dates in one session, and days `also_present` as far as those reach them."""
         (self.root / "data").mkdir(parents=True, exist_ok=True)
@@ -97,6 +98,7 @@ class Shop:
             known_variants=self.known_variants,
             memory_limit="1GB",
             request=request,
+            ends=ends,
         ) as session:
             ingest = SourceIngest(session, source, requested=days)
             for day in sorted({*days, *also_present}):

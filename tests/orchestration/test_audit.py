@@ -177,6 +177,18 @@ def test_an_experiment_may_end_but_not_collapse(shop: Shop) -> None:
     assert warnings(shop.ingest(exposure_source())) == {"slice_ratio": {"checkout/fast": 0.1}}
 
 
+def test_what_trickles_in_after_an_experiments_end_is_no_collapse(shop: Shop) -> None:
+    for weeks in (2, 1):
+        write_exposures(shop, LOG_DATE - timedelta(weeks=weeks), checkout=400, banner=400)
+        shop.ingest(exposure_source(), LOG_DATE - timedelta(weeks=weeks))
+    write_exposures(shop, LOG_DATE, checkout=4, banner=4)
+    ends = {"checkout": LOG_DATE - timedelta(days=1), "banner": LOG_DATE}
+
+    (manifest,) = shop.ingest_days(exposure_source(), [LOG_DATE], ends=ends)
+
+    assert warnings(manifest) == {"slice_ratio": {"banner/on": 0.01}}
+
+
 def test_one_of_many_variants_that_shrinks_stays_in_sight(tmp_path: Path) -> None:
     experiments = {f"e{number:02}": ("control", "fast") for number in range(60)}
     shop = Shop(tmp_path, known_variants=experiments)
