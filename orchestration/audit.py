@@ -29,6 +29,7 @@ SLICE_ROWS_COMPARED = 100  # a rarer slice varies that much by chance
 NULL_SHARE_RISE_WARNS = 0.2
 LATE_SHARE_WARNS = 0.01
 SILENT_HOURS_WARN = 2  # more than that without a row, that usually have some: the day is a part of one
+STEADY_ROWS, SILENT_HOURS_OF_FEWER_WARN = 1_000, 6  # a day of fewer rows has quiet hours by chance
 
 _EXAMPLES = 10
 _PROFILE_COLUMNS = [
@@ -206,7 +207,8 @@ class _Check:
 
 
 def _profile_checks(profile: Mapping[str, Any], frame: pd.DataFrame) -> list[_Check]:
-    is_judged = profile["rows_read"] >= ROWS_JUDGED
+    is_judged = profile["rows_read"] * (1 - profile["unknown_share"]) >= ROWS_JUDGED
+    silent_hours = SILENT_HOURS_WARN if (profile["usual_rows"] or 0) >= STEADY_ROWS else SILENT_HOURS_OF_FEWER_WARN
     checks = [
         _Check("rows", 1, None, is_judged),
         _Check("quarantine_share", None, QUARANTINE_SHARE_FAILS, is_judged),
@@ -216,7 +218,7 @@ def _profile_checks(profile: Mapping[str, Any], frame: pd.DataFrame) -> list[_Ch
         _Check("duplicate_share", None, DUPLICATE_SHARE_WARNS),
         _Check("required_null_share", None, 0, is_critical=True),
         _Check("volume_ratio", *VOLUME_RATIO_WARNS),
-        _Check("silent_hours", None, SILENT_HOURS_WARN),
+        _Check("silent_hours", None, silent_hours),
         _Check("slice_ratio", *SLICE_RATIO_WARNS),
         _Check("null_share_rise", None, NULL_SHARE_RISE_WARNS),
     ]
