@@ -212,16 +212,19 @@ def _profile_checks(profile: Mapping[str, Any], frame: pd.DataFrame) -> list[_Ch
     checks = [
         _Check("rows", 1, None, is_judged),
         _Check("quarantine_share", None, QUARANTINE_SHARE_FAILS, is_judged),
-        _Check("quarantine_share", None, QUARANTINE_SHARE_WARNS),
         _Check("unknown_share", None, QUARANTINE_SHARE_WARNS),
-        _Check("late_share", None, LATE_SHARE_WARNS),
-        _Check("duplicate_share", None, DUPLICATE_SHARE_WARNS),
         _Check("required_null_share", None, 0, is_critical=True),
         _Check("volume_ratio", *VOLUME_RATIO_WARNS),
         _Check("silent_hours", None, silent_hours),
         _Check("slice_ratio", *SLICE_RATIO_WARNS),
         _Check("null_share_rise", None, NULL_SHARE_RISE_WARNS),
     ]
+    if is_judged:
+        checks += [
+            _Check("quarantine_share", None, QUARANTINE_SHARE_WARNS),
+            _Check("late_share", None, LATE_SHARE_WARNS),
+            _Check("duplicate_share", None, DUPLICATE_SHARE_WARNS),
+        ]
     # Without recent days there is nothing to compare with: such an expectation would pass and say nothing.
     return [check for check in checks if frame[check.column].notna().any()]
 

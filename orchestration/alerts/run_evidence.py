@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import dagster as dg
 
 from orchestration.alerts.advice import ledger_query
-from orchestration.alerts.incidents import Evidence, Incident
+from orchestration.alerts.incidents import UNJUDGED_BY, Evidence, Incident
 from orchestration.assets.results import HEALTH_KEY
 from orchestration.runs import root_cause
 
@@ -99,7 +99,7 @@ def _failing_rows(evaluation: dg.AssetCheckEvaluation) -> float | None:
 
 def _section(evaluation: dg.AssetCheckEvaluation) -> str:
     """Checks of ours have a section each; every other one is a dbt test."""
-    own = ("row_accounting", "day_is_complete", "calibrated")
+    own = ("row_accounting", "day_is_complete", "calibrated", *UNJUDGED_BY)
     return evaluation.check_name if evaluation.check_name in own else "dbt_tests"
 
 
