@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from analysis.decisions import RULES
@@ -104,22 +102,6 @@ def _warehouse_moved(workspace: Workspace) -> None:
     workspace.warehouse.unlink()
 
 
-def _lake_edited(workspace: Workspace) -> None:
-    """Somebody nulls the variants of a day in the lake, and the warehouse has to be built from it anew."""
-    rows = _lake_rows(workspace, "web", "2026-09-16")
-    rows.with_suffix(".kept").write_bytes(rows.read_bytes())
-    table = pq.read_table(rows)
-    nothing = pa.nulls(len(table), pa.string())
-    pq.write_table(table.set_column(table.schema.get_field_index("variant_id"), "variant_id", nothing), rows)
-    _warehouse_moved(workspace)
-
-
-def _lake_restored(workspace: Workspace) -> None:
-    rows = _lake_rows(workspace, "web", "2026-09-16")
-    rows.with_suffix(".kept").rename(rows)
-    _warehouse_moved(workspace)
-
-
 def _faulty_check(inputs: HealthInputs) -> list[dict[str, Any]]:
     if VICTIM in inputs.experiments:
         raise ZeroDivisionError("a check of one's own")
@@ -164,10 +146,6 @@ RUN_FAULTS = {
     "warehouse_cut_short": RunFault(
         "half of the warehouse", JOB_NAME, ".*", "critical", "is damaged", "failed_(step|start)",
         breaks=_warehouse_damaged, mends=_warehouse_moved,
-    ),
-    "lake_edited": RunFault(
-        "variants erased in the lake by hand, and the warehouse built anew", "intermediate/.*|marts/.*", ".*", "error",
-        ".*", "dbt_tests", breaks=_lake_edited, mends=_lake_restored,
     ),
     "check_raises": RunFault(
         "a health check of one's own raises for one experiment", VICTIM, "computation", "error",
