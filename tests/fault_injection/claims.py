@@ -94,6 +94,6 @@ def assert_mended(ward: Ward, name: str) -> None:
 
 def assert_nothing_else_was_told(ward: Ward) -> None:
     """No message but those of the faults: none to whoever gets what no route fits, none on the quiet days."""
-    known = set(ward.faults)
-    others = [(round_, one.text) for round_, run in ward.ran.items() for one in run.told if one.recipient not in known]
-    assert others == []
+    known = [told for name in ward.faults for told in ward.told_of(name)]
+    others = [(round_, one.text) for round_, run in ward.ran.items() for one in run.told if (round_, one) not in known]
+    assert others == [], others

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.fault_injection import injections as do
-from tests.fault_injection.fault import OLD, Fault, Incident
+from tests.fault_injection.fault import ANYBODY, OLD, Fault, Incident
 
 
 def replaced(file: str, old: str, new: str) -> Callable[[Path], None]:
@@ -191,7 +191,13 @@ EXPERIMENT_FAULTS = {
     ),
     "slice_lost": Fault(
         "the log of one day has a tenth of b's exposures",
-        (Incident("log_anomalies", 15, "warning", r"web: slice_ratio is 0\.\d+ for slice_lost/b", gone=16),),
+        (
+            Incident("log_anomalies", 15, "warning", r"web: slice_ratio is 0\.\d+ for slice_lost/b", gone=16),
+            Incident(
+                "day_is_complete", 15, "warning", "slice_ratio.*slice_lost/b", kind="check", subject="ingest/web",
+                gone=16, recipient=ANYBODY,
+            ),
+        ),
         units=1_500, start=1, breaks=do.log_lost("b", 0.9, 15),
     ),
     "more_errors": Fault(

@@ -24,6 +24,9 @@ LAST = 17
 NEW, OLD = 15, 6
 """First day of experiments that begin with their fault, and of those that have a past."""
 
+ANYBODY = "anybody"
+"""The recipient of what no route fits."""
+
 MENDED = "mended"
 Round = int | Literal["mended"]
 """A run: of the day of the month that it ends with, or the last one, over the mended logs and configuration."""
@@ -43,7 +46,8 @@ class Incident:
     """One incident that a fault must bring: found by `check` in the round of `day`, over in the round `gone`.
 
     `says` is a regular expression of its message. `subject` is the fault's name where it is not given. From
-    `unseen_from` on nothing can be looked for, so that it is not over.
+    `unseen_from` on nothing can be looked for, so that it is not over. `recipient`, where it is not the fault's own, is
+    that of a log which others share.
     """
 
     check: str
@@ -56,6 +60,7 @@ class Incident:
     gone: Round = MENDED
     gate: Gate | None = None
     unseen_from: int = LAST + 1
+    recipient: str = ""
 
     @property
     def gates(self) -> Gate:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from configs.schema import Format
 from orchestration.workspace import Workspace
-from tests.fault_injection.fault import HISTORY_START, LAST, Fault, day
+from tests.fault_injection.fault import ANYBODY, HISTORY_START, LAST, Fault, day
 from tests.fault_injection.population import dealt_logs
 
 END = LAST - 1
@@ -59,7 +59,6 @@ default: [anybody]
 attempts: 1
 pause_seconds: 0
 """
-ANYBODY = "anybody"
 
 
 def source_of(name: str) -> str:

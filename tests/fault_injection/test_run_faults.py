@@ -7,9 +7,9 @@ import pytest
 
 from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import command, copy_of, table
-from tests.fault_injection.fault import LAST, Fault, day
+from tests.fault_injection.fault import ANYBODY, LAST, Fault, day
 from tests.fault_injection.messages import Told, told
-from tests.fault_injection.project import ANYBODY, FaultyProject, variable_of
+from tests.fault_injection.project import FaultyProject, variable_of
 from tests.fault_injection.run_faults import RUN_FAULTS, VICTIM
 from tests.orchestration.alerts.conftest import Webhook
 

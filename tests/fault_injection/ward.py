@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from tests.end_to_end.pipeline import Printed, command, tables
-from tests.fault_injection.fault import FIRST_FAULTY, LAST, MENDED, QUIET, ROUNDS, Fault, Round, day
+from tests.fault_injection.fault import ANYBODY, FIRST_FAULTY, LAST, MENDED, QUIET, ROUNDS, Fault, Round, day
 from tests.fault_injection.messages import Told, told
-from tests.fault_injection.project import ANYBODY, FaultyProject, variable_of
+from tests.fault_injection.project import FaultyProject, variable_of
 from tests.orchestration.alerts.conftest import Webhook
 
 _FAILED = """
@@ -46,9 +46,15 @@ class Ward:
     faulty: dict[str, pd.DataFrame] = field(default_factory=dict)
     mended: dict[str, pd.DataFrame] = field(default_factory=dict)
 
-    def told_of(self, recipient: str) -> list[tuple[Round, Told]]:
-        """What a recipient was told, in order, with the round."""
-        return [(round_, one) for round_, run in self.ran.items() for one in run.told if one.recipient == recipient]
+    def told_of(self, name: str) -> list[tuple[Round, Told]]:
+        """What was told of a fault, in order, with the round: all that its own recipient heard, and others of it."""
+        others = {(one.recipient, one.subject, one.check) for one in self.faults[name].incidents if one.recipient}
+        return [
+            (round_, one)
+            for round_, run in self.ran.items()
+            for one in run.told
+            if one.recipient == name or (one.recipient, one.subject, one.check) in others
+        ]
 
 
 def run_ward(root: Path, faults: Mapping[str, Fault], seed: int) -> Ward:
