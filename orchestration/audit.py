@@ -65,6 +65,11 @@ class DayContract:
     has_steady_volume: bool
     ended: frozenset[str] = frozenset()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether every experiment has ended: what a log of exposures still brings is late, and much of it twice."""
+        return not self.has_steady_volume and set(self.value_sets.get("experiment_id", ())) <= self.ended
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -100,7 +105,7 @@ def audit_days(days: Sequence[DayEvidence]) -> list[list[Finding]]:
     if not days:
         return []
     frames = [_profile_frame(day.profile, day.contract) for day in days]
-    checks = [_profile_checks(day.profile, frame) for day, frame in zip(days, frames, strict=True)]
+    checks = [_profile_checks(day, frame) for day, frame in zip(days, frames, strict=True)]
     met = _met_by_all(pd.concat(frames, ignore_index=True), {check for some in checks for check in some})
     return [
         _judge_profile(frame, some, met) + _judge_sample(day.sample, day.contract)
@@ -206,7 +211,8 @@ class _Check:
         )
 
 
-def _profile_checks(profile: Mapping[str, Any], frame: pd.DataFrame) -> list[_Check]:
+def _profile_checks(day: DayEvidence, frame: pd.DataFrame) -> list[_Check]:
+    profile = day.profile
     is_judged = profile["rows_read"] * (1 - profile["unknown_share"]) >= ROWS_JUDGED
     silent_hours = SILENT_HOURS_WARN if (profile["usual_rows"] or 0) >= STEADY_ROWS else SILENT_HOURS_OF_FEWER_WARN
     checks = [
@@ -219,7 +225,7 @@ def _profile_checks(profile: Mapping[str, Any], frame: pd.DataFrame) -> list[_Ch
         _Check("slice_ratio", *SLICE_RATIO_WARNS),
         _Check("null_share_rise", None, NULL_SHARE_RISE_WARNS),
     ]
-    if is_judged:
+    if is_judged and not day.contract.is_over:
         checks += [
             _Check("quarantine_share", None, QUARANTINE_SHARE_WARNS),
             _Check("late_share", None, LATE_SHARE_WARNS),

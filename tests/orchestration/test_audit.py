@@ -182,11 +182,20 @@ def test_what_trickles_in_after_an_experiments_end_is_no_collapse(shop: Shop) ->
         write_exposures(shop, LOG_DATE - timedelta(weeks=weeks), checkout=400, banner=400)
         shop.ingest(exposure_source(), LOG_DATE - timedelta(weeks=weeks))
     write_exposures(shop, LOG_DATE, checkout=4, banner=4)
-    ends = {"checkout": LOG_DATE - timedelta(days=1), "banner": LOG_DATE}
+    yesterday = LOG_DATE - timedelta(days=1)
 
-    (manifest,) = shop.ingest_days(exposure_source(), [LOG_DATE], ends=ends)
+    (manifest,) = shop.ingest_days(exposure_source(), [LOG_DATE], ends={"checkout": yesterday, "banner": LOG_DATE})
 
     assert warnings(manifest) == {"slice_ratio": {"banner/on": 0.01}}
+
+
+def test_once_every_experiment_has_ended_duplicates_are_what_is_left(shop: Shop) -> None:
+    rows = "".join(f"u{i % 15},checkout,fast,{LOG_DATE}T10:00:00Z,DE\n" for i in range(30))
+    shop.write("a.csv", EXPOSURE_HEADER + rows, kind="exposures")
+    for ended, warned in ((1, {}), (0, {"duplicate_share": {"day": 0.5}})):
+        ends = dict.fromkeys(("checkout", "banner"), LOG_DATE - timedelta(days=ended))
+        (manifest,) = shop.ingest_days(exposure_source(), [LOG_DATE], ends=ends)
+        assert warnings(manifest) == warned
 
 
 def test_one_of_many_variants_that_shrinks_stays_in_sight(tmp_path: Path) -> None:
