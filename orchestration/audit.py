@@ -216,8 +216,6 @@ def _profile_checks(day: DayEvidence, frame: pd.DataFrame) -> list[_Check]:
     is_judged = profile["rows_read"] * (1 - profile["unknown_share"]) >= ROWS_JUDGED
     silent_hours = SILENT_HOURS_WARN if (profile["usual_rows"] or 0) >= STEADY_ROWS else SILENT_HOURS_OF_FEWER_WARN
     checks = [
-        _Check("rows", 1, None, is_judged),
-        _Check("quarantine_share", None, QUARANTINE_SHARE_FAILS, is_judged),
         _Check("unknown_share", None, QUARANTINE_SHARE_WARNS),
         _Check("required_null_share", None, 0, is_critical=True),
         _Check("volume_ratio", *VOLUME_RATIO_WARNS),
@@ -225,6 +223,11 @@ def _profile_checks(day: DayEvidence, frame: pd.DataFrame) -> list[_Check]:
         _Check("slice_ratio", *SLICE_RATIO_WARNS),
         _Check("null_share_rise", None, NULL_SHARE_RISE_WARNS),
     ]
+    if is_judged or not day.contract.is_over:
+        checks += [
+            _Check("rows", 1, None, is_judged),
+            _Check("quarantine_share", None, QUARANTINE_SHARE_FAILS, is_judged),
+        ]
     if is_judged and not day.contract.is_over:
         checks += [
             _Check("quarantine_share", None, QUARANTINE_SHARE_WARNS),

@@ -189,13 +189,19 @@ def test_what_trickles_in_after_an_experiments_end_is_no_collapse(shop: Shop) ->
     assert warnings(manifest) == {"slice_ratio": {"banner/on": 0.01}}
 
 
-def test_once_every_experiment_has_ended_duplicates_are_what_is_left(shop: Shop) -> None:
+def test_once_every_experiment_has_ended_rows_that_come_twice_or_late_are_what_is_left(shop: Shop) -> None:
     rows = "".join(f"u{i % 15},checkout,fast,{LOG_DATE}T10:00:00Z,DE\n" for i in range(30))
     shop.write("a.csv", EXPOSURE_HEADER + rows, kind="exposures")
     for ended, warned in ((1, {}), (0, {"duplicate_share": {"day": 0.5}})):
         ends = dict.fromkeys(("checkout", "banner"), LOG_DATE - timedelta(days=ended))
         (manifest,) = shop.ingest_days(exposure_source(), [LOG_DATE], ends=ends)
         assert warnings(manifest) == warned
+
+    shop.write("a.csv", EXPOSURE_HEADER + f"u,checkout,fast,{LOG_DATE - timedelta(9)}T10:00:00Z,DE\n", kind="exposures")
+    (manifest,) = shop.ingest_days(
+        exposure_source(), [LOG_DATE], ends=dict.fromkeys(("checkout", "banner"), LOG_DATE - timedelta(9))
+    )
+    assert (manifest.status, warnings(manifest)) == ("ok", {})
 
 
 def test_one_of_many_variants_that_shrinks_stays_in_sight(tmp_path: Path) -> None:
