@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-chaos test-chaos-long lint check-configs format dev lock clean bench-full bench-daily bench-backfill bench-wide bench-growth bench-statistics validation simulations
+.PHONY: help setup demo test test-long test-chaos test-chaos-long test-faults lint check-configs format dev lock clean bench-full bench-daily bench-backfill bench-wide bench-growth bench-statistics validation simulations
 
 PYTHON ?= python3
 VENV := .venv
@@ -41,6 +41,9 @@ test-chaos: setup  ## 50 runs killed at random moments, while somebody reads the
 
 test-chaos-long: setup  ## The same, 500 times
 	$(BIN)/python -m tests.chaos.trials --trials 500
+
+test-faults: setup  ## Every injected fault through the whole pipeline, and 60 clean days; docs/fault_injection.md
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/fault_injection
 
 lint: setup  ## ruff, mypy, import-linter, sqlfluff
 	$(BIN)/ruff check .

@@ -74,7 +74,7 @@ def day_findings(inputs: RunInputs) -> pd.DataFrame:
     """What the audit of each day warned of.
 
     Of an exposure log only slices, each about its own experiment: what is wrong with other rows there may come from
-    another experiment, and each has its refused rows counted.
+    another experiment, and each has its refused rows counted. A day that was kept out is missing, which says it all.
     """
     exposures = {source.id for source in inputs.config.sources.exposures}
     rows = [
@@ -85,6 +85,7 @@ def day_findings(inputs: RunInputs) -> pd.DataFrame:
             sentence,
         )
         for manifest in inputs.days.values()
+        if manifest.status == "ok"
         for subject, sentence in describe_warnings(manifest.audit)
         if subject or manifest.source_id not in exposures
     ]

@@ -12,7 +12,6 @@ _QUERIES = {
     "sample_ratio_mismatch": _SPLITS,
     "sample_ratio_mismatch_segment": _SPLITS,
     "mixed_exposures": _SPLITS,
-    "no_exposures": _SPLITS,
     "sample_ratio_mismatch_matured": "select as_of_date, metric_id, variant_id, n_units from metric_moments",
 }
 """Of the checks whose figures stand in a published table of their own; the others' are in their row itself."""

@@ -11,6 +11,9 @@ from configs.alert_schema import SEVERITIES, Severity
 
 Kind = Literal["health", "rollback", "source", "check", "run"]
 
+UNJUDGED_BY = ("configuration", "computation")
+"""Checks that fail where an experiment's other checks, or its decision, could not be computed."""
+
 
 @dataclass(frozen=True)
 class Incident:
@@ -73,13 +76,15 @@ class Evidence:
     """What a run found wrong, and what it looked at: an incident that it looked for and did not find is over.
 
     A run judges kinds as a whole (`kinds`), the checks it evaluated (`checks`: asset and check) and, by succeeding,
-    the failures of its job (`jobs`).
+    the failures of its job (`jobs`). Of `unjudged` experiments nothing could be computed: what was wrong with them may
+    still be.
     """
 
     incidents: Sequence[Incident]
     kinds: frozenset[Kind] = frozenset()
     checks: frozenset[tuple[str, str]] = frozenset()
     jobs: frozenset[str] = frozenset()
+    unjudged: frozenset[str] = frozenset()
 
     def judges(self, incident: Incident) -> bool:
         """Whether this evidence would show the incident if it were still there."""
@@ -87,6 +92,8 @@ class Evidence:
             return (incident.subject, incident.check) in self.checks
         if incident.kind == "run":
             return incident.subject in self.jobs
+        if incident.experiment_id in self.unjudged and incident.check not in UNJUDGED_BY:
+            return False
         return incident.kind in self.kinds
 
 

@@ -19,10 +19,11 @@ from orchestration.alerts.changes import Change, changes, escalations
 from orchestration.alerts.delivery import Delivered, deliver
 from orchestration.alerts.incidents import Evidence
 from orchestration.alerts.message import digest
-from orchestration.alerts.published_evidence import published_incidents
+from orchestration.alerts.published_evidence import published_incidents, unjudged_experiments
 from orchestration.alerts.routing import destinations
 from orchestration.alerts.run_evidence import run_evidence, unstarted_run
 from orchestration.alerts.store import AlertStore, Due, EndedRun
+from orchestration.faults import with_advice
 from orchestration.lock import writer_lock
 from orchestration.publish import current_run
 from orchestration.schedules import JOB_NAME
@@ -179,7 +180,7 @@ def _deliver(alerts: Alerts, destination: str, title: str, text: str) -> Deliver
 def _evidence(workspace: Workspace, instance: dg.DagsterInstance, run: dg.DagsterRun) -> Evidence:
     """The run's own, and for a daily run that published, that of the results."""
     owners = _project(workspace)[1]
-    own = run_evidence(instance, run, owners)
+    own = run_evidence(instance, run, owners, lambda message: with_advice(message, workspace))
     published = current_run(workspace.state)
     if not (run.is_success and run.job_name == JOB_NAME) or published is None:
         return own
@@ -188,6 +189,7 @@ def _evidence(workspace: Workspace, instance: dg.DagsterInstance, run: dg.Dagste
         kinds=frozenset({"health", "rollback", "source"}),
         checks=own.checks,
         jobs=own.jobs,
+        unjudged=unjudged_experiments(published),
     )
 
 

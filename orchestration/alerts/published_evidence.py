@@ -9,7 +9,7 @@ import duckdb
 
 from configs.alert_schema import Severity
 from orchestration.alerts.advice import gated_by_health, health_query, rollback_query, source_query
-from orchestration.alerts.incidents import Incident, figure_class
+from orchestration.alerts.incidents import UNJUDGED_BY, Incident, figure_class
 from orchestration.published import open_results
 
 _FAILING = """
@@ -51,6 +51,16 @@ where recommendation = 'rollback' and coalesce(experiments.status, '') not in ('
 order by latest.experiment_id
 """
 
+_UNJUDGED = """
+with latest as (select experiment_id, max(as_of_date) as as_of_date from health_checks group by all)
+select experiment_id from health_checks inner join latest using (experiment_id, as_of_date)
+group by experiment_id having bool_and(check_name in $checks)
+union
+select experiment_id from (
+    select * from decisions qualify as_of_date = max(as_of_date) over (partition by experiment_id)
+) where rule in $checks
+"""
+
 _ABSENT_DAYS = """
 select source_id, status, log_date, reason from source_days where status in ('missing', 'failed')
 order by source_id, status, log_date
@@ -65,6 +75,13 @@ def published_incidents(run: Path, source_owners: Mapping[str, str]) -> list[Inc
             *(_rollback(row) for row in _rows(connection, _ROLLBACKS)),
             *_absences(_rows(connection, _ABSENT_DAYS), source_owners),
         ]
+
+
+def unjudged_experiments(run: Path) -> frozenset[str]:
+    """Experiments of which the results' latest as-of date has no checks, or no decision: only why there are none."""
+    with open_results(run) as connection:
+        found = connection.execute(_UNJUDGED, {"checks": list(UNJUDGED_BY)}).fetchall()
+    return frozenset(experiment_id for (experiment_id,) in found)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:

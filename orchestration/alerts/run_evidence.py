@@ -1,11 +1,11 @@
 """Incidents that a Dagster run shows: checks that failed, also where the run succeeded, and steps that failed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import dagster as dg
 
 from orchestration.alerts.advice import ledger_query
-from orchestration.alerts.incidents import Evidence, Incident
+from orchestration.alerts.incidents import UNJUDGED_BY, Evidence, Incident
 from orchestration.assets.results import HEALTH_KEY
 from orchestration.runs import root_cause
 
@@ -13,8 +13,16 @@ _PAGE = 1_000
 _UNPUBLISHED = "nothing was published; the results published before are as they were"
 
 
-def run_evidence(instance: dg.DagsterInstance, run: dg.DagsterRun, source_owners: Mapping[str, str]) -> Evidence:
-    """What the run's checks and steps show. Health checks and absent days are read from the results instead."""
+def run_evidence(
+    instance: dg.DagsterInstance,
+    run: dg.DagsterRun,
+    source_owners: Mapping[str, str],
+    explained: Callable[[str], str] = str,
+) -> Evidence:
+    """What the run's checks and steps show. Health checks and absent days are read from the results instead.
+
+    `explained` adds to the error of a step what to do about it.
+    """
     evaluations = [
         event.asset_check_evaluation_data
         for event in _events(instance, run.run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
@@ -26,7 +34,7 @@ def run_evidence(instance: dg.DagsterInstance, run: dg.DagsterRun, source_owners
         if not evaluation.passed and not _is_absent_day(evaluation)
     ]
     return Evidence(
-        incidents=[*failed, *_failures(instance, run)],
+        incidents=[*failed, *_failures(instance, run, explained)],
         checks=frozenset((evaluation.asset_key.to_user_string(), evaluation.check_name) for evaluation in others),
         jobs=frozenset({run.job_name} if run.is_success else ()),
     )
@@ -91,18 +99,18 @@ def _failing_rows(evaluation: dg.AssetCheckEvaluation) -> float | None:
 
 def _section(evaluation: dg.AssetCheckEvaluation) -> str:
     """Checks of ours have a section each; every other one is a dbt test."""
-    own = ("row_accounting", "day_is_complete", "calibrated")
+    own = ("row_accounting", "day_is_complete", "calibrated", *UNJUDGED_BY)
     return evaluation.check_name if evaluation.check_name in own else "dbt_tests"
 
 
-def _failures(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Incident]:
+def _failures(instance: dg.DagsterInstance, run: dg.DagsterRun, explained: Callable[[str], str]) -> list[Incident]:
     """The steps that failed; the run itself when no step did, for one because its process died."""
     if run.is_success:
         return []
     kinds = dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE
     events = list(_events(instance, run.run_id, *kinds))
     steps: Sequence[tuple[str, str]] = [
-        (event.step_key, root_cause(event.step_failure_data.error))
+        (event.step_key, explained(root_cause(event.step_failure_data.error)))
         for event in events
         if event.is_step_failure and event.step_key is not None
     ]

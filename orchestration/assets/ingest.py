@@ -82,6 +82,7 @@ def ingest_range(
     project, source = config.project, _as_configured(source, config.sources)
     known_variants = _known_variants(config, broken)
     suite = _day_suite(workspace, config, source)
+    ends = {experiment.id: experiment.end for experiment in config.experiments.values()}
     lake = Lake(workspace.lake)
     requested = set(days_between(first, last))
     ingested = lake.manifests(source.id, project.history_start, date.max)
@@ -99,8 +100,9 @@ def ingest_range(
         data_root=workspace.data,
         known_variants=known_variants,
         memory_limit=os.environ.get("EQUIPOISE_MEMORY_LIMIT", "700MB"),
-        request=f"{request.token}-{_definition(source, project, known_variants, suite)}",
+        request=f"{request.token}-{_definition(source, project, known_variants, ends, suite)}",
         suites={source.id: suite},
+        ends=ends,
     )
     with session:
         ingest = SourceIngest(session, source, requested=requested, outdated=outdated)
@@ -128,13 +130,14 @@ def _definition(
     source: ExposureSource | EventSource,
     project: Project,
     known_variants: Mapping[str, list[str] | None],
+    ends: Mapping[str, date],
     suite: DaySuite,
 ) -> str:
     """A digest of what decides how a source's files are read and judged."""
-    variants = sorted(known_variants.items()) if isinstance(source, ExposureSource) else []
+    experiments = [sorted(known_variants.items()), sorted(ends.items())] if isinstance(source, ExposureSource) else []
     held_to = (suite.suite.model_dump(), suite.problem)
     days = (project.timezone, project.late_arrival_days)
-    return definition_digest(code_version(), *days, source.model_dump(), variants, held_to)
+    return definition_digest(code_version(), *days, source.model_dump(), experiments, held_to)
 
 
 def _is_outdated(

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pandas as pd
 
-from configs.suite_schema import RowExpectation
-from orchestration.audit.built_in import ROWS_JUDGED, effective
+from configs.suite_schema import DayExpectation, RowExpectation
+from orchestration.audit.built_in import ROWS_JUDGED, built_in, effective
 from orchestration.audit.day_figures import REQUIRED_NULL_SHARE
 from orchestration.audit.evidence import DayContract, DayEvidence
 
@@ -121,14 +121,25 @@ class RowCheck:
 
 def figure_checks(day: DayEvidence, figures: pd.DataFrame) -> list[FigureCheck]:
     """What is asked of the day's figures. Blocking on a share needs some rows: with fewer it warns."""
-    is_judged = day.profile["rows_read"] >= ROWS_JUDGED
+    is_judged = day.profile["rows_read"] * (1 - day.profile["unknown_share"]) >= ROWS_JUDGED
     checks = [FigureCheck(REQUIRED_NULL_SHARE, None, 0.0, "critical")]
-    for entry in effective(day.suite.suite):
+    for entry in effective(day.suite.suite, day.profile["usual_rows"]):
+        if not _says_something(entry, day.contract, is_judged=is_judged):
+            continue
         is_critical = entry.severity == "blocking" and (is_judged or entry.figure in _NO_SHARES)
         column = entry.label if entry.of is not None else entry.figure
         checks.append(FigureCheck(column, entry.min_value, entry.max_value, "critical" if is_critical else "warning"))
     # Without recent days there is nothing to compare with: such an expectation would pass and say nothing.
     return [check for check in checks if figures[check.column].notna().any()]
+
+
+def _says_something(entry: DayExpectation, contract: DayContract, *, is_judged: bool) -> bool:
+    """Whether the figure tells a fault from chance: not of a few rows, nor of what trickles in after the end."""
+    if entry.figure in ("late_share", "duplicate_share") or (
+        entry.figure == "quarantine_share" and entry.severity == "warning"
+    ):
+        return not contract.is_over and (is_judged or entry not in built_in(None))
+    return is_judged or not contract.is_over or entry.figure not in ("rows", "quarantine_share")
 
 
 def row_checks(day: DayEvidence) -> list[RowCheck]:

@@ -11,8 +11,8 @@ from orchestration.audit.built_in import ROWS_JUDGED, SLICE_ROWS_COMPARED
 from orchestration.audit.evidence import DayContract, DayEvidence
 
 SUBJECT = "subject"
-LARGEST_SLICES = 50
-"""As many slices of a day are counted."""
+LARGEST_SLICES = 1_000
+"""As many slices of a day are counted, besides those of recent days: names may be without end."""
 REQUIRED_NULL_SHARE = "required_null_share"
 _FIGURES = [
     "rows",
@@ -46,7 +46,7 @@ def day_figures(day: DayEvidence) -> pd.DataFrame:
     rows |= {
         ("slice", name): {"slice_ratio": _ratio(part["rows"], part["usual_rows"])}
         for name, part in profile["slices"].items()
-        if (part["usual_rows"] or 0) >= SLICE_ROWS_COMPARED and (part["rows"] or contract.has_steady_volume)
+        if (part["usual_rows"] or 0) >= SLICE_ROWS_COMPARED and contract.is_comparable(name, part["rows"])
     }
     single = [entry for entry in day.suite.suite.day if entry.of is not None]
     for entry in single:

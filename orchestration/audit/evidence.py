@@ -15,7 +15,8 @@ class DayContract:
     """What every accepted row of a day keeps.
 
     Columns never missing, columns that together occur once, value sets by column, and the range of instants (UTC).
-    `has_steady_volume` says that days can be compared: exposures come and go with experiments, events do not.
+    `has_steady_volume` says that days can be compared: exposures come and go with experiments, events do not; those of
+    experiments that have `ended` only trickle in late.
     """
 
     required: tuple[str, ...]
@@ -25,6 +26,16 @@ class DayContract:
     earliest: datetime
     latest: datetime
     has_steady_volume: bool
+    ended: frozenset[str] = frozenset()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every experiment has ended: what a log of exposures still brings is late, and much of it twice."""
+        return not self.has_steady_volume and set(self.value_sets.get("experiment_id", ())) <= self.ended
+
+    def is_comparable(self, slice_: str, rows: int) -> bool:
+        """Whether a slice should be as large as ever: any event is; of exposures, those of a running experiment."""
+        return self.has_steady_volume or (rows > 0 and slice_.partition("/")[0] not in self.ended)
 
 
 @dataclass(frozen=True)

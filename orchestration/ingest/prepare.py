@@ -215,4 +215,5 @@ def _contract(request: DayRequest, bounds: DayBounds) -> DayContract:
         earliest=bounds.late_before,
         latest=bounds.future_after,
         has_steady_volume=isinstance(source, EventSource),
+        ended=frozenset(id_ for id_, end in request.session.ends.items() if end < request.log_date),
     )

@@ -84,9 +84,9 @@ def _slices(
 ) -> dict[str, dict[str, Any]]:
     """Rows of each event, or of each experiment's variants; with what was usual, which today may lack."""
     parts = ("event_name",) if "event_name" in dict(lake_columns(source)) else ("experiment_id", "variant_id")
-    counted = connection.execute(render("count_slices", parts=parts, limit=LARGEST_SLICES))
-    rows = dict(counted.fetchall())
     known = {name for day in recent for name in day.profile["slices"]}
+    counted = connection.execute(render("count_slices", parts=parts, limit=LARGEST_SLICES), {"known": sorted(known)})
+    rows = dict(counted.fetchall())
     return {
         name: {
             "rows": rows.get(name, 0),

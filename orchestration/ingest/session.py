@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -18,9 +19,10 @@ class IngestSession:
     """A context in which days are ingested; leaving it frees its memory and removes its temporary files.
 
     `known_variants` maps each experiment to its variants, or to None where a broken configuration leaves them
-    unknown: any is accepted. `memory_limit` is DuckDB's, beyond which it spills to the lake's disk. `request` is
-    the token of what the run was asked for: days that have it are not read again; empty: all are. `suites` are what
-    days are audited against, by source; without one the built-in expectations hold.
+    unknown: any is accepted. `ends` are their last days, as far as known. `memory_limit` is DuckDB's, beyond which it
+    spills to the lake's disk. `request` is the token of what the run was asked for: days that have it are not read
+    again; empty: all are. `suites` are what days are audited against, by source; without one the built-in
+    expectations hold.
     """
 
     def __init__(
@@ -33,11 +35,13 @@ class IngestSession:
         memory_limit: str,
         request: str = "",
         suites: Mapping[str, DaySuite] | None = None,
+        ends: Mapping[str, date] | None = None,
     ) -> None:
         self.lake = lake
         self.project = project
         self.data_root = data_root
         self.known_variants = known_variants
+        self.ends = ends or {}
         self.request = request
         self.suites = suites or {}
         self._memory_limit = memory_limit

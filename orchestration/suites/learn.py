@@ -16,7 +16,7 @@ from analysis.expected_ranges import Range, difference_range, ratio_range, round
 from configs.schema import EventSource, ExposureSource
 from configs.suite_load import measures
 from configs.suite_schema import DayExpectation, RowExpectation, Suite
-from orchestration.audit.built_in import BUILT_IN, OF_EXPOSURES, OF_STEADY_VOLUME, SLICE_ROWS_COMPARED
+from orchestration.audit.built_in import OF_EXPOSURES, OF_STEADY_VOLUME, SLICE_ROWS_COMPARED, built_in
 from orchestration.ingest.fields import fields_of
 from orchestration.suites.history import HistoryDay, SourceHistory
 
@@ -37,7 +37,10 @@ def learn_suite(history: SourceHistory) -> Suite:
     """What holds by default for such a source; with enough history, what its days have in common, too."""
     source = history.source
     foreign = OF_EXPOSURES if isinstance(source, EventSource) else OF_STEADY_VOLUME
-    day = [entry for entry in BUILT_IN if entry.figure not in foreign]
+    usual_rows = median(day.manifest.rows_accepted for day in history.days) if history.is_enough else None
+    if usual_rows is None:
+        foreign |= {"silent_hours"}  # depends on how many rows are usual
+    day = [entry for entry in built_in(usual_rows) if entry.figure not in foreign]
     rows: list[RowExpectation] = []
     if history.is_enough:
         day += [*_volume(history), *_missing(history), *_slices(history), *_medians(history)]

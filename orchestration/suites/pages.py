@@ -86,7 +86,12 @@ def source_page(lake: Lake, source: LogSource, suite: Suite | None, n_days: int)
     """The source's expectations as they are now, and the last days' findings as they were then."""
     days = lake.manifests(source.id, date.min, date.max)[-n_days:]
     own = suite or Suite()
-    entries: list[Entry] = [*effective(own), *(entry for entry in own.day if entry.severity == "off"), *own.rows]
+    usual_rows = days[-1].profile.get("usual_rows") if days else None
+    entries: list[Entry] = [
+        *effective(own, usual_rows),
+        *(entry for entry in own.day if entry.severity == "off"),
+        *own.rows,
+    ]
     return SourcePage(
         source_id=source.id,
         file=suite_file(source.id),

@@ -1,16 +1,13 @@
 """Workspaces that several tests read: two public data sets, and a small simulated shop; and the command line."""
 
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from orchestration.cli import main
 from orchestration.simulated_project import simulate_project
 from orchestration.workspace import Workspace
 from tests.end_to_end import twenty_experiments
-from tests.end_to_end.pipeline import environment_kept, run
+from tests.end_to_end.pipeline import command, run
 from tests.end_to_end.real_experiments.convert import (
     AUDACITY_DAYS,
     CONFIGS,
@@ -74,30 +71,7 @@ def twenty(tmp_path_factory) -> Workspace:
     return workspace
 
 
-@dataclass(frozen=True)
-class Printed:
-    """What a command left behind."""
-
-    status: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def equipoise(monkeypatch, capsys):
+def equipoise():
     """Runs the console script's entry point in this process."""
-
-    def call(workspace: Workspace, *arguments: str) -> Printed:
-        folders = [f"--{name}={getattr(workspace, name)}" for name in ("configs", "data", "state")]
-        monkeypatch.setattr(sys, "argv", ["equipoise", *folders, *arguments])
-        capsys.readouterr()
-        status = 0
-        with environment_kept():
-            try:
-                main()
-            except SystemExit as ended:
-                status = int(ended.code or 0)
-        printed = capsys.readouterr()
-        return Printed(status, printed.out, printed.err)
-
-    return call
+    return command

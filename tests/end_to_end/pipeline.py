@@ -1,15 +1,19 @@
 """Running the pipeline in a test, and reading what it published the way a user does."""
 
+import io
 import os
 import shutil
-from contextlib import contextmanager
-from dataclasses import replace
+import sys
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pytest
 
+from orchestration.cli import main
 from orchestration.runs import RunOutcome, run_days
 from orchestration.workspace import Workspace
 
@@ -25,6 +29,28 @@ def environment_kept():
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+def command(workspace: Workspace, *arguments: str) -> Printed:
+    """Run the console script's entry point in this process."""
+    folders = [f"--{name}={getattr(workspace, name)}" for name in ("configs", "data", "state")]
+    status, out, err = 0, io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, environment_kept(), redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["equipoise", *folders, *arguments])
+        try:
+            main()
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+    return Printed(status, out.getvalue(), err.getvalue())
 
 
 def run(workspace: Workspace, first: date, last: date) -> RunOutcome:

@@ -85,6 +85,7 @@ class Shop:
         *,
         also_present: Sequence[date] = (),
         request: str = "",
+        ends: Mapping[str, date] | None = None,
     ) -> list[DayManifest]:
         """Ingest these log dates in one session, and days `also_present` as far as those reach them."""
         (self.root / "data").mkdir(parents=True, exist_ok=True)
@@ -102,6 +103,7 @@ class Shop:
             memory_limit="1GB",
             request=request,
             suites={source.id: DaySuite(self.suite, suite_columns(source), self.suite_problem)},
+            ends=ends,
         ) as session:
             ingest = SourceIngest(session, source, requested=days)
             for day in sorted({*days, *also_present}):

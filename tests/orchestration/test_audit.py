@@ -157,9 +157,8 @@ def test_exposures_are_audited_against_the_known_variants(shop: Shop) -> None:
 
 
 def write_exposures(shop: Shop, day: date, **rows_by_experiment: int) -> None:
-    variants = {"checkout": "fast", "banner": "on"}
     rows = [
-        f"u{i},{experiment},{variants[experiment]},{day}T10:00:00Z,DE\n"
+        f"u{i},{experiment},{'on' if experiment == 'banner' else 'fast'},{day}T10:00:00Z,DE\n"
         for experiment, n_rows in rows_by_experiment.items()
         for i in range(n_rows)
     ]
@@ -176,6 +175,43 @@ def test_an_experiment_may_end_but_not_collapse(shop: Shop) -> None:
 
     write_exposures(shop, LOG_DATE, checkout=40, banner=200)
     assert warnings(shop.ingest(exposure_source())) == {"slice_ratio": {"checkout/fast": 0.1}}
+
+
+def test_what_trickles_in_after_an_experiments_end_is_no_collapse(shop: Shop) -> None:
+    for weeks in (2, 1):
+        write_exposures(shop, LOG_DATE - timedelta(weeks=weeks), checkout=400, banner=400)
+        shop.ingest(exposure_source(), LOG_DATE - timedelta(weeks=weeks))
+    write_exposures(shop, LOG_DATE, checkout=4, banner=4)
+    yesterday = LOG_DATE - timedelta(days=1)
+
+    (manifest,) = shop.ingest_days(exposure_source(), [LOG_DATE], ends={"checkout": yesterday, "banner": LOG_DATE})
+
+    assert warnings(manifest) == {"slice_ratio": {"banner/on": 0.01}}
+
+
+def test_once_every_experiment_has_ended_rows_that_come_twice_or_late_are_what_is_left(shop: Shop) -> None:
+    rows = "".join(f"u{i % 15},checkout,fast,{LOG_DATE}T10:00:00Z,DE\n" for i in range(30))
+    shop.write("a.csv", EXPOSURE_HEADER + rows, kind="exposures")
+    for ended, warned in ((1, {}), (0, {"duplicate_share": {"day": 0.5}})):
+        ends = dict.fromkeys(("checkout", "banner"), LOG_DATE - timedelta(days=ended))
+        (manifest,) = shop.ingest_days(exposure_source(), [LOG_DATE], ends=ends)
+        assert warnings(manifest) == warned
+
+    shop.write("a.csv", EXPOSURE_HEADER + f"u,checkout,fast,{LOG_DATE - timedelta(9)}T10:00:00Z,DE\n", kind="exposures")
+    (manifest,) = shop.ingest_days(
+        exposure_source(), [LOG_DATE], ends=dict.fromkeys(("checkout", "banner"), LOG_DATE - timedelta(9))
+    )
+    assert (manifest.status, warnings(manifest)) == ("ok", {})
+
+
+def test_one_of_many_variants_that_shrinks_stays_in_sight(tmp_path: Path) -> None:
+    experiments = {f"e{number:02}": ("control", "fast") for number in range(60)}
+    shop = Shop(tmp_path, known_variants=experiments)
+    for weeks in (2, 1, 0):
+        day = LOG_DATE - timedelta(weeks=weeks)
+        write_exposures(shop, day, **dict.fromkeys(experiments, 150) | ({} if weeks else {"e07": 12}))
+        manifest = shop.ingest(exposure_source(), day)
+    assert warnings(manifest) == {"slice_ratio": {"e07/fast": 0.08}}
 
 
 def test_the_profile_describes_the_day(shop: Shop) -> None:

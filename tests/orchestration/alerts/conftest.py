@@ -15,11 +15,12 @@ from orchestration.workspace import Workspace
 class Webhook:
     """A local web server that keeps what is posted; `answers` are its next status codes, then 200.
 
-    With `seconds` it answers only after that long.
+    With `seconds` it answers only after that long. `addressed` has the path beside each post.
     """
 
     def __init__(self) -> None:
         self.posted: list[dict] = []
+        self.addressed: list[tuple[str, dict]] = []
         self.answers: list[int] = []
         self.seconds = 0.0
         webhook = self
@@ -31,6 +32,7 @@ class Webhook:
                 status = webhook.answers.pop(0) if webhook.answers else 200
                 if status == 200 and not webhook.seconds:
                     webhook.posted.append(json.loads(body))
+                    webhook.addressed.append((self.path, json.loads(body)))
                 self.send_response(status)
                 self.end_headers()
 

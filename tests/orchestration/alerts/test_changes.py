@@ -60,6 +60,17 @@ def test_a_run_ends_only_what_it_looked_for():
     assert changes(days.known, Evidence([]), days.now) == []
 
 
+def test_an_experiment_that_could_not_be_judged_ends_only_why_it_could_not():
+    days, unreadable = Days(), varied(check="configuration", severity="error")
+    days.run(MIXED, unreadable)
+
+    found = changes(days.known, Evidence([unreadable], HEALTH, unjudged=frozenset({"checkout"})), days.now)
+    assert [change.event for change in found] == [None]
+
+    found = changes(days.known, Evidence([], HEALTH, unjudged=frozenset({"checkout"})), days.now)
+    assert [(change.after.incident.check, change.event) for change in found] == [("configuration", "resolved")]
+
+
 def test_since_is_the_earliest_day_known():
     """Segment rows of earlier dates are not kept: their first day is known from the run that saw it."""
     days = Days()

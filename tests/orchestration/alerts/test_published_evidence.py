@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from orchestration.alerts.incidents import Incident
-from orchestration.alerts.published_evidence import published_incidents
+from orchestration.alerts.published_evidence import published_incidents, unjudged_experiments
 
 RESULTS = """
 create table experiments as from (values ('checkout', 'ana', 'growth', 'running'), ('old', '', '', 'archived'),
@@ -24,9 +24,11 @@ create table health_checks as from (values
 ) as t(as_of_date, experiment_id, check_name, segment_name, segment_value, severity, passed, statistic, p_value,
     threshold, message);
 create table decisions as from (values
-    (date '2026-10-01', 'harm', 'continue', null, 'on'), (date '2026-10-02', 'harm', 'rollback', 'new', 'it harms'),
-    (date '2026-10-03', 'harm', 'rollback', 'new', 'it harms'), (date '2026-10-03', 'undone', 'rollback', 'b', 'it did')
-) as t(as_of_date, experiment_id, recommendation, variant_id, summary);
+    (date '2026-10-01', 'harm', 'continue', null, 'on', 'risk_aware'),
+    (date '2026-10-02', 'harm', 'rollback', 'new', 'it harms', 'risk_aware'),
+    (date '2026-10-03', 'harm', 'rollback', 'new', 'it harms', 'risk_aware'),
+    (date '2026-10-03', 'undone', 'rollback', 'b', 'it did', 'risk_aware')
+) as t(as_of_date, experiment_id, recommendation, variant_id, summary, rule);
 create table rollback_monitor as from (values (date '2026-10-03', 'harm', 'sales', 'new', -1.0, 0.5, 1e-4, 0.01, true))
     as t(as_of_date, experiment_id, metric_id, variant_id, effect, least_harm, p_value, level, is_harmful);
 create table source_days as from (values
@@ -97,3 +99,17 @@ def test_every_query_shows_what_the_incident_says(incidents, run):
         assert {key: len(connection.execute(one.query).fetchall()) for key, one in incidents.items()} == {
             key: 2 if key[2] == "from 2026-10-01" else 1 for key in incidents
         }
+
+
+def test_an_experiment_without_checks_or_without_a_decision_at_the_latest_date_is_not_judged(run):
+    assert unjudged_experiments(run) == frozenset()
+    with duckdb.connect(str(run / "results.duckdb")) as connection:
+        connection.execute(
+            "insert into health_checks by name select date '2026-10-04' as as_of_date, 'checkout' as experiment_id, "
+            "'configuration' as check_name, 'error' as severity, false as passed"
+        )
+        connection.execute(
+            "insert into decisions by name select date '2026-10-04' as as_of_date, 'harm' as experiment_id, "
+            "'invalid' as recommendation, 'computation' as rule"
+        )
+    assert unjudged_experiments(run) == frozenset({"checkout", "harm"})

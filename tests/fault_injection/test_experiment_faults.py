@@ -1,0 +1,66 @@
+"""Faults of single experiments, one each, beside clean ones, in one project that is run day by day.
+
+Six runs of the whole pipeline serve all of them: the quiet fortnight, three days with faults, and those days again
+once everything is mended.
+"""
+
+import pandas as pd
+import pytest
+
+from tests.fault_injection import claims
+from tests.fault_injection.experiment_faults import CLEAN, WARD
+from tests.fault_injection.fault import QUIET, day
+from tests.fault_injection.ward import Ward, run_ward
+
+every_fault = pytest.mark.parametrize("name", WARD)
+
+
+@pytest.fixture(scope="module")
+def ward(tmp_path_factory: pytest.TempPathFactory) -> Ward:
+    return run_ward(tmp_path_factory.mktemp("experiment_faults"), WARD, seed=5)
+
+
+@every_fault
+def test_it_is_found_on_its_day_and_named(ward: Ward, name: str) -> None:
+    claims.assert_found_on_its_day_and_named(ward, name)
+
+
+@every_fault
+def test_it_is_gated(ward: Ward, name: str) -> None:
+    claims.assert_gated(ward, name)
+
+
+@every_fault
+def test_it_is_told_once_and_once_that_it_is_over(ward: Ward, name: str) -> None:
+    claims.assert_told_once(ward, name)
+
+
+@every_fault
+def test_the_message_says_how_grave_since_when_what_is_gated_and_shows_it(ward: Ward, name: str) -> None:
+    claims.assert_message_helps(ward, name)
+
+
+@every_fault
+def test_mended_it_is_as_any_other(ward: Ward, name: str) -> None:
+    claims.assert_mended(ward, name)
+
+
+def test_nobody_else_hears_of_anything(ward: Ward) -> None:
+    claims.assert_nothing_else_was_told(ward)
+
+
+def test_on_the_quiet_days_nothing_fails_and_nothing_is_told(ward: Ward) -> None:
+    checks = ward.faulty["health_checks"]
+    quiet = checks[checks["as_of_date"] <= pd.Timestamp(day(QUIET))]
+    assert quiet["passed"].astype(bool).all() and len(quiet) > 1_000
+    assert ward.ran[QUIET].told == []
+
+
+@pytest.mark.parametrize("name", CLEAN)
+def test_a_clean_experiment_ships_beside_all_those_faults(ward: Ward, name: str) -> None:
+    assert not ward.told_of(name)
+
+
+def test_a_run_with_invalid_experiments_says_so_and_publishes(ward: Ward) -> None:
+    statuses = {round_: run.printed.status for round_, run in ward.ran.items()}
+    assert statuses == {14: 0, 15: 1, 16: 1, 17: 1, "mended": 0}
