@@ -19,6 +19,8 @@ MIX_ALPHA = 0.001
 MATERIAL = 0.5
 """In standard errors of the pooled effect: a bias of half of one takes a 95 % interval's coverage to .92."""
 MOST = 0.5
+# What a segment's means cannot be trusted under.
+_BLOCKED = frozenset({"incomplete", "overflow", "not_computed", "failed"})
 # Means of segments add up to the pooled one for these.
 _ADDITIVE = frozenset({"mean", "proportion", "retention", "ratio"})
 
@@ -91,7 +93,8 @@ def _of_rows(found: Mix) -> dict[str, Floats]:
 def _arm(segments: Segments, side: str) -> Arm:
     """Raw means from the scorecard; of ratios, units weigh by their denominators."""
     columns = segments.baseline if side == "baseline" else segments.treatment
-    n = units(segments.rows[f"n_{side}"])
+    is_blocked = segments.rows["status"].isin(list(_BLOCKED)).to_numpy()
+    n = np.where(is_blocked, 0.0, units(segments.rows[f"n_{side}"]))
     mean = segments.rows[f"{side}_mean"].to_numpy(dtype=float)
     denominator = columns["denominator_mean"]
     is_ratio = np.isfinite(denominator)

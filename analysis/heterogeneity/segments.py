@@ -100,22 +100,28 @@ def _used(
     return why_not == "", why_not
 
 
-def _too_small(
-    rows: pd.DataFrame, groups: Groups, arms: list[dict[str, NDArray]], metrics: Mapping[str, Metric]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Segments that expect too few units, and those of shares that expect too few events or non-events.
+def too_small(n_b: Floats, n_t: Floats, events: Floats, groups: Groups) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Segments that expect too few units in the smaller arm, and too few of a share's events or non-events.
 
     Both arms' numbers decide together, for choosing by one arm's would choose by the effect.
     """
-    n_b, n_t = (units(rows[name]) for name in ("n_baseline", "n_treatment"))
     whole_b, whole_t = groups.each(groups.sum(n_b)), groups.each(groups.sum(n_t))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        smaller = np.where(whole_b + whole_t > 0, np.minimum(whole_b, whole_t) / (whole_b + whole_t), 0.0)
-        events = n_b * np.nan_to_num(arms[0]["mean"]) + n_t * np.nan_to_num(arms[1]["mean"])
+    whole = np.maximum(whole_b + whole_t, 1.0)
+    smaller = np.minimum(whole_b, whole_t) / whole
+    rarer = np.minimum(events, n_b + n_t - events)
+    return (n_b + n_t) * smaller < SMALLEST, rarer * smaller < FEWEST_EVENTS
+
+
+def _too_small(
+    rows: pd.DataFrame, groups: Groups, arms: list[dict[str, NDArray]], metrics: Mapping[str, Metric]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """`too_small` of the rows; other metrics than shares have no events."""
+    n_b, n_t = (units(rows[name]) for name in ("n_baseline", "n_treatment"))
+    events = n_b * np.nan_to_num(arms[0]["mean"]) + n_t * np.nan_to_num(arms[1]["mean"])
     shares = [name for name, metric in metrics.items() if metric.type in SHARE_TYPES]
     is_share = rows["metric_id"].isin(shares).to_numpy()
-    rarer = np.minimum(events, n_b + n_t - events)
-    return (n_b + n_t) * smaller < SMALLEST, is_share & (rarer * smaller < FEWEST_EVENTS)
+    small, few = too_small(n_b, n_t, events, groups)
+    return small, few & is_share
 
 
 def _from_moments(rows: pd.DataFrame, arms: list[dict[str, NDArray]]) -> tuple[Floats, Floats, Floats]:

@@ -9,11 +9,13 @@ from tests.simulation import (
     early_stopping,
     event_quantiles,
     fixed_horizon,
+    heterogeneity,
     many_comparisons,
     moving_caps,
     planned_power,
     sequential,
     stratification,
+    trends,
     variance_reduction,
 )
 
@@ -29,6 +31,8 @@ STUDIES = (
     *moving_caps.STUDIES,
     *categories.STUDIES,
     *event_quantiles.STUDIES,
+    *heterogeneity.STUDIES,
+    *trends.STUDIES,
     *planned_power.STUDIES,
     *decision_rules.STUDIES,
     *early_stopping.STUDIES,
