@@ -67,4 +67,5 @@ STUDIES = (
     trends("visits by day", 500, 500),
     trends("visits by day", 900, 100),
     trends("revenue by day", 1_000, 1_000),
+    trends("revenue by day", 1_800, 200),
 )

@@ -146,7 +146,7 @@ def test_what_the_scorecard_could_not_compute_keeps_its_status() -> None:
 
 
 def test_a_reversal_is_named_with_the_segment_that_explains_it() -> None:
-    """Countries at different levels, the worst half as often in the treatment as in the baseline; worse in every one."""
+    """Countries at different levels, the lowest half as often in the treatment, whose effect is negative in all."""
     units = draw_units(11, 8_000, dict.fromkeys(ALIKE, -2.0))
     units["revenue"] += np.where(units["country"] == "IT", 0.0, 30.0)
     gone = (units["country"] == "IT") & (units["variant_id"] == "treatment")

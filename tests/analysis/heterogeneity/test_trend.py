@@ -36,16 +36,14 @@ def test_a_week_against_another_is_welchs_test_of_each_units_difference() -> Non
     assert found.df == pytest.approx(peer.df, rel=1e-9)
 
 
-def test_a_slope_is_welchs_test_of_each_units_weighted_slope() -> None:
+def test_a_slope_is_welchs_test_of_each_units_own_slope() -> None:
     rng = np.random.default_rng(2)
     base, treated = (visits(rng, (n, 10), np.linspace(4, 1, 10)) for n in (300, 200))
     effects = trend.absolute_effects(days_of(base), days_of(treated))
     found = trend.slope(effects)
-    weight = 1 / effects.se**2
-    day = np.arange(10) - np.sum(weight * np.arange(10)) / weight.sum()
-    loads = weight * day / np.sum(weight * day**2)
-    assert found.value == pytest.approx(np.polyfit(np.arange(10), effects.effect, 1, w=np.sqrt(weight))[0], rel=1e-9)
-    peer = stats.ttest_ind(treated @ loads, base @ loads, equal_var=False)
+    assert found.value == pytest.approx(np.polyfit(np.arange(10), effects.effect, 1)[0], rel=1e-9)
+    own = [np.polyfit(np.arange(10), arm.T, 1)[0] for arm in (treated, base)]
+    peer = stats.ttest_ind(*own, equal_var=False)
     assert student_t.two_sided_p(found) == pytest.approx(peer.pvalue, rel=1e-9)
 
 
@@ -63,13 +61,13 @@ def test_a_constant_share_is_no_trend_of_relative_effects() -> None:
 
 
 def test_the_error_of_a_relative_trend_is_that_of_many_experiments() -> None:
-    """2,000 experiments of 400 + 200 units; the mean variance is that between experiments to 10 %."""
+    """600 experiments of 400 + 200 units: a variance of 600 values is known to 3.29·√(2/600) = 19 %."""
     rng = np.random.default_rng(4)
     level = np.linspace(4, 2, 14)
-    arms = [days_of(visits(rng, (2_000, n, 14), level * lift)) for n, lift in ((400, 1.0), (200, 1.2))]
+    arms = [days_of(visits(rng, (600, n, 14), level * lift)) for n, lift in ((400, 1.0), (200, 1.2))]
     for term in (trend.slope, trend.last_week_less_first):
         found = term(trend.relative_effects(*arms))
-        assert np.mean(found.se**2) == pytest.approx(np.var(found.value), rel=0.1)
+        assert np.mean(found.se**2) == pytest.approx(np.var(found.value), rel=0.19)
 
 
 def test_too_few_days_or_units_and_missing_moments_have_no_trend() -> None:
