@@ -67,8 +67,9 @@ def _difference(small: _Fit, large: _Fit, freedom: Floats, used: NDArray[np.bool
     """The test of what the larger model explains beyond the smaller one, which lies within it."""
     df = large.rank - small.rank
     statistic = np.where(df > 0, np.maximum(small.residual - large.residual, 0.0), np.nan)
-    part = np.clip(large.leverage - small.leverage, 0.0, 1.0)
-    noise = np.sum(np.where(used, part**2 / np.where(used, freedom, 1.0), 0.0), axis=(-2, -1))
+    # Of each residual sum of squares A = Σ (1 - h)²/ν adds 2A to its mean; what is tested is their difference.
+    part = np.maximum((1 - small.leverage) ** 2 - (1 - large.leverage) ** 2, 0.0)
+    noise = np.sum(np.where(used, part / np.where(used, freedom, 1.0), 0.0), axis=(-2, -1))
     denominator, p = tail(statistic, df, noise)
     return Term(statistic, np.where(df > 0, df, np.nan), denominator, p)
 
