@@ -32,6 +32,10 @@ DAY_COLUMNS = [
 """
 NOVELTY, PRIMACY, NONE = "novelty", "primacy", "none"
 SLOPE, WEEKS = "slope", "last_week_less_first"
+WEAK = "weak baseline: its mean is near 0 on a day, so the trend is of absolute effects"
+UNSUPPORTED = "trends are of means, proportions and retentions alone"
+_NAMES = np.array([status.name.lower() for status in Status], dtype=object)
+_REASONS = np.array([REASONS[status] for status in Status], dtype=object)
 _GROUP = ["as_of_date", "experiment_id", "metric_id"]
 _DAYS = frozenset({"mean", "proportion", "retention"})
 _ORDER = ["as_of_date", "experiment_id", "metric_id", "variant_id", "term"]
@@ -88,27 +92,28 @@ def _checked(days: pd.DataFrame, experiments: Mapping[str, Experiment]) -> pd.Da
 
 
 def _plan(days: pd.DataFrame, experiments: Mapping[str, Experiment], metrics: Mapping[str, Metric]) -> pd.DataFrame:
-    """A row per comparison, with the days that its longer arm has."""
-    lasts = days.groupby(_GROUP, sort=True)["other_day"].max().reset_index()
-    rows = []
-    for as_of, experiment_id, metric_id, last in lasts.itertuples(index=False):
-        experiment, metric = experiments[experiment_id], metrics.get(metric_id)
-        for treatment in experiment.treatments:
-            rows.append(
-                {
-                    "as_of_date": as_of,
-                    "experiment_id": experiment_id,
-                    "metric_id": metric_id,
-                    "role": experiment.metrics.roles.get(metric_id, "secondary"),
-                    "variant_id": treatment.id,
-                    "baseline_id": experiment.baseline.id,
-                    "n_days": last + 1,
-                    "confidence_level": 1 - experiment.analysis.alpha,
-                    "sign": -1.0 if metric and metric.direction == "decrease" else 1.0,
-                    "is_supported": metric is not None and metric.type in _DAYS,
-                }
-            )
-    return pd.DataFrame(rows)
+    """A row per comparison, with the days that its longest arm has."""
+    treatments = pd.DataFrame(
+        [
+            (id_, treatment.id, experiment.baseline.id, 1 - experiment.analysis.alpha)
+            for id_, experiment in experiments.items()
+            for treatment in experiment.treatments
+        ],
+        columns=["experiment_id", "variant_id", "baseline_id", "confidence_level"],
+    )
+    roles = pd.DataFrame(
+        [(id_, *role) for id_, experiment in experiments.items() for role in experiment.metrics.roles.items()],
+        columns=["experiment_id", "metric_id", "role"],
+    )
+    rows = days.groupby(_GROUP, sort=True)["other_day"].max().add(1).rename("n_days").reset_index()
+    rows = rows.merge(treatments, on="experiment_id").merge(roles, on=["experiment_id", "metric_id"], how="left")
+    supported = [id_ for id_, metric in metrics.items() if metric.type in _DAYS]
+    falling = [id_ for id_, metric in metrics.items() if metric.direction == "decrease"]
+    return rows.assign(
+        role=rows["role"].fillna("secondary"),
+        sign=np.where(rows["metric_id"].isin(falling), -1.0, 1.0),
+        is_supported=rows["metric_id"].isin(supported),
+    )
 
 
 def _of_length(plan: pd.DataFrame, days: pd.DataFrame, n_days: int) -> pd.DataFrame:
@@ -153,18 +158,15 @@ def _rows(common: pd.DataFrame, name: str, term: Contrast, problem: NDArray, blo
 
 
 def _status(common: pd.DataFrame, name: str, term: Contrast, problem: NDArray) -> tuple[NDArray, NDArray]:
-    least = trend.FEWEST_DAYS if name == SLOPE else 2 * trend.WEEK
-    n_days = common["n_days"].to_numpy()
-    short = np.array([f"{least} complete days since exposure are needed, {n} are there" for n in n_days], dtype=object)
-    status = np.array([Status(code).name.lower() for code in term.status], dtype=object)
-    reason = np.array([REASONS[Status(code)] for code in term.status], dtype=object)
-    weak = (common["scale"] == "absolute").to_numpy() & (status == "ok")
-    text = "weak baseline: its mean is near 0 on a day, so the trend is of absolute effects"
-    status[weak], reason[weak] = "weak_baseline", text
-    too_short = n_days < least
-    status[too_short], reason[too_short] = "incomplete", short[too_short]
+    status, reason = _NAMES[term.status], _REASONS[term.status]
+    weak = (common["scale"] == "absolute").to_numpy() & (term.status == Status.OK)
+    status[weak], reason[weak] = "weak_baseline", WEAK
+    least, n_days = trend.FEWEST_DAYS if name == SLOPE else 2 * trend.WEEK, common["n_days"].iloc[0]
+    if n_days < least:
+        status[:] = "incomplete"
+        reason[:] = f"{least} complete days since exposure are needed, {n_days} are there"
     unsupported = ~common["is_supported"].to_numpy(dtype=bool)
-    status[unsupported], reason[unsupported] = "not_computed", "trends are of means, proportions and retentions alone"
+    status[unsupported], reason[unsupported] = "not_computed", UNSUPPORTED
     incomplete = problem != ""
     status[incomplete], reason[incomplete] = "incomplete", problem[incomplete]
     return status, reason
