@@ -14,6 +14,7 @@ from analysis.heterogeneity.segments import PAIR, Segments
 from analysis.heterogeneity.shared_adjustment import shared_homogeneity
 from analysis.heterogeneity.spread import effect_spread
 from analysis.heterogeneity.statuses import caveats, group_statuses, is_preregistered, joined
+from analysis.heterogeneity.tables import tables
 from analysis.heterogeneity.two_way import Term, two_way
 from analysis.statistics.multiplicity import benjamini_hochberg
 from analysis.statistics.registry import covariate_moments
@@ -106,21 +107,12 @@ def _pair_terms(segments: Segments, table: pd.DataFrame) -> list[pd.DataFrame]:
     rows = np.flatnonzero(segments.groups.each(is_pair))
     if not rows.size:
         return []
-    group = segments.groups.number[rows]
     values = segments.rows["segment_value"].iloc[rows].str.split(PAIR, n=1, expand=True)
-    first, second = (_levels(group, values[side].to_numpy()) for side in (0, 1))
-    shape = np.stack([Groups(_dense(group)).maximum(level) + 1 for level in (first, second)], axis=1)
-    of_row = shape[_dense(group)]
+    sources = [source[rows] for source in (segments.effect, segments.se, segments.freedom)]
     terms = []
-    for n_first, n_second in np.unique(shape, axis=0):
-        here = (of_row == (n_first, n_second)).all(axis=1)
-        chosen = np.unique(group[here])
-        cells = np.full((3, chosen.size, n_first, n_second), np.nan)
-        at = np.searchsorted(chosen, group[here]), first[here], second[here]
-        for cell, source in zip(cells, (segments.effect, segments.se, segments.freedom), strict=True):
-            cell[at] = source[rows[here]]
-        tested = two_way(*cells)
-        of_pairs = table.iloc[chosen]
+    for cells in tables(segments.groups.number[rows], values[0].to_numpy(), values[1].to_numpy()):
+        tested = two_way(*(cells.filled(source) for source in sources))
+        of_pairs = table.iloc[cells.groups]
         names = of_pairs["segment_name"].str.split(PAIR, n=1, expand=True)
         terms += [
             _term_rows(of_pairs, tested.first, names[0]),
@@ -148,16 +140,3 @@ def _term_rows(pairs: pd.DataFrame, term: Term, name: pd.Series | str) -> pd.Dat
         status=pairs["status"].mask(failed, "too_few_segments"),
         reason=pairs["reason"].mask(failed, "the cells that can be compared leave nothing to test here"),
     )
-
-
-def _levels(group: NDArray, values: NDArray) -> NDArray[np.int64]:
-    """A number from 0 for each value within its group, in the order of values."""
-    _, code = np.unique(values.astype(str), return_inverse=True)
-    pairs, inverse = np.unique(np.stack([group, code], axis=1), axis=0, return_inverse=True)
-    first = np.searchsorted(pairs[:, 0], pairs[:, 0])
-    return (np.arange(len(pairs)) - first)[inverse.ravel()]
-
-
-def _dense(group: NDArray) -> NDArray[np.int64]:
-    """Group numbers without gaps."""
-    return np.unique(group, return_inverse=True)[1]
