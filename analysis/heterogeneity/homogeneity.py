@@ -9,6 +9,8 @@ from scipy import special
 from analysis.heterogeneity.groups import Groups
 from analysis.statistics.status import Floats
 
+_LEAST_ERROR = 1e-75
+
 
 @dataclass(frozen=True)
 class Homogeneity:
@@ -28,6 +30,7 @@ class Homogeneity:
     i_squared: Floats
 
 
+@np.errstate(invalid="ignore", divide="ignore", over="ignore")
 def homogeneity(effect: Floats, se: Floats, freedom: Floats, groups: Groups) -> Homogeneity:
     """Test that all effects of a group are equal; rows whose effect or error is NaN take no part.
 
@@ -71,8 +74,8 @@ def usable(effect: Floats, se: Floats) -> NDArray[np.bool_]:
 
 
 def precision(se: Floats, used: NDArray[np.bool_]) -> Floats:
-    """1/se², and 0 of rows that take no part."""
-    return np.where(used, 1 / np.where(used, se, 1.0) ** 2, 0.0)
+    """1/se², and 0 of rows that take no part; an error below 1e-75 counts as that, so that weights stay finite."""
+    return np.where(used, 1 / np.maximum(np.where(used, se, 1.0), _LEAST_ERROR) ** 2, 0.0)
 
 
 def tail(statistic: Floats, df: Floats, noise: Floats) -> tuple[Floats, Floats]:

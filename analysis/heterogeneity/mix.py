@@ -38,6 +38,7 @@ class Mix:
     treatment_share: Floats
 
 
+@np.errstate(invalid="ignore", divide="ignore", over="ignore")
 def mix(baseline: Arm, treatment: Arm, groups: Groups) -> Mix:
     """Split the difference of pooled means into the segments' effects at one mix, and the difference of mixes.
 

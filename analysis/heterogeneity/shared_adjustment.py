@@ -11,6 +11,7 @@ from analysis.statistics.moments import JointMoments
 from analysis.statistics.status import Floats
 
 
+@np.errstate(invalid="ignore", divide="ignore", over="ignore")
 def shared_homogeneity(baseline: JointMoments, treatment: JointMoments, groups: Groups) -> Homogeneity:
     """Wald's test that all effects of a group are equal, adjusted by slopes θ that its segments have in common.
 

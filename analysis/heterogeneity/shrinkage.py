@@ -28,6 +28,7 @@ class Shrunken:
     shrinkage: Floats
 
 
+@np.errstate(invalid="ignore", divide="ignore", over="ignore")
 def shrunken(effect: Floats, se: Floats, freedom: Floats, groups: Groups) -> Shrunken:
     """Posterior of each effect in the normal–normal model τ_s ~ N(μ, τ²), estimate ~ N(τ_s, se²), by group.
 

@@ -40,6 +40,7 @@ def effect_spread(effect: Floats, se: Floats, groups: Groups, alpha: Floats) -> 
     return Spread(tau, np.where(is_empty, np.nan, low), np.where(is_empty, np.nan, high))
 
 
+@np.errstate(invalid="ignore", divide="ignore", over="ignore")
 def tau_at(effect: Floats, se: Floats, groups: Groups, target: Floats) -> Floats:
     """The τ at which the generalised Q of each group is `target`, 0 where it is smaller at 0.
 

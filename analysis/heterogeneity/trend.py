@@ -36,6 +36,7 @@ class DayEffects:
         return np.sqrt(np.diagonal(self.baseline + self.treatment, axis1=-2, axis2=-1))
 
 
+@np.errstate(invalid="ignore", divide="ignore", over="ignore")
 def absolute_effects(baseline: DayMoments, treatment: DayMoments) -> DayEffects:
     """Difference of the arms' means on each day; days of the same units go together by their covariance."""
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -44,6 +45,7 @@ def absolute_effects(baseline: DayMoments, treatment: DayMoments) -> DayEffects:
     return DayEffects(effect, of_baseline, of_treatment, (baseline.n - 1, treatment.n - 1))
 
 
+@np.errstate(invalid="ignore", divide="ignore", over="ignore")
 def relative_effects(baseline: DayMoments, treatment: DayMoments) -> DayEffects:
     """The effect over |baseline mean| on each day, by the delta method with the covariances between days."""
     plain = absolute_effects(baseline, treatment)
@@ -55,6 +57,7 @@ def relative_effects(baseline: DayMoments, treatment: DayMoments) -> DayEffects:
         return DayEffects(plain.effect * scale, plain.baseline * ratios, plain.treatment * both, plain.freedom)
 
 
+@np.errstate(invalid="ignore", divide="ignore", over="ignore")
 def is_weak_on_a_day(baseline: DayMoments) -> Floats:
     """Whether the baseline's mean of some day lies within 5 of its standard errors of 0: relative effects are rough."""
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -95,6 +98,7 @@ def _week(days: int, *, last: bool) -> Floats:
     return loads
 
 
+@np.errstate(invalid="ignore", divide="ignore", over="ignore")
 def _contrast(effects: DayEffects, loads: Floats, *, is_long: bool) -> Contrast:
     loads = np.broadcast_to(loads, effects.effect.shape)
     of_baseline, of_treatment = (

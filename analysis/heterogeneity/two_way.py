@@ -40,6 +40,7 @@ class _Fit:
     leverage: Floats
 
 
+@np.errstate(invalid="ignore", divide="ignore", over="ignore")
 def two_way(effect: Floats, se: Floats, freedom: Floats) -> TwoWay:
     """Weighted analysis of variance of the effects in the cells of two dimensions, shape (..., first, second).
 
