@@ -12,6 +12,7 @@ from analysis.heterogeneity.two_way import two_way
 from analysis.statistics import student_t
 from analysis.statistics.estimate import contrast
 from analysis.statistics.multiplicity import benjamini_hochberg
+from analysis.statistics.skewness import TOLERANCE, tail_shift_of
 from analysis.statistics.srm import chi_squared_tail
 from analysis.statistics.status import Floats, Status
 from configs.schema import Experiment
@@ -24,6 +25,7 @@ CELL_COLUMNS = [
     "n_units",
     "mean",
     "variance",
+    "third_central_moment",
     "denominator_mean",
     "denominator_variance",
     "denominator_covariance",
@@ -31,6 +33,7 @@ CELL_COLUMNS = [
 """Of fct_overlap_moments: units that are in both experiments, by the variants of both; denominators of ratios alone."""
 DEPENDENT = "assignments of the two depend on each other (p < .001): their effects are confounded"
 NOTHING_SHARED = "fewer than two variants of either experiment have shared units: there is nothing to compare"
+SKEWED = f"skewed: a tail's probability may be off by over {TOLERANCE}"
 _DEPENDENT_ALPHA = 0.001
 # Of the cells whose means make a difference of differences: both treatments, either, none.
 _TREATED, _NOT = slice(1, None), slice(0, 1)
@@ -55,17 +58,19 @@ def overlaps(cells: pd.DataFrame, experiments: Mapping[str, Experiment]) -> pd.D
         np.where(cells[variant] == _baselines(cells[id_], experiments), "", cells[variant])
         for variant, id_ in (("variant_id", "experiment_id"), ("other_variant_id", "other_experiment_id"))
     )
-    mean, se = _cell_means(cells)
+    mean, se, third = _cell_means(cells)
     n = cells["n_units"].to_numpy()
     numbers = ("n_units", "statistic", "df", "df_denominator", "p_value", "p_value_assignment", *_INTERACTIONS)
     results = {name: np.full(len(heads), np.nan) for name in numbers}
     names = {name: np.full(len(heads), "", dtype=object) for name in ("variant_id", "other_variant_id")}
     alpha = heads["experiment_id"].map({id_: one.analysis.alpha for id_, one in experiments.items()}).to_numpy(float)
+    is_skewed = np.zeros(len(heads), dtype=bool)
     for shape in tables(group, first, second):
         mine = shape.groups
         counts = np.nan_to_num(shape.filled(n))
         filled = shape.filled(mean), shape.filled(se), shape.filled(n - 1)
         tested = two_way(*filled).interaction
+        is_skewed[mine] = _is_skewed(filled[1], shape.filled(third), alpha[mine])
         for name in ("statistic", "df", "df_denominator", "p_value"):
             results[name][mine] = getattr(tested, name)
         results["n_units"][mine] = counts.sum(axis=(1, 2))
@@ -77,7 +82,7 @@ def overlaps(cells: pd.DataFrame, experiments: Mapping[str, Experiment]) -> pd.D
             for name, axis in (("variant_id", 0), ("other_variant_id", 1)):
                 names[name][mine] = _named(shape, cells[name].to_numpy(dtype=object), place, axis)
     adjusted = benjamini_hochberg(results["p_value"], heads.groupby("as_of_date").ngroup().to_numpy(dtype=np.int64))
-    status, reason = _statuses(results)
+    status, reason = _statuses(results, is_skewed)
     return typed(
         {name: heads[name] for name in heads}
         | results
@@ -113,16 +118,31 @@ def _baselines(ids: pd.Series, experiments: Mapping[str, Experiment]) -> pd.Seri
     return ids.map({id_: one.baseline.id for id_, one in experiments.items()})
 
 
-def _cell_means(cells: pd.DataFrame) -> tuple[Floats, Floats]:
-    """Each cell's mean, of ratios its ratio, and standard error; NaN below two units."""
-    n, y, variance = (cells[name].to_numpy() for name in ("n_units", "mean", "variance"))
+def _cell_means(cells: pd.DataFrame) -> tuple[Floats, Floats, Floats]:
+    """Each cell's mean, of ratios its ratio; standard error, NaN below two units; and the mean's third cumulant."""
+    n, y, variance, third = (cells[name].to_numpy() for name in ("n_units", "mean", "variance", "third_central_moment"))
     x, of_x, both = (cells[f"denominator_{name}"].to_numpy() for name in ("mean", "variance", "covariance"))
     is_ratio = np.isfinite(x)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = y / x
         linear = (variance - 2 * ratio * both + ratio**2 * of_x) / x**2
         squared = np.where(is_ratio, linear, variance) / n
-        return np.where(is_ratio, ratio, y), np.where((n >= 2) & (squared > 0), np.sqrt(np.abs(squared)), np.nan)
+        # The table's third moment is that of y - R·x; the linearised ratio divides by x̄.
+        cumulant = third / np.where(is_ratio, x, 1.0) ** 3 / n**2
+        error = np.where((n >= 2) & (squared > 0), np.sqrt(np.abs(squared)), np.nan)
+    return np.where(is_ratio, ratio, y), error, cumulant
+
+
+def _is_skewed(se: Floats, third: Floats, alpha: Floats) -> NDArray[np.bool_]:
+    """Of each table whether skewness puts some difference of differences' tail off; False where it is unknown."""
+    variance, cumulant = np.zeros(1), np.zeros(1)
+    for rows, columns in _CORNERS:
+        variance = variance + se[:, rows, columns] ** 2
+        sign = 1.0 if rows == columns else -1.0
+        cumulant = cumulant + sign * third[:, rows, columns]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shift = tail_shift_of(cumulant / variance**1.5, alpha[:, None, None])
+    return np.asarray((shift > TOLERANCE).any(axis=(1, 2)))
 
 
 def _independence_p(counts: Floats) -> Floats:
@@ -177,10 +197,11 @@ def _named(shape: Tables, variants: NDArray, place: NDArray[np.intp], axis: int)
     return np.where(place >= 0, names[np.arange(shape.groups.size), level], "")
 
 
-def _statuses(results: dict[str, Floats]) -> tuple[NDArray, NDArray]:
+def _statuses(results: dict[str, Floats], is_skewed: NDArray[np.bool_]) -> tuple[NDArray, NDArray]:
     status, reason = (np.full(results["p_value"].size, text, dtype=object) for text in ("ok", ""))
+    status[is_skewed], reason[is_skewed] = "skewed", SKEWED
     dependent = results["p_value_assignment"] < _DEPENDENT_ALPHA
-    reason[dependent] = DEPENDENT
+    reason[dependent] = np.where(is_skewed, f"{SKEWED}; {DEPENDENT}", DEPENDENT)[dependent]
     status[dependent] = "confounded"
     nothing = np.isnan(results["p_value"])
     status[nothing], reason[nothing] = TOO_FEW_SEGMENTS, NOTHING_SHARED

@@ -27,7 +27,11 @@ def cells_of(units: pd.DataFrame, is_ratio: bool = False, **keys: Any) -> pd.Dat
     """fct_overlap_moments of units with `variant_id`, `other_variant_id`, `y` and `x`."""
     rows = []
     for (variant, other), some in units.groupby(["variant_id", "other_variant_id"]):
+        # Of ratios that of y - R·x, as in the table.
+        linear = some["y"] - some["y"].mean() / some["x"].mean() * some["x"] if is_ratio else some["y"]
+        third = ((linear - linear.mean()) ** 3).mean()
         moments = {"n_units": len(some), "mean": some["y"].mean(), "variance": some["y"].var()}
+        moments["third_central_moment"] = third
         denominator = (some["x"].mean(), some["x"].var(), some["x"].cov(some["y"])) if is_ratio else (np.nan,) * 3
         names = ("denominator_mean", "denominator_variance", "denominator_covariance")
         rows.append(
@@ -106,13 +110,26 @@ def test_two_interacting_experiments_are_found_among_forty() -> None:
         variant_id=np.tile(names[[0, 0, 1, 1]], len(parts)),
         other_variant_id=np.tile(names[[0, 1, 0, 1]], len(parts)),
         metric_id="revenue",
-        **dict.fromkeys(("denominator_mean", "denominator_variance", "denominator_covariance"), np.nan),
+        **dict.fromkeys(
+            ("third_central_moment", "denominator_mean", "denominator_variance", "denominator_covariance"), np.nan
+        ),
     )
     found = overlaps(cells, {f"e{number:02}": make(f"e{number:02}") for number in range(many)})
     assert len(found) == 780
     best = found.sort_values("p_value").iloc[0]
     assert (best["experiment_id"], best["other_experiment_id"]) == ("e07", "e23")
     assert found["significant"].sum() == 1
+
+
+def test_skewed_cells_of_unequal_size_are_named() -> None:
+    units = draw(10, 4_000, 0.0)
+    units = units.assign(y=np.exp(2 * units["y"]))
+    rare = (units["variant_id"] == "treatment") & (units["other_variant_id"] == "treatment")
+    units = units[~rare | (rare.cumsum() <= 40)]
+    row = overlaps(cells_of(units), {"checkout": make("checkout"), "search": make("search")}).iloc[0]
+    assert "skewed" in row["reason"] and np.isfinite(row["p_value"])
+    ratio = overlaps(cells_of(units, is_ratio=True), {"checkout": make("checkout"), "search": make("search")}).iloc[0]
+    assert "skewed" in ratio["reason"]
 
 
 def test_assignments_that_depend_on_each_other_are_named() -> None:
