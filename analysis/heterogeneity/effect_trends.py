@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.heterogeneity import trend
+from analysis.heterogeneity.blocks import blocks
 from analysis.heterogeneity.columns import TREND_COLUMNS, typed
 from analysis.heterogeneity.trend import DayEffects, DayMoments
 from analysis.statistics import student_t
@@ -33,6 +34,7 @@ DAY_COLUMNS = [
 NOVELTY, PRIMACY, NONE = "novelty", "primacy", "none"
 SLOPE, WEEKS = "slope", "last_week_less_first"
 WEAK = "weak baseline: its mean is near 0 on a day, so the trend is of absolute effects"
+NO_COHORT = "no complete cohort: no unit of an arm has been exposed for long enough"
 UNSUPPORTED = "trends are of means, proportions and retentions alone"
 _NAMES = np.array([status.name.lower() for status in Status], dtype=object)
 _REASONS = np.array([REASONS[status] for status in Status], dtype=object)
@@ -42,10 +44,15 @@ _ORDER = ["as_of_date", "experiment_id", "metric_id", "variant_id", "term"]
 
 
 def effect_trends(
-    days: pd.DataFrame, experiments: Mapping[str, Experiment], metrics: Mapping[str, Metric]
+    days: pd.DataFrame,
+    experiments: Mapping[str, Experiment],
+    metrics: Mapping[str, Metric],
+    blocked: pd.DataFrame,
+    as_of_dates: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Two rows per as-of date × experiment × metric × treatment found in `days`: `slope` and `last_week_less_first`.
+    """Two rows per as-of date × experiment × metric it lists × treatment: `slope` and `last_week_less_first`.
 
+    Dates are those in `days` and in `as_of_dates` (`as_of_date, experiment_id`); `blocked` is the scorecard's.
     Every unit must have been exposed long enough to be counted on all days: an arm whose days differ in units, or that
     lacks a day or a covariance, is `incomplete` and not tested. Effects are relative to the baseline's mean of
     the day, for activity falls with the days since exposure in both arms; absolute where that mean is weak on a day.
@@ -53,7 +60,8 @@ def effect_trends(
     effect moves in the worse direction, `primacy` if in the better. Raises ValueError for missing columns, rows twice.
     """
     days = _checked(days, experiments)
-    plan = _plan(days, experiments, metrics)
+    plan = _plan(days, experiments, metrics, as_of_dates)
+    plan["blocked_status"], plan["blocked_reason"] = blocks(plan, blocked)
     if plan.empty:
         return typed(dict.fromkeys(TREND_COLUMNS, pd.Series(dtype="object")), TREND_COLUMNS)
     parts = [_of_length(plan[plan["n_days"] == n], days, int(n)) for n in sorted(plan["n_days"].unique())]
@@ -91,8 +99,13 @@ def _checked(days: pd.DataFrame, experiments: Mapping[str, Experiment]) -> pd.Da
     return frame
 
 
-def _plan(days: pd.DataFrame, experiments: Mapping[str, Experiment], metrics: Mapping[str, Metric]) -> pd.DataFrame:
-    """A row per comparison, with the days that its longest arm has."""
+def _plan(
+    days: pd.DataFrame,
+    experiments: Mapping[str, Experiment],
+    metrics: Mapping[str, Metric],
+    as_of_dates: pd.DataFrame | None,
+) -> pd.DataFrame:
+    """A row per comparison, with the days that its longest arm has; one where there is none."""
     treatments = pd.DataFrame(
         [
             (id_, treatment.id, experiment.baseline.id, 1 - experiment.analysis.alpha)
@@ -105,12 +118,16 @@ def _plan(days: pd.DataFrame, experiments: Mapping[str, Experiment], metrics: Ma
         [(id_, *role) for id_, experiment in experiments.items() for role in experiment.metrics.roles.items()],
         columns=["experiment_id", "metric_id", "role"],
     )
-    rows = days.groupby(_GROUP, sort=True)["other_day"].max().add(1).rename("n_days").reset_index()
-    rows = rows.merge(treatments, on="experiment_id").merge(roles, on=["experiment_id", "metric_id"], how="left")
+    looks = [days[_GROUP[:2]], *([] if as_of_dates is None else [as_of_dates[_GROUP[:2]]])]
+    looks = [look.assign(as_of_date=pd.to_datetime(look["as_of_date"]).astype("datetime64[us]")) for look in looks]
+    rows = pd.concat(looks).astype({"experiment_id": "str"}).drop_duplicates()
+    rows = rows.merge(roles, on="experiment_id").merge(treatments, on="experiment_id")
+    lengths = days.groupby(_GROUP, sort=True)["other_day"].max().add(1).rename("n_days").reset_index()
+    rows = rows.merge(lengths, on=_GROUP, how="left")
     supported = [id_ for id_, metric in metrics.items() if metric.type in _DAYS]
     falling = [id_ for id_, metric in metrics.items() if metric.direction == "decrease"]
     return rows.assign(
-        role=rows["role"].fillna("secondary"),
+        n_days=rows["n_days"].fillna(1).astype("int64"),
         sign=np.where(rows["metric_id"].isin(falling), -1.0, 1.0),
         is_supported=rows["metric_id"].isin(supported),
     )
@@ -123,7 +140,7 @@ def _of_length(plan: pd.DataFrame, days: pd.DataFrame, n_days: int) -> pd.DataFr
         _arm(plan, days, variant, n_days) for variant in ("baseline_id", "variant_id")
     )
     problem = np.where(problem_b == "", problem_t, problem_b)
-    blocked = (problem != "") | ~plan["is_supported"].to_numpy(dtype=bool)
+    blocked = (problem != "") | ~plan["is_supported"].to_numpy(dtype=bool) | (plan["blocked_status"] != "").to_numpy()
     weak = trend.is_weak_on_a_day(baseline)
     absolute, relative = trend.absolute_effects(baseline, treatment), trend.relative_effects(baseline, treatment)
     effects = _chosen(weak, absolute, relative)
@@ -167,8 +184,11 @@ def _status(common: pd.DataFrame, name: str, term: Contrast, problem: NDArray) -
         reason[:] = f"{least} complete days since exposure are needed, {n_days} are there"
     unsupported = ~common["is_supported"].to_numpy(dtype=bool)
     status[unsupported], reason[unsupported] = "not_computed", UNSUPPORTED
-    incomplete = problem != ""
+    incomplete = (problem != "") & ~unsupported
     status[incomplete], reason[incomplete] = "incomplete", problem[incomplete]
+    blocked = (common["blocked_status"] != "").to_numpy()
+    for values, name in ((status, "blocked_status"), (reason, "blocked_reason")):
+        values[blocked] = common[name].to_numpy(dtype=object)[blocked]
     return status, reason
 
 
@@ -207,7 +227,8 @@ def _problems(units: Floats, mean: Floats, covariance: Floats) -> NDArray:
     """Why an arm's days are no complete cohort."""
     text = np.full(len(units), "", dtype=object)
     by_day = np.diagonal(units, axis1=1, axis2=2)
-    for at in np.flatnonzero(np.isnan(units).any(axis=(1, 2))):
+    text[np.isnan(units).all(axis=(1, 2))] = NO_COHORT
+    for at in np.flatnonzero(np.isnan(units).any(axis=(1, 2)) & (text == "")):
         missing = np.flatnonzero(np.isnan(by_day[at]))
         what = f"day {missing[0]} since exposure" if missing.size else "a covariance between two days"
         text[at] = f"an arm lacks {what}; rebuild the experiment's day moments"

@@ -48,11 +48,12 @@ def mixes(
     ).astype(object)
     leading = _leading(segments, found)
     status, reason = group_statuses(segments, fewest=2)
-    is_additive = heads["metric_id"].isin([id_ for id_, metric in metrics.items() if metric.type in _ADDITIVE])
-    known = (n_known >= 2) & is_additive.to_numpy()
+    others = [id_ for id_, metric in metrics.items() if metric.type not in _ADDITIVE]
+    is_other = heads["metric_id"].isin(others).to_numpy()
+    known = (n_known >= 2) & ~is_other
     finding[~known] = ""
-    status = np.where(known, "ok", np.where(is_additive, status, "not_computed"))
-    reason = np.where(is_additive, reason, "segments' values of this type of metric do not add up to the pooled one")
+    status = np.where(known, "ok", np.where(is_other, "not_computed", status))
+    reason = np.where(is_other, "segments' values of this type of metric do not add up to the pooled one", reason)
     said = _explained(segments, found, leading, finding, share)
     at = {name: np.where(known, values[leading], np.nan) for name, values in _of_rows(found).items()}
     return typed(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.heterogeneity.blocks import blocks
 from analysis.heterogeneity.columns import OVERLAP_COLUMNS, TOO_FEW_SEGMENTS, typed
 from analysis.heterogeneity.tables import Tables, tables
 from analysis.heterogeneity.two_way import two_way
@@ -41,14 +42,14 @@ _CORNERS = ((_TREATED, _TREATED), (_NOT, _TREATED), (_TREATED, _NOT), (_NOT, _NO
 _INTERACTIONS = ("interaction", "interaction_se", "ci_low", "ci_high")
 
 
-def overlaps(cells: pd.DataFrame, experiments: Mapping[str, Experiment]) -> pd.DataFrame:
+def overlaps(cells: pd.DataFrame, experiments: Mapping[str, Experiment], blocked: pd.DataFrame) -> pd.DataFrame:
     """A row per as-of date × pair of experiments × metric found in `cells`: a test with (a - 1)(b - 1) df.
 
     The arms' means in the cells of both experiments are tested for being the sum of what each does alone, as
     `two_way` tests effects; adjusted p-values are Benjamini & Hochberg's over all pairs and metrics of a date. Of two
     variants each, `interaction` is the difference of differences; of more, the one largest in its own standard errors,
-    with an unadjusted interval. `p_value_assignment` tests that the two assignments are independent. Raises
-    ValueError for missing columns and cells that occur twice.
+    with an unadjusted interval. `p_value_assignment` tests that the two assignments are independent. `blocked` is the
+    scorecard's; either experiment's block holds. Raises ValueError for missing columns and cells that occur twice.
     """
     cells = _checked(cells, experiments)
     group = cells.groupby(PAIR_KEYS, sort=False).ngroup().to_numpy(dtype=np.int64)
@@ -58,7 +59,9 @@ def overlaps(cells: pd.DataFrame, experiments: Mapping[str, Experiment]) -> pd.D
         np.where(cells[variant] == _baselines(cells[id_], experiments), "", cells[variant])
         for variant, id_ in (("variant_id", "experiment_id"), ("other_variant_id", "other_experiment_id"))
     )
-    mean, se, third = _cell_means(cells)
+    refusals = _refusals(heads, blocked)
+    is_refused = refusals[0] != ""
+    mean, se, third = (np.where(is_refused[group], np.nan, values) for values in _cell_means(cells))
     n = cells["n_units"].to_numpy()
     numbers = ("n_units", "statistic", "df", "df_denominator", "p_value", "p_value_assignment", *_INTERACTIONS)
     results = {name: np.full(len(heads), np.nan) for name in numbers}
@@ -82,7 +85,7 @@ def overlaps(cells: pd.DataFrame, experiments: Mapping[str, Experiment]) -> pd.D
             for name, axis in (("variant_id", 0), ("other_variant_id", 1)):
                 names[name][mine] = _named(shape, cells[name].to_numpy(dtype=object), place, axis)
     adjusted = benjamini_hochberg(results["p_value"], heads.groupby("as_of_date").ngroup().to_numpy(dtype=np.int64))
-    status, reason = _statuses(results, is_skewed)
+    status, reason = _statuses(results, is_skewed, refusals)
     return typed(
         {name: heads[name] for name in heads}
         | results
@@ -197,7 +200,16 @@ def _named(shape: Tables, variants: NDArray, place: NDArray[np.intp], axis: int)
     return np.where(place >= 0, names[np.arange(shape.groups.size), level], "")
 
 
-def _statuses(results: dict[str, Floats], is_skewed: NDArray[np.bool_]) -> tuple[NDArray, NDArray]:
+def _refusals(heads: pd.DataFrame, blocked: pd.DataFrame) -> tuple[NDArray, NDArray]:
+    """Status and reason of pairs that must not be computed: the first experiment's, or else the other's."""
+    first, other = (blocks(heads, blocked, id_) for id_ in ("experiment_id", "other_experiment_id"))
+    is_other = first[0] == ""
+    return np.where(is_other, other[0], first[0]), np.where(is_other, other[1], first[1])
+
+
+def _statuses(
+    results: dict[str, Floats], is_skewed: NDArray[np.bool_], refusals: tuple[NDArray, NDArray]
+) -> tuple[NDArray, NDArray]:
     status, reason = (np.full(results["p_value"].size, text, dtype=object) for text in ("ok", ""))
     status[is_skewed], reason[is_skewed] = "skewed", SKEWED
     dependent = results["p_value_assignment"] < _DEPENDENT_ALPHA
@@ -205,4 +217,5 @@ def _statuses(results: dict[str, Floats], is_skewed: NDArray[np.bool_]) -> tuple
     status[dependent] = "confounded"
     nothing = np.isnan(results["p_value"])
     status[nothing], reason[nothing] = TOO_FEW_SEGMENTS, NOTHING_SHARED
-    return status, reason
+    is_refused = refusals[0] != ""
+    return np.where(is_refused, refusals[0], status), np.where(is_refused, refusals[1], reason)

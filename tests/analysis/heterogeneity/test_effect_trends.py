@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from analysis.heterogeneity.columns import TREND_COLUMNS
-from analysis.heterogeneity.effect_trends import effect_trends
+from analysis.heterogeneity.effect_trends import NO_COHORT, effect_trends
 from configs.schema import Experiment
-from tests.analysis.heterogeneity.examples import METRICS, make_experiment
+from tests.analysis.heterogeneity.examples import METRICS, NOT_BLOCKED, make_experiment
 from tests.analysis.heterogeneity.test_trend import days_of, visits
 
 DAYS = 14
@@ -52,8 +52,9 @@ def arms(lift: np.ndarray | float, seed: int = 1, days: int = DAYS, n: int = 20_
 
 
 def rows_of(days: pd.DataFrame, experiment: Experiment | None = None, **changes: Any) -> pd.DataFrame:
-    experiment = experiment or make_experiment(**changes)
-    return effect_trends(days, {experiment.id: experiment}, METRICS).set_index("term")
+    roles = {"primary": [str(days["metric_id"].iloc[0])]}
+    experiment = experiment or make_experiment(**({"metrics": roles} | changes))
+    return effect_trends(days, {experiment.id: experiment}, METRICS, NOT_BLOCKED).set_index("term")
 
 
 def test_an_effect_that_wears_off_is_novelty_and_one_that_grows_is_primacy() -> None:
@@ -70,8 +71,7 @@ def test_an_effect_that_wears_off_is_novelty_and_one_that_grows_is_primacy() -> 
 
 
 def test_a_metric_that_should_fall_turns_the_words_around() -> None:
-    roles = {"primary": ["conversion"], "secondary": ["complaints"]}
-    found = rows_of(day_rows(arms(FADING), "complaints"), metrics=roles)
+    found = rows_of(day_rows(arms(FADING), "complaints"))
     assert (found["finding"] == "primacy").all()
 
 
@@ -131,20 +131,39 @@ def test_ratios_have_no_trend_and_say_so() -> None:
 def test_experiments_of_other_lengths_stand_alone() -> None:
     days = [day_rows(arms(1.0, n=300)), day_rows(arms(1.0, days=9, n=300), experiment_id="search")]
     experiments = {id_: make_experiment(id_) for id_ in ("checkout", "search")}
-    both = effect_trends(pd.concat(days), experiments, METRICS)
+    both = effect_trends(pd.concat(days), experiments, METRICS, NOT_BLOCKED)
     for mine, id_ in zip(days, experiments, strict=True):
-        alone = effect_trends(mine, experiments, METRICS)
+        alone = effect_trends(mine, experiments, METRICS, NOT_BLOCKED)
         pd.testing.assert_frame_equal(both[both["experiment_id"] == id_].reset_index(drop=True), alone)
+
+
+def test_every_listed_metric_has_rows_at_each_date_asked_for() -> None:
+    dates = pd.DataFrame({"as_of_date": [date(2026, 11, 1), date(2026, 11, 2)], "experiment_id": "checkout"})
+    experiments = {"checkout": make_experiment()}
+    found = effect_trends(day_rows(arms(1.0, n=300)), experiments, METRICS, NOT_BLOCKED, dates)
+    assert found.groupby(["as_of_date", "metric_id"]).size().tolist() == [2] * 8
+    revenue = found.query("metric_id == 'revenue'")["status"].tolist()
+    assert revenue == ["ok", "ok", "incomplete", "incomplete"]
+    assert found.query("metric_id == 'conversion'")["reason"].unique().tolist() == [NO_COHORT]
+
+
+def test_blocked_metrics_keep_their_reason() -> None:
+    blocked = pd.DataFrame(
+        [{"as_of_date": date(2026, 11, 1), "experiment_id": "checkout", "metric_id": "revenue"}]
+    ).assign(status="incomplete", reason="logs of a day are missing")
+    experiments = {"checkout": make_experiment()}
+    found = effect_trends(day_rows(arms(1.0, n=300)), experiments, METRICS, blocked).query("metric_id == 'revenue'")
+    assert (found["reason"] == "logs of a day are missing").all() and found["p_value"].isna().all()
 
 
 def test_nothing_in_gives_typed_nothing_and_faults_are_named() -> None:
     days = day_rows(arms(1.0, n=50))
-    found = effect_trends(days, {}, METRICS)
+    found = effect_trends(days, {}, METRICS, NOT_BLOCKED)
     assert found.empty and list(found) == list(TREND_COLUMNS)
     experiments = {"checkout": make_experiment()}
     with pytest.raises(ValueError, match="day moments lack the columns covariance"):
-        effect_trends(days.drop(columns="covariance"), experiments, METRICS)
+        effect_trends(days.drop(columns="covariance"), experiments, METRICS, NOT_BLOCKED)
     with pytest.raises(ValueError, match="hold a row twice"):
-        effect_trends(pd.concat([days, days]), experiments, METRICS)
+        effect_trends(pd.concat([days, days]), experiments, METRICS, NOT_BLOCKED)
     with pytest.raises(ValueError, match="need 0 <= day <= other_day"):
-        effect_trends(days.rename(columns={"day": "other_day", "other_day": "day"}), experiments, METRICS)
+        effect_trends(days.rename(columns={"day": "other_day", "other_day": "day"}), experiments, METRICS, NOT_BLOCKED)
