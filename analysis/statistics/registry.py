@@ -56,12 +56,12 @@ def _delta_ratio(baseline: Columns, treatment: Columns) -> Estimate:
 
 
 def _welch_cuped(baseline: Columns, treatment: Columns) -> Estimate:
-    estimate = cuped(_covariate_moments(baseline), _covariate_moments(treatment))
+    estimate = cuped(covariate_moments(baseline), covariate_moments(treatment))
     return _with_third_moments(estimate, baseline["third_central_moment"], treatment["third_central_moment"])
 
 
 def _welch_lin(baseline: Columns, treatment: Columns) -> Estimate:
-    estimate = lin(_covariate_moments(baseline), _covariate_moments(treatment))
+    estimate = lin(covariate_moments(baseline), covariate_moments(treatment))
     return _with_third_moments(estimate, baseline["third_central_moment"], treatment["third_central_moment"])
 
 
@@ -114,7 +114,7 @@ def _ratio_moments(columns: Columns) -> JointMoments:
     )
 
 
-def _covariate_moments(columns: Columns) -> JointMoments:
+def covariate_moments(columns: Columns) -> JointMoments:
     """Value, covariate, and the indicator of units without history."""
     y_x, y_z = columns["covariate_covariance"], columns["no_history_covariance"]
     x_z = columns["covariate_no_history_covariance"]

@@ -51,6 +51,11 @@ def is_margin_test_skewed(
     return is_skewed(margin_excess(estimate, sign, keep, alpha)) | pooled
 
 
+def tail_shift_of(third_cumulant: Floats, alpha: Floats | float) -> Floats:
+    """The same of any statistic with a standard error of 1, by its third cumulant."""
+    return np.abs(_first_order(third_cumulant, np.asarray(alpha) / 2))
+
+
 def margin_excess(estimate: Estimate, sign: Floats | float, keep: Floats | float, alpha: Floats | float) -> Floats:
     """By how much P(t > z_α) exceeds alpha in a one-sided test of L = sign·(T - keep·B), to first order.
 
@@ -63,13 +68,17 @@ def margin_excess(estimate: Estimate, sign: Floats | float, keep: Floats | float
 
 def _shift(estimate: Estimate, keep: Floats | float, tail: Floats | float) -> Floats:
     """(2z² + 1)/6 · κ₃(T - keep·B) · φ(z) where the normal's upper tail is `tail`."""
-    z = -special.ndtri(np.asarray(tail))
-    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
     baseline, treatment = estimate.baseline, estimate.treatment
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         se = np.sqrt(np.square(keep) * baseline.variance + treatment.variance)
         of_baseline = np.where(np.asarray(keep) == 0, 0.0, np.power(keep, 3) * _third_cumulant(baseline, se))
-        return np.asarray((2 * z**2 + 1) / 6 * (_third_cumulant(treatment, se) - of_baseline) * density)
+        return _first_order(_third_cumulant(treatment, se) - of_baseline, tail)
+
+
+def _first_order(third_cumulant: Floats, tail: Floats | float) -> Floats:
+    z = -special.ndtri(np.asarray(tail))
+    density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    return np.asarray((2 * z**2 + 1) / 6 * third_cumulant * density)
 
 
 def _third_cumulant(arm: Arm, se: Floats) -> Floats:

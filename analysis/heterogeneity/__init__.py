@@ -1,0 +1,1 @@
+"""Whether an effect is the same for everybody and every day: segments, pairs of them, mixes of arms, trends."""
