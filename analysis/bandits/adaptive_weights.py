@@ -32,10 +32,11 @@ def arm_values(batches: Batches) -> Contrast:
     A unit's score is m + 1{arm}(y - m)/e with m the arm's mean in earlier batches; in the first batch, whose
     propensities followed from nothing, its own mean. The weighted mean is normal in large samples though arms were
     given up on because of their rewards. With a floor that stays the same the paper's two-point weights are these.
-    Reference: Hadad, Hirshberg, Zhan, Wager & Athey 2021, PNAS 118, eqs. 5, 12 and 18 (constant allocation).
+    Reference: Hadad, Hirshberg, Zhan, Wager & Athey 2021, PNAS 118 (15) e2014602118, constant allocation rate.
     """
-    scores = _of_arms(batches, _plug_in(batches))
-    units = batches.n.sum(axis=-2)
+    with np.errstate(invalid="ignore"):
+        scores = _of_arms(batches, _plug_in(batches))
+        units = batches.n.sum(axis=-2)
     return _weighted(batches, scores, np.sqrt(batches.propensity), units)
 
 
@@ -44,16 +45,15 @@ def effects(batches: Batches, baseline: int = 0) -> Contrast:
 
     Weights are (1/e_b + 1/e_b0)^-½. One weight for both arms, so that days on which everybody buys more do not look
     like an effect. The baseline's own column is NaN with ZERO_VARIANCE.
-    Reference: Hadad et al. 2021, section "Estimating treatment effects".
+    Reference: Hadad et al. 2021, on treatment effects.
     """
-    plug_in = _plug_in(batches)
     base = slice(baseline, baseline + 1)
     is_baseline = np.arange(batches.n.shape[-1]) == baseline
     propensity, other = batches.propensity, batches.propensity[..., base]
     with np.errstate(divide="ignore", invalid="ignore"):
+        scores = _differences(batches, _plug_in(batches), base)
         least = 1 / (1 / propensity + 1 / other)
     units = np.where(least > 0, np.minimum(batches.n, batches.n[..., base]), 0).sum(axis=-2)
-    scores = _differences(batches, plug_in, base)
     return _weighted(batches, scores, np.sqrt(least), np.where(is_baseline, np.inf, units))
 
 
@@ -73,7 +73,7 @@ def _of_arms(batches: Batches, plug_in: Floats) -> Scores:
     n, units, inverse = batches.n, batches.units[..., None], _inverse(batches.propensity)
     own = plug_in + (batches.mean - plug_in) * inverse
     mean = plug_in + n * (own - plug_in) / np.maximum(units, 1)
-    return Scores(units, mean, n * batches.variance * inverse**2, [(n, own), (units - n, plug_in)])
+    return Scores(units, mean, _within(batches) * inverse**2, [(n, own), (units - n, plug_in)])
 
 
 def _differences(batches: Batches, plug_in: Floats, base: slice) -> Scores:
@@ -81,7 +81,7 @@ def _differences(batches: Batches, plug_in: Floats, base: slice) -> Scores:
     n, units, inverse = batches.n, batches.units[..., None], _inverse(batches.propensity)
     gap = plug_in - plug_in[..., base]
     moved = (batches.mean - plug_in) * inverse
-    spread = n * batches.variance * inverse**2
+    spread = _within(batches) * inverse**2
     mean = gap + (n * moved - (n * moved)[..., base]) / np.maximum(units, 1)
     apart = [(n, gap + moved), (n[..., base], gap - moved[..., base]), (units - n - n[..., base], gap)]
     return Scores(units, mean, spread + spread[..., base], apart)
@@ -105,6 +105,11 @@ def _weighted(batches: Batches, scores: Scores, weight: Floats, units: Floats) -
         (~(se > 0) | np.isinf(units), Status.ZERO_VARIANCE),
     )
     return contrast(value, se, units - 1, batches.status_of_arms(status))
+
+
+def _within(batches: Batches) -> Floats:
+    """Sums of squares about the means of batches and arms."""
+    return np.maximum(batches.n - 1, 0) * batches.variance
 
 
 def _inverse(propensity: Floats) -> Floats:

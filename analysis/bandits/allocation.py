@@ -94,7 +94,7 @@ def top_two(chance_best: Floats, leader_share: float) -> Floats:
 
     A leader is drawn from the posterior; with 1 - `leader_share` draws go on until another arm leads, which is
     played instead: p_i = α_i·(β + (1 - β)·Σ_{j≠i} α_j/(1 - α_j)). A `leader_share` of 1 is Thompson sampling.
-    Reference: Russo 2020, Simple Bayesian algorithms for best-arm identification, Operations Research 68, section 3.
+    Reference: Russo 2020, Simple Bayesian algorithms for best-arm identification, Operations Research 68.
     """
     chance = np.maximum(chance_best, _SMALLEST_CHANCE)
     chance = chance / chance.sum(axis=-1, keepdims=True)
@@ -118,7 +118,7 @@ def with_floor(share: Floats, floor: float) -> Floats:
 
 
 def to_buckets(share: Floats) -> Integers:
-    """Whole buckets (..., arms) of 10,000: rounded down, the rest to the largest remainders, ties in the arms' order."""
+    """Buckets (..., arms) of 10,000: rounded down, the rest to the largest remainders, ties in the arms' order."""
     exact = np.asarray(share, dtype=float) * BUCKETS
     whole = np.floor(exact + 1e-6).astype(np.int64)
     rank = np.argsort(np.argsort(whole - exact, axis=-1, kind="stable"), axis=-1, kind="stable")

@@ -18,7 +18,7 @@ def batched_ols(batches: Batches, baseline: int = 0) -> Contrast:
     the variances within batches of the whole run; the variance of the sum takes each batch's own, so that levels of
     noise may change. Degrees of freedom are Satterthwaite's over batches and arms. Batches with fewer than 2 units of
     either arm are left out. The baseline's own column is NaN with ZERO_VARIANCE.
-    Reference: Zhang, Janson, Murphy 2020, Inference for batched bandits, NeurIPS 33, eq. 3 and theorem 3.
+    Reference: Zhang, Janson, Murphy 2020, Inference for batched bandits, NeurIPS 33, on batched OLS.
     """
     n, mean, variance = batches.n, batches.mean, batches.variance
     base = slice(baseline, baseline + 1)

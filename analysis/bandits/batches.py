@@ -80,7 +80,7 @@ class ArmMoments:
 
 
 def pooled(batches: Batches) -> ArmMoments:
-    """All units of an arm alike. Where rewards drift over time, arms that grow late look better or worse than they are."""
+    """All units of an arm alike: where rewards drift, an arm that grew late looks better or worse than it is."""
     n = batches.n.sum(axis=-2)
     mean = (batches.n * batches.mean).sum(axis=-2) / np.maximum(n, 1)
     squares = np.maximum(batches.n - 1, 0) * batches.variance + batches.n * (batches.mean - mean[..., None, :]) ** 2

@@ -14,7 +14,7 @@ FEWEST_EFFECTIVE = 100.0
 
 @dataclass(frozen=True)
 class LoggedRewards:
-    """Moments of rewards by cell and arm, arrays (..., cells, arms): a cell is where propensities and target are constant.
+    """Moments of rewards, arrays (..., cells, arms): a cell is where propensities and target are constant.
 
     Cells are batches, contexts (segments a policy tells apart), or both. `propensity` is the logged chance of an arm,
     `target` that under the policy to be valued. `variance` has the divisor n - 1.
@@ -54,7 +54,7 @@ class LoggedRewards:
 def inverse_propensity(logged: LoggedRewards) -> Contrast:
     """Mean of w·y over units (...): unbiased, however rewards behave; noisy, and not invariant to a shift of rewards.
 
-    Reference: Horvitz & Thompson 1952, JASA 47; Dudík, Langford & Li 2011, ICML 28, eq. 1.
+    Reference: Horvitz & Thompson 1952, JASA 47; Dudík, Langford & Li 2011, ICML 28.
     """
     units, weight = _total(logged.n), logged.weight
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -68,7 +68,7 @@ def self_normalised(logged: LoggedRewards) -> Contrast:
     """Σw·y/Σw (...): what most logs should be read with; its bias falls as 1/units.
 
     The standard error is the delta method's, √Σw²(y - V)²/Σw.
-    Reference: Swaminathan & Joachims 2015, NeurIPS 28; Owen 2013, Monte Carlo theory, eq. 9.9.
+    Reference: Swaminathan & Joachims 2015, NeurIPS 28; Owen 2013, Monte Carlo theory, chapter 9.
     """
     weight = logged.weight
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -83,7 +83,7 @@ def doubly_robust(logged: LoggedRewards, model: Floats | None = None) -> Contras
 
     `model` (..., cells, arms) predicts rewards from other data, or from earlier cells. Without one it is each arm's
     mean over all cells: the same data, which biases by 1/units and is harmless in large logs.
-    Reference: Dudík, Erhan, Langford & Li 2014, Statistical Science 29, eq. 3.
+    Reference: Dudík, Erhan, Langford & Li 2014, Statistical Science 29.
     """
     arm_means = (logged.n * logged.mean).sum(axis=-2) / np.maximum(logged.n.sum(axis=-2), 1)
     m = np.broadcast_to(arm_means[..., None, :] if model is None else model, logged.n.shape)
@@ -100,7 +100,7 @@ def doubly_robust(logged: LoggedRewards, model: Floats | None = None) -> Contras
 
 
 def is_thin(logged: LoggedRewards) -> NDArray[np.bool_]:
-    """Whether the log is worth so few units of the target policy (...) that its intervals are rough: to be warned of."""
+    """Whether the log is worth so few units of the target policy (...) that intervals are rough: to be warned of."""
     return np.asarray(logged.effective_units < FEWEST_EFFECTIVE)
 
 

@@ -24,7 +24,7 @@ class Regret:
 
 
 def regret(n: Floats, true_means: Floats, sign: Floats | float = 1.0) -> Regret:
-    """Of units `n` (..., arms) at known means: for simulations, where the truth is known; `sign` -1: fewer are better."""
+    """Of units `n` (..., arms) at true means (..., arms), which simulations know; `sign` -1: fewer are better."""
     gains = np.asarray(true_means, dtype=float) * np.asarray(sign)[..., None]
     lost = gains.max(axis=-1, keepdims=True) - gains
     return Regret((n * lost).sum(axis=-1), np.asarray(n).sum(axis=-1) * lost.mean(axis=-1))
@@ -34,24 +34,24 @@ def gain_over_uniform(batches: Batches) -> Contrast:
     """Rewards (...) that allocation added to what an equal split of the same units would have brought.
 
     Σ_b N_b Σ_k (e_bk - 1/K)·ȳ_bk: the weights follow from earlier batches, so each batch adds an unbiased term to a
-    martingale, and the sum is normal in large samples. Of fewer-is-better rewards a gain is negative. Batches with equal
-    propensities add nothing, and no noise. A batch in which an arm of positive propensity has no unit is left out.
+    martingale, and the sum is normal in large samples. Of fewer-is-better rewards a gain is negative. Batches with
+    equal propensities add nothing, and no noise. A batch in which an arm has no unit is left out.
     """
     n, arms = batches.n, batches.n.shape[-1]
-    tilt = batches.propensity - 1 / arms
     complete = (n > 0).all(axis=-1)
+    tilt = np.where(complete[..., None], batches.propensity - 1 / arms, 0.0)
     weight = np.where(complete, batches.units, 0.0)
-    value = np.sum(weight * np.sum(tilt * batches.mean, axis=-1), axis=-1)
     # An arm's variance in a batch of one unit is that of its other batches.
     variance = np.where(n > 1, batches.variance, batches.within_variance()[..., None, :])
-    terms = weight[..., None] ** 2 * tilt**2 * variance / np.maximum(n, 1)
-    error = terms.sum(axis=(-2, -1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.sum(weight * np.sum(tilt * batches.mean, axis=-1), axis=-1)
+        terms = weight[..., None] ** 2 * tilt**2 * variance / np.maximum(n, 1)
+        error = terms.sum(axis=(-2, -1))
+        se, df = np.sqrt(error), error**2 / (terms**2 / np.maximum(n - 1, 1)).sum(axis=(-2, -1))
     whole = batches.status()
     own = first_status(
         (~complete.any(axis=-1), Status.NO_UNITS),
         (~(error > 0), Status.ZERO_VARIANCE),
     )
     status = np.where(whole == Status.OK, own, whole)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        df = error**2 / (terms**2 / np.maximum(n - 1, 1)).sum(axis=(-2, -1))
-    return contrast(value, np.sqrt(error), df, status)
+    return contrast(value, se, df, status)

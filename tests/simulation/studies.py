@@ -1,6 +1,7 @@
 """Every study of the table."""
 
 from tests.simulation import (
+    bandits,
     bayesian,
     bootstrapping,
     categories,
@@ -32,4 +33,5 @@ STUDIES = (
     *planned_power.STUDIES,
     *decision_rules.STUDIES,
     *early_stopping.STUDIES,
+    *bandits.STUDIES,
 )
