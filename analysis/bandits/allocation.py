@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.bandits.batches import ArmMoments
+from analysis.bandits.flags import anywhere, everywhere
 from analysis.statistics.bayesian.best import best_of_betas, best_of_normals
 from analysis.statistics.bayesian.beta_binomial import posterior
 from analysis.statistics.status import Codes, Floats, Status, first_status
@@ -131,11 +132,11 @@ def _allocation(arms: ArmMoments, chance: Floats, policy: Policy, is_wrong: NDAr
         raise ValueError(f"{chance.shape[-1]} arms have moments, the policy has {len(policy.start)}")
     # Whether an arm has enough must not look at its rewards.
     status = first_status(
-        (~(arms.n >= 1).all(axis=-1), Status.NO_UNITS),
-        (is_wrong.any(axis=-1), Status.FAILED),
-        ((arms.n < policy.minimum_units).any(axis=-1), Status.BURN_IN),
-        (np.isnan(arms.mean).any(axis=-1) | np.isnan(arms.variance).any(axis=-1), Status.NOT_COMPUTED),
-        (np.isnan(chance).any(axis=-1), Status.ZERO_VARIANCE),
+        (~everywhere(arms.n >= 1), Status.NO_UNITS),
+        (anywhere(is_wrong), Status.FAILED),
+        (anywhere(arms.n < policy.minimum_units), Status.BURN_IN),
+        (anywhere(np.isnan(arms.mean + arms.variance)), Status.NOT_COMPUTED),
+        (anywhere(np.isnan(chance)), Status.ZERO_VARIANCE),
     )
     ok = (status == Status.OK)[..., None]
     start = np.broadcast_to(np.asarray(policy.start, dtype=float), chance.shape)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from analysis.bandits.batches import Batches
+from analysis.bandits.flags import anywhere
 from analysis.statistics.estimate import Contrast, contrast
 from analysis.statistics.status import Status, first_status
 
@@ -36,8 +37,8 @@ def batched_ols(batches: Batches, baseline: int = 0) -> Contrast:
         spread = own**2 / np.maximum(n - 1, 1) + bases**2 / np.maximum(n[..., base] - 1, 1)
         df = error**2 / spread.sum(axis=-2)
     status = first_status(
-        (~(n > 0).any(axis=-2) | ~(n[..., base] > 0).any(axis=-2), Status.NO_UNITS),
-        (~used.any(axis=-2), Status.TOO_FEW_UNITS),
+        (~anywhere(n > 0, -2) | ~anywhere(n[..., base] > 0, -2), Status.NO_UNITS),
+        (~anywhere(used, -2), Status.TOO_FEW_UNITS),
         (~(error > 0) | (np.arange(n.shape[-1]) == baseline), Status.ZERO_VARIANCE),
     )
     return contrast(value, np.sqrt(error), df, batches.status_of_arms(status))

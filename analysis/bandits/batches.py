@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.bandits.flags import anywhere, everywhere
 from analysis.statistics.status import Codes, Floats, Status, first_status
 
 # How far the propensities of a batch may add up to something other than 1: what rounding to buckets leaves.
@@ -52,10 +53,10 @@ class Batches:
         impossible |= (self.n > 0) & (self.propensity == 0)
         uneven = self.is_used & (np.abs(total - 1) > _TOTAL_ERROR)
         return first_status(
-            (~self.is_used.any(axis=-1), Status.NO_UNITS),
-            (np.isinf(figures).any(axis=(-2, -1)), Status.OVERFLOW),
-            (unknown.any(axis=(-2, -1)), Status.NOT_COMPUTED),
-            (impossible.any(axis=(-2, -1)) | uneven.any(axis=-1), Status.FAILED),
+            (~anywhere(self.is_used), Status.NO_UNITS),
+            (anywhere(np.isinf(figures), (-2, -1)), Status.OVERFLOW),
+            (anywhere(unknown, (-2, -1)), Status.NOT_COMPUTED),
+            (anywhere(impossible, (-2, -1)) | anywhere(uneven), Status.FAILED),
         )
 
     def status_of_arms(self, own: Codes) -> Codes:
@@ -93,11 +94,11 @@ def balanced(batches: Batches) -> ArmMoments:
     Over the batches in which each arm has units; `n` is 1/Σ w_b²/n_bk, at most the arm's units. NaN and n = 0 where
     there is no such batch.
     """
-    full = (batches.n > 0).all(axis=-1)
+    full = everywhere(batches.n > 0)
     units = np.where(full, batches.units, 0.0)
     weight = (units / np.maximum(units.sum(axis=-1, keepdims=True), 1))[..., None]
     mean = (weight * batches.mean).sum(axis=-2)
-    known = full.any(axis=-1)[..., None]
+    known = anywhere(full)[..., None]
     noise = (weight**2 / np.maximum(batches.n, 1)).sum(axis=-2)
     n = np.where(known, 1 / np.where(noise > 0, noise, 1.0), 0.0)
     return ArmMoments(n, np.where(known, mean, np.nan), batches.within_variance())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.bandits.flags import anywhere
 from analysis.statistics.estimate import Contrast, contrast
 from analysis.statistics.status import Floats, Status, first_status
 
@@ -114,9 +115,9 @@ def _judged(logged: LoggedRewards, value: Floats, se: Floats) -> Contrast:
     units = _total(logged.n)
     status = first_status(
         (~(units >= 1), Status.NO_UNITS),
-        (np.isinf(figures).any(axis=(-2, -1)), Status.OVERFLOW),
-        (unknown.any(axis=(-2, -1)), Status.NOT_COMPUTED),
-        ((unsupported | impossible).any(axis=(-2, -1)), Status.FAILED),
+        (anywhere(np.isinf(figures), (-2, -1)), Status.OVERFLOW),
+        (anywhere(unknown, (-2, -1)), Status.NOT_COMPUTED),
+        (anywhere(unsupported | impossible, (-2, -1)), Status.FAILED),
         (units < 2, Status.TOO_FEW_UNITS),
         (~(se > 0), Status.ZERO_VARIANCE),
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.bandits.batches import Batches
+from analysis.bandits.flags import anywhere, everywhere
 from analysis.statistics.estimate import Contrast, contrast
 from analysis.statistics.status import Floats, Status, first_status
 
@@ -38,7 +39,7 @@ def gain_over_uniform(batches: Batches) -> Contrast:
     equal propensities add nothing, and no noise. A batch in which an arm has no unit is left out.
     """
     n, arms = batches.n, batches.n.shape[-1]
-    complete = (n > 0).all(axis=-1)
+    complete = everywhere(n > 0)
     tilt = np.where(complete[..., None], batches.propensity - 1 / arms, 0.0)
     weight = np.where(complete, batches.units, 0.0)
     # An arm's variance in a batch of one unit is that of its other batches.
@@ -50,7 +51,7 @@ def gain_over_uniform(batches: Batches) -> Contrast:
         se, df = np.sqrt(error), error**2 / (terms**2 / np.maximum(n - 1, 1)).sum(axis=(-2, -1))
     whole = batches.status()
     own = first_status(
-        (~complete.any(axis=-1), Status.NO_UNITS),
+        (~anywhere(complete), Status.NO_UNITS),
         (~(error > 0), Status.ZERO_VARIANCE),
     )
     status = np.where(whole == Status.OK, own, whole)
