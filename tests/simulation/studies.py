@@ -9,6 +9,7 @@ from tests.simulation import (
     distribution_free,
     early_stopping,
     event_quantiles,
+    factorials,
     fixed_horizon,
     many_comparisons,
     moving_caps,
@@ -34,4 +35,5 @@ STUDIES = (
     *decision_rules.STUDIES,
     *early_stopping.STUDIES,
     *bandits.STUDIES,
+    *factorials.STUDIES,
 )
