@@ -1,0 +1,117 @@
+"""Clusters randomised whole, few and unequal, and switchbacks with carryover and outcomes that drift."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from analysis.clusters.cr2 import cr2
+from analysis.clusters.sums import ClusterSums
+from analysis.clusters.switchback import (
+    Switchback,
+    block_sums,
+    horvitz_thompson,
+    optimal_starts,
+    randomisation_p,
+)
+from analysis.clusters.wild_bootstrap import two_sided_p as bootstrapped_p
+from analysis.clusters.wild_bootstrap import webb_weights
+from analysis.statistics.estimate import contrast
+from analysis.statistics.student_t import interval, two_sided_p
+from tests.simulation.methods import ALPHA, holds
+from tests.simulation.processes import Floats, Generator, batches
+from tests.simulation.study import Study
+from tests.simulation.table import Figure, Kind, figure
+
+TOPIC = "Clusters and switchbacks"
+EFFECT, SD_BETWEEN = 0.5, 0.3
+TOGETHER = 50
+NAIVE = "units of a cluster resemble each other: what clusters must not be read with"
+UNEQUAL = "degrees of freedom are of units that do not resemble each other, and a few clusters hold most units"
+
+
+def clustered(name: str, treated: Floats, baseline: Floats, *, of_cr2: str = "", portion: float = 0.5) -> Study:
+    """Clusters of the sizes given; of a unit's variance 1.09 a share of .08 is its cluster's."""
+    size = np.concatenate([treated, baseline]).astype(float)
+    arms = np.arange(size.size) < treated.size
+
+    def figures(rng: Generator, runs: int) -> Iterator[Figure]:
+        noise = SD_BETWEEN * rng.standard_normal((runs, size.size)) + rng.standard_normal((runs, size.size)) / size**0.5
+        null = ClusterSums.of(size, noise * size, arms)
+        found = cr2(null)
+        lifted = cr2(ClusterSums.of(size, (noise + EFFECT * arms) * size, arms))
+        covered = holds(interval(lifted, ALPHA), EFFECT)
+        yield figure("CR2", "rejection", two_sided_p(found) <= ALPHA, ALPHA, Kind.AT_MOST, known=of_cr2)
+        yield figure("CR2", "coverage of effect", covered, 1 - ALPHA, Kind.AT_LEAST, known=of_cr2)
+        naive = contrast(
+            found.value,
+            np.full(runs, np.sqrt(1 / treated.sum() + 1 / baseline.sum())),
+            found.df * 0 + 1e6,
+            found.status,
+        )
+        yield figure("units alone (not offered)", "rejection", two_sided_p(naive) <= ALPHA, ALPHA, known=NAIVE)
+        p = []
+        for together in batches(runs, 3_000_000 // TOGETHER):
+            part = slice(len(p) * TOGETHER, len(p) * TOGETHER + together)
+            weights = webb_weights(size.size, int(rng.integers(2**31)), 999)
+            p.append(bootstrapped_p(ClusterSums.of(size, null.total[part], arms), weights))
+        rejected = np.concatenate(p) <= ALPHA
+        yield figure("wild bootstrap", "rejection", rejected, ALPHA, Kind.AT_MOST)
+
+    return Study(TOPIC, name, f"{treated.size} / {baseline.size} clusters", figures, share=portion)
+
+
+def switched(periods: int, carryover: int, *, portion: float = 0.1) -> Study:
+    """A market over `periods`, its outcomes a random walk about a daily wave; blocks are the optimal ones."""
+    starts = optimal_starts(periods, carryover)
+    block = np.searchsorted(starts, np.arange(periods), side="right") - 1
+    wave = np.sin(np.arange(periods) * 2 * np.pi / 24)
+
+    def figures(rng: Generator, runs: int) -> Iterator[Figure]:
+        rejected: dict[str, list[bool]] = {}
+        covered: dict[str, list[bool]] = {}
+        for _ in range(runs):
+            arms = rng.integers(2, size=len(starts))
+            while not 1 < arms.sum() < len(starts) - 1:
+                arms = rng.integers(2, size=len(starts))
+            treated = arms.astype(bool)[block]
+            reach = np.stack([np.roll(treated, lag) for lag in range(carryover + 1)]).mean(axis=0)
+            reach[:carryover] = treated[:carryover]
+            noise = wave + 0.1 * np.cumsum(rng.standard_normal(periods)) + 0.3 * rng.standard_normal(periods)
+            for outcome, found in ((noise, rejected), (noise + EFFECT * reach, covered)):
+                design = Switchback(outcome, block, treated, carryover)
+                for method, each in (
+                    ("Horvitz-Thompson, centred at 0", horvitz_thompson(design)),
+                    ("washed-out blocks, CR2", cr2(block_sums(design))),
+                ):
+                    truth = EFFECT if found is covered else 0.0
+                    found.setdefault(method, []).append(bool(holds(interval(each, ALPHA), truth)))
+            exact = randomisation_p(Switchback(noise, block, treated, carryover), int(rng.integers(2**31)), 199)
+            rejected.setdefault("randomisation test", []).append(bool(exact > ALPHA))
+        for method, held in rejected.items():
+            yield figure(method, "rejection", ~np.array(held), ALPHA, Kind.AT_MOST)
+        for method, held in covered.items():
+            yield figure(method, "coverage of effect", np.array(held), 1 - ALPHA, Kind.AT_LEAST)
+
+    return Study(TOPIC, f"switchback, carryover {carryover}", f"{periods} periods", figures, share=portion)
+
+
+def alike(clusters: int, size: int = 100) -> Floats:
+    """Clusters of one size."""
+    return np.full(clusters, float(size))
+
+
+def unlike(clusters: int) -> Floats:
+    """Clusters whose sizes go from 20 to 1,000, evenly on a log scale."""
+    return np.round(np.geomspace(20, 1_000, clusters))
+
+
+STUDIES = (
+    clustered("equal clusters", alike(4), alike(4)),
+    clustered("equal clusters", alike(20), alike(20)),
+    clustered("equal clusters", alike(3), alike(17)),
+    clustered("clusters of 20 to 1,000 units", unlike(6), unlike(6)),
+    clustered("clusters of 20 to 1,000 units", unlike(20), unlike(20)),
+    clustered("clusters of 20 to 1,000 units", unlike(5), unlike(20)),
+    switched(168, 2),
+    switched(96, 4),
+)
