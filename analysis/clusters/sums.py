@@ -9,6 +9,8 @@ from analysis.statistics.status import Codes, Floats, Status, first_status
 
 # An arm of one cluster has no variance.
 FEWEST = 2
+# Of fewer, in which the largest decide, tests may err by half of their level.
+FEWEST_EFFECTIVE = 10.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,18 @@ class ClusterSums:
     def clusters(self, treated: bool) -> Floats:
         """How many clusters of an arm take part (...)."""
         return np.count_nonzero(self.arm(treated)[0] > 0, axis=-1).astype(float)
+
+    def effective_clusters(self, treated: bool) -> Floats:
+        """(Σn)²/Σn² of an arm (...): how many clusters of one size its clusters are worth (Kish 1965)."""
+        size = self.arm(treated)[0]
+        squares = (size**2).sum(axis=-1)
+        return np.where(squares > 0, size.sum(axis=-1) ** 2 / np.where(squares > 0, squares, 1.0), 0.0)
+
+    @property
+    def is_thin(self) -> NDArray[np.bool_]:
+        """Whether an arm is worth so few clusters (...) that its tests are rough: to be warned of."""
+        fewest = np.minimum(self.effective_clusters(True), self.effective_clusters(False))
+        return np.asarray(fewest < FEWEST_EFFECTIVE)
 
     def status(self) -> Codes:
         """What stands in the way of comparing the arms (...)."""

@@ -62,15 +62,17 @@ def horvitz_thompson(design: Switchback, centre: Floats | float = 0.0) -> Contra
     their squares. `centre` is subtracted from outcomes: a level known beforehand makes it far sharper.
     Reference: Bojinov, Simchi-Levi & Zhao 2023, section 4 (here for any blocks and any share).
     """
-    windows = _windows(design)
+    windows, arms = _windows(design), np.concatenate([[0], np.cumsum(_arms_of_blocks(design))])
+    treated = arms[windows.last + 1] - arms[windows.first]
+    is_treated, is_untreated = treated == windows.length, treated == 0
     outcome = design.outcome[..., design.carryover :] - np.asarray(centre)[..., None]
     member = windows.of_period[:, None] == np.arange(windows.length.size)
     with np.errstate(invalid="ignore", over="ignore"):
         sums = outcome @ member / windows.of_period.size
         value, variance = np.zeros(sums.shape[:-1]), np.zeros(sums.shape[:-1])
         for is_played, chance, sign in (
-            (windows.is_treated, design.share, 1.0),
-            (windows.is_untreated, 1 - design.share, -1.0),
+            (is_treated, design.share, 1.0),
+            (is_untreated, 1 - design.share, -1.0),
         ):
             seen = sums * is_played
             value = value + sign * np.sum(seen / chance**windows.length, axis=-1)
@@ -82,7 +84,7 @@ def horvitz_thompson(design: Switchback, centre: Floats | float = 0.0) -> Contra
             variance = variance + np.sum(seen**2 * touching / chance**windows.length, axis=-1)
         se = np.sqrt(np.maximum(variance, 0))
     figures = outcome.sum(axis=-1)
-    is_one_armed = not (windows.is_treated.any() and windows.is_untreated.any())
+    is_one_armed = not (is_treated.any() and is_untreated.any())
     status = first_status(
         (np.isinf(figures), Status.OVERFLOW),
         (np.isnan(figures), Status.NOT_COMPUTED),
@@ -94,15 +96,15 @@ def horvitz_thompson(design: Switchback, centre: Floats | float = 0.0) -> Contra
 def block_sums(design: Switchback, weight: ArrayLike = 1.0) -> ClusterSums:
     """Blocks as clusters, their first `carryover` periods washed out: for `cr2` and the wild bootstrap.
 
-    Which periods are left does not depend on the arms drawn. `weight` (..., periods) are units of a period, whose
-    outcome is then their mean; alike by default. Compares means of the periods in each arm: a little biased in few
-    blocks, and much sharper than `horvitz_thompson` without a centre, whose error grows with the level of outcomes.
+    Needs blocks longer than that; shorter ones have size 0. Which periods are left does not depend on the arms drawn.
+    `weight` (..., periods) are units of a period, whose outcome is then their mean; alike by default. Compares means
+    of the periods in each arm: a little biased in few blocks, and much sharper than `horvitz_thompson` without a
+    centre, whose error grows with the level of outcomes.
     """
     starts = np.flatnonzero(np.diff(design.block, prepend=-1))
     kept = np.arange(design.block.size) - starts[design.block] >= design.carryover
     size = np.broadcast_to(np.asarray(weight, dtype=float), design.outcome.shape) * kept
-    blocks = np.arange(design.block[-1] + 1)
-    member = (design.block[:, None] == blocks).astype(float)
+    member = (design.block[:, None] == np.arange(starts.size)).astype(float)
     total = np.where(size > 0, design.outcome, 0.0) * size
     return ClusterSums.of(size @ member, total @ member, design.is_treated[starts])
 
@@ -111,23 +113,30 @@ def randomisation_p(design: Switchback, seed: int, draws: int = 9_999) -> Floats
     """P-value (...) of "no period's outcome depends on any arm", exact whatever outcomes do over time.
 
     Arms are drawn again for all blocks, as they were drawn; the share of draws, the actual one among them, whose
-    difference of washed-out means is as large. Draws with a single arm have none, and count as large.
+    difference of weighted means is as large: over periods whose arm has been one for `carryover` before, by one over
+    the chance of that. Draws in which an arm has no such period count as large; NaN if the actual one is such.
     Reference: Bojinov, Simchi-Levi & Zhao 2023, section 5; Fisher 1935.
     """
-    sums = block_sums(design)
-    drawn = np.random.default_rng(seed).random((draws, sums.size.shape[-1])) < design.share
-    actual = _difference(sums, sums.is_treated.reshape(-1, sums.size.shape[-1])[:1])[..., 0]
+    windows, arms = _windows(design), _arms_of_blocks(design)
+    drawn = np.random.default_rng(seed).random((draws, arms.size)) < design.share
+    actual = _weighted_difference(design, windows, arms[None, :])[..., 0]
     with np.errstate(invalid="ignore"):
-        at_least = ~(np.abs(_difference(sums, drawn)) < np.abs(actual)[..., None] * (1 - 1e-9))
-    p = (1.0 + at_least.sum(axis=-1)) / (1.0 + draws)
-    return np.where(np.isnan(actual), np.nan, p)
+        found = np.abs(_weighted_difference(design, windows, drawn))
+        at_least = ~(found < np.abs(actual)[..., None] * (1 - 1e-9))
+    return np.where(np.isnan(actual), np.nan, (1.0 + at_least.sum(axis=-1)) / (1.0 + draws))
 
 
-def _difference(sums: ClusterSums, treated: NDArray[np.bool_]) -> Floats:
-    """Differences of means (..., draws) under assignments (draws, blocks); NaN where an arm has no block."""
-    arms = treated.T.astype(float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rates = [(sums.total @ member) / (sums.size @ member) for member in (arms, 1 - arms)]
+def _weighted_difference(design: Switchback, windows: "_Windows", arms: NDArray[np.bool_]) -> Floats:
+    """Differences of means (..., draws) under assignments (draws, blocks), invariant to a shift of outcomes."""
+    member = windows.of_period[:, None] == np.arange(windows.length.size)
+    totals, periods = design.outcome[..., design.carryover :] @ member, member.sum(axis=0)
+    rates = []
+    for arm, chance in ((arms, design.share), (~arms, 1 - design.share)):
+        before = np.concatenate([np.zeros((arm.shape[0], 1), dtype=int), np.cumsum(arm, axis=1)], axis=1)
+        is_played = before[:, windows.last + 1] - before[:, windows.first] == windows.length
+        weight = (is_played / chance**windows.length).T
+        with np.errstate(invalid="ignore", divide="ignore"):
+            rates.append((totals @ weight) / (periods @ weight))
     return np.asarray(rates[0] - rates[1])
 
 
@@ -135,24 +144,30 @@ def _difference(sums: ClusterSums, treated: NDArray[np.bool_]) -> Floats:
 class _Windows:
     """Periods by the blocks that they and the carryover before them lie in: windows, arrays (windows).
 
-    `overlap` and `union` (windows, windows) count blocks in common and together.
+    `of_period` (periods) is a period's window, `first` and `last` its blocks; `overlap` and `union` (windows, windows)
+    count blocks in common and together.
     """
 
     of_period: Integers
-    length: Integers
-    is_treated: NDArray[np.bool_]
-    is_untreated: NDArray[np.bool_]
+    first: Integers
+    last: Integers
     overlap: Integers
     union: Integers
+
+    @property
+    def length(self) -> Integers:
+        """Blocks of each window."""
+        return self.last - self.first + 1
 
 
 def _windows(design: Switchback) -> _Windows:
     first = design.block[: design.block.size - design.carryover]
     last = design.block[design.carryover :]
     (starts, ends), of_period = np.unique(np.stack([first, last]), axis=1, return_inverse=True)
-    arms = design.is_treated[np.flatnonzero(np.diff(design.block, prepend=-1))].astype(int)
-    before = np.concatenate([[0], np.cumsum(arms)])
-    treated, length = before[ends + 1] - before[starts], ends - starts + 1
     overlap = np.maximum(np.minimum.outer(ends, ends) - np.maximum.outer(starts, starts) + 1, 0)
-    union = np.add.outer(length, length) - overlap
-    return _Windows(of_period.ravel(), length, treated == length, treated == 0, overlap, union)
+    length = ends - starts + 1
+    return _Windows(of_period.ravel(), starts, ends, overlap, np.add.outer(length, length) - overlap)
+
+
+def _arms_of_blocks(design: Switchback) -> NDArray[np.bool_]:
+    return np.asarray(design.is_treated[np.flatnonzero(np.diff(design.block, prepend=-1))])

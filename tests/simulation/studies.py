@@ -5,6 +5,7 @@ from tests.simulation import (
     bayesian,
     bootstrapping,
     categories,
+    clustered,
     decision_rules,
     distribution_free,
     early_stopping,
@@ -36,4 +37,5 @@ STUDIES = (
     *early_stopping.STUDIES,
     *bandits.STUDIES,
     *factorials.STUDIES,
+    *clustered.STUDIES,
 )

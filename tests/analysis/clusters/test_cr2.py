@@ -126,3 +126,16 @@ def test_clusters_that_are_all_alike_have_no_test() -> None:
     found = cr2(ClusterSums.of(SIZES, 0.1 * SIZES, TREATED))
     assert found.status == Status.ZERO_VARIANCE
     assert np.isnan(found.se)
+
+
+def test_few_or_unequal_clusters_are_thin() -> None:
+    """(Σn)²/Σn²: 9 and 10 equal clusters; sizes 1 to 4 are worth 100/30."""
+    arms = np.arange(20) < 9
+    nine = ClusterSums.of(np.where(np.arange(20) < 19, 50.0, 0.0), np.zeros(20), arms)
+    assert (nine.effective_clusters(True), nine.effective_clusters(False)) == (9, 10)
+    assert nine.is_thin
+    ten = ClusterSums.of(np.full(20, 50.0), np.zeros(20), np.arange(20) < 10)
+    assert not ten.is_thin
+    unequal = ClusterSums.of(np.array([1.0, 2, 3, 4]), np.zeros(4), np.ones(4, dtype=bool))
+    assert unequal.effective_clusters(True) == pytest.approx(100 / 30)
+    assert unequal.effective_clusters(False) == 0
