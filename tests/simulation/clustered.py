@@ -19,12 +19,13 @@ from analysis.clusters.wild_bootstrap import webb_weights
 from analysis.statistics.estimate import contrast
 from analysis.statistics.student_t import interval, two_sided_p
 from tests.simulation.methods import ALPHA, holds
-from tests.simulation.processes import Floats, Generator, batches
+from tests.simulation.processes import Floats, Generator
 from tests.simulation.study import Study
 from tests.simulation.table import Figure, Kind, figure
 
 TOPIC = "Clusters and switchbacks"
 EFFECT, SD_BETWEEN = 0.5, 0.3
+# Experiments that share one draw of weights.
 TOGETHER = 50
 NAIVE = "units of a cluster resemble each other: what clusters must not be read with"
 
@@ -51,10 +52,9 @@ def clustered(name: str, treated: Floats, baseline: Floats, *, portion: float = 
         )
         yield figure("units alone (not offered)", "rejection", two_sided_p(naive) <= ALPHA, ALPHA, known=NAIVE)
         p = []
-        for together in batches(runs, 3_000_000 // TOGETHER):
-            part = slice(len(p) * TOGETHER, len(p) * TOGETHER + together)
-            weights = webb_weights(size.size, int(rng.integers(2**31)), 999)
-            p.append(bootstrapped_p(ClusterSums.of(size, null.total[part], arms), weights))
+        for start in range(0, runs, TOGETHER):
+            some = ClusterSums.of(size, null.total[start : start + TOGETHER], arms)
+            p.append(bootstrapped_p(some, webb_weights(size.size, int(rng.integers(2**31)), 999)))
         rejected = np.concatenate(p) <= ALPHA
         yield figure("wild bootstrap", "rejection", rejected, ALPHA, Kind.AT_MOST, warned=thin)
 
