@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.bandits.flags import anywhere, everywhere
+from analysis.bandits.flags import Flags, anywhere, everywhere
 from analysis.statistics.status import Codes, Floats, Status, first_status
 
 # How far the propensities of a batch may add up to something other than 1: what rounding to buckets leaves.
 _TOTAL_ERROR = 1e-6
+# With fewer events, or non-events, a share is too skewed for normal tests: the burn-in of sequential ones.
+FEWEST_EVENTS = 100.0
 
 
 @dataclass(frozen=True)
@@ -102,3 +104,9 @@ def balanced(batches: Batches) -> ArmMoments:
     noise = (weight**2 / np.maximum(batches.n, 1)).sum(axis=-2)
     n = np.where(known, 1 / np.where(noise > 0, noise, 1.0), 0.0)
     return ArmMoments(n, np.where(known, mean, np.nan), batches.within_variance())
+
+
+def has_few_events(batches: Batches) -> Flags:
+    """Of rewards of 0 and 1, whether an arm (..., arms) has so few events that its tests are rough: to be warned of."""
+    events = np.sum(batches.n * batches.mean, axis=-2)
+    return np.asarray(np.minimum(events, batches.n.sum(axis=-2) - events) < FEWEST_EVENTS)

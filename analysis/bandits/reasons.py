@@ -1,5 +1,6 @@
 """What a status of a bandit says, in words: a row's `reason`."""
 
+from analysis.bandits.batches import FEWEST_EVENTS
 from analysis.statistics.status import REASONS as OF_TWO_ARMS
 from analysis.statistics.status import Status
 
@@ -12,3 +13,5 @@ REASONS: dict[Status, str] = OF_TWO_ARMS | {
     Status.ZERO_VARIANCE: "rewards do not vary within batches, or an arm is compared with itself",
     Status.BURN_IN: "an arm has fewer units than the policy's minimum: the starting shares hold",
 }
+
+FEW_EVENTS = f"an arm has fewer than {FEWEST_EVENTS:.0f} events: its tests are rough"

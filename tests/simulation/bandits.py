@@ -7,7 +7,7 @@ import numpy as np
 from analysis.bandits.adaptive_weights import effects
 from analysis.bandits.allocation import Allocation, Policy, allocate_means, allocate_shares
 from analysis.bandits.batched_ols import batched_ols
-from analysis.bandits.batches import ArmMoments, Batches, pooled
+from analysis.bandits.batches import ArmMoments, Batches, has_few_events, pooled
 from analysis.bandits.off_policy import LoggedRewards, doubly_robust, inverse_propensity, self_normalised
 from analysis.bandits.regret import gain_over_uniform, regret
 from analysis.statistics.estimate import Contrast
@@ -22,7 +22,7 @@ from tests.simulation.table import Figure, Kind, figure
 
 TOPIC = "Bandits"
 BIASED = "an arm given up on after a bad start keeps its bad start: what bandits must not be read with"
-FEW = "the poorest arm has some 50 to 120 events, too few for the mean of a share to be normal"
+FEW = "an arm at its floor often has fewer than 100 events, too few for a share to be normal"
 DRIFTED = "arms get their units on different days, and days differ"
 
 EQUAL = Rewards("normal, three equal arms", (0.0, 0.0, 0.0), normal)
@@ -54,6 +54,8 @@ def bandit(
     def figures(rng: Generator, runs: int) -> Iterator[Figure]:
         batches = run(rewards, policy, rng, runs, days=days, units=units, allocate=allocate)
         last = np.full(runs, truth)
+        is_share = rewards.draw is share
+        few = has_few_events(batches)[:, [0, -1]].any(axis=1) if is_share else np.zeros(runs, dtype=bool)
         for method, found, known in (
             ("batched OLS", _last(batched_ols(batches)), of_effects),
             ("adaptively weighted AIPW", _last(effects(batches)), of_effects),
@@ -61,9 +63,9 @@ def bandit(
         ):
             covered = holds(interval(found, ALPHA), last)
             if truth == 0:
-                yield figure(method, "rejection", ~covered, ALPHA, known=known)
+                yield figure(method, "rejection", ~covered, ALPHA, warned=few, known=known)
             else:
-                yield figure(method, "coverage of effect", covered, 1 - ALPHA, known=known)
+                yield figure(method, "coverage of effect", covered, 1 - ALPHA, warned=few, known=known)
         logged = LoggedRewards.of(batches.n, batches.mean, batches.variance, batches.propensity, np.eye(arms)[arms - 1])
         for method, valued in (
             ("inverse propensity", inverse_propensity),

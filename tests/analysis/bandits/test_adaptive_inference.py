@@ -8,7 +8,7 @@ import statsmodels.api as sm
 
 from analysis.bandits.adaptive_weights import arm_values, effects
 from analysis.bandits.batched_ols import batched_ols
-from analysis.bandits.batches import Batches, balanced, pooled
+from analysis.bandits.batches import Batches, balanced, has_few_events, pooled
 from analysis.bandits.regret import gain_over_uniform, regret
 from analysis.statistics.status import Status
 from analysis.statistics.student_t import two_sided_p
@@ -176,3 +176,10 @@ def test_the_gain_over_an_equal_split_by_hand() -> None:
     found = gain_over_uniform(batches)
     assert found.value == pytest.approx(3.0)
     assert found.se == pytest.approx(np.sqrt(100**2 * 0.3**2 * 0.25 * (1 / 20 + 1 / 80)))
+
+
+def test_arms_with_fewer_than_a_hundred_events_are_marked() -> None:
+    """Two batches of 500 units at 20 %, 9.8 %, 95 %: 200 events; 98; 50 non-events."""
+    mean = np.array([[0.2, 0.096, 0.95], [0.2, 0.1, 0.95]])
+    batches = Batches.of(np.full((2, 3), 500.0), mean, mean * (1 - mean), np.full((2, 3), 1 / 3))
+    assert list(has_few_events(batches)) == [False, True, True]
