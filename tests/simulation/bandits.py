@@ -22,7 +22,7 @@ from tests.simulation.table import Figure, Kind, figure
 
 TOPIC = "Bandits"
 BIASED = "an arm given up on after a bad start keeps its bad start: what bandits must not be read with"
-FEW = "an arm at its floor often has fewer than 100 events, too few for a share to be normal"
+FEW = "an arm at its floor has few events (below 100 in a fifth of bandits), and a share of few is skewed"
 DRIFTED = "arms get their units on different days, and days differ"
 
 EQUAL = Rewards("normal, three equal arms", (0.0, 0.0, 0.0), normal)
