@@ -1,13 +1,16 @@
 """Every study of the table."""
 
 from tests.simulation import (
+    bandits,
     bayesian,
     bootstrapping,
     categories,
+    clustered,
     decision_rules,
     distribution_free,
     early_stopping,
     event_quantiles,
+    factorials,
     fixed_horizon,
     heterogeneity,
     many_comparisons,
@@ -38,4 +41,7 @@ STUDIES = (
     *planned_power.STUDIES,
     *decision_rules.STUDIES,
     *early_stopping.STUDIES,
+    *bandits.STUDIES,
+    *factorials.STUDIES,
+    *clustered.STUDIES,
 )

@@ -149,8 +149,8 @@ Of {cells} figures {inside} are inside their bound, and {warned} fail where the 
   figures together are inside with 99.9 % (each with 1 − .001/{cells}). A method that is conservative by construction is
   bounded on one side. Power may differ from the plan by 2 points.
 - **warned**: the share of experiments in which the scorecard row is `skewed`, of categories `sparse`, or for a relative
-  effect `weak_baseline` (of sequential methods: at any look; of a sequence without its burn-in: withheld as `burn_in`
-  at some look).
+  effect `weak_baseline`, of clusters `is_thin`, of bandits `has_few_events` (of sequential methods: at any look; of a
+  sequence without its burn-in: withheld as `burn_in` at some look).
 - **verdict**: `inside` the bound; `fails, warned`: outside, and at least 80 % of the rows say so at run time; `fails`
   with the reason that is known, where they do not; `OUTSIDE` would be a fault.
 - **seed**: the data are drawn from `numpy.random.default_rng(seed)`."""

@@ -1,0 +1,1 @@
+"""Experiments whose units are not independent: clusters randomised whole, and periods of a switchback."""
