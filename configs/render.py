@@ -34,8 +34,9 @@ def render(config: Config, folder: Path) -> None:
 
     A file is replaced in one step, and only when its content differs: dbt then keeps its parsed project.
     """
-    _write(folder / "macros" / "metric_catalog.sql", catalog_macro(metric_catalog(config)))
-    for name, (header, rows) in _tables(config).items():
+    catalog = metric_catalog(config)
+    _write(folder / "macros" / "metric_catalog.sql", catalog_macro(catalog))
+    for name, (header, rows) in _tables(config, catalog).items():
         _write(folder / f"{name}.csv", _csv_text(header, rows))
 
 
@@ -55,7 +56,7 @@ def catalog_macro(catalog: dict[str, Any]) -> str:
     )
 
 
-def _tables(config: Config) -> dict[str, tuple[Sequence[str], list[Row]]]:
+def _tables(config: Config, catalog: dict[str, Any]) -> dict[str, tuple[Sequence[str], list[Row]]]:
     experiments = [experiment for _, experiment in sorted(config.experiments.items())]
     return {
         "experiments": (
@@ -88,11 +89,11 @@ def _tables(config: Config) -> dict[str, tuple[Sequence[str], list[Row]]]:
         ),
         "experiment_coverages": (
             ("experiment_id", "coverage_hash"),
-            [row for experiment in experiments for row in _coverage_rows(config, experiment)],
+            [row for experiment in experiments for row in _coverage_rows(config, catalog, experiment)],
         ),
         "experiment_probes": (
             ("experiment_id", "probe_hash"),
-            [row for experiment in experiments for row in _probe_rows(config, experiment)],
+            [row for experiment in experiments for row in _probe_rows(config, catalog, experiment)],
         ),
         "experiment_predecessors": (
             ("experiment_id", "earlier_experiment_id"),
@@ -145,18 +146,17 @@ def _epoch_rows(experiment: Experiment) -> Iterator[Row]:
             yield experiment.id, epoch, from_date, variant.id, weights[variant.id]
 
 
-def _coverage_rows(config: Config, experiment: Experiment) -> Iterator[Row]:
+def _coverage_rows(config: Config, catalog: dict[str, Any], experiment: Experiment) -> Iterator[Row]:
     hashes = {
-        (coverage["source_id"], coverage["end_days"]): coverage["metric_hash"]
-        for coverage in metric_catalog(config)["coverages"]
+        (coverage["source_id"], coverage["end_days"]): coverage["metric_hash"] for coverage in catalog["coverages"]
     }
     for covered in sorted(coverage_windows(experiment, config.metrics).items()):
         if covered in hashes:
             yield experiment.id, hashes[covered]
 
 
-def _probe_rows(config: Config, experiment: Experiment) -> Iterator[Row]:
-    for probe in metric_catalog(config)["probes"] if experiment.is_analysed else ():
+def _probe_rows(config: Config, catalog: dict[str, Any], experiment: Experiment) -> Iterator[Row]:
+    for probe in catalog["probes"] if experiment.is_analysed else ():
         if probe["metric_id"] in experiment.metrics.roles and (
             probe["kind"] != "bots" or probe["above"] == bot_limit(config, experiment)
         ):

@@ -5,7 +5,9 @@ rules make booleans, an error and a date of them) and `1e-3` is a number.
 """
 
 import re
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +52,20 @@ class Document:
 
 def read_document(root: Path, file: str) -> Document:
     """Read `root/file`; whatever is wrong with its YAML is in the result's `problems`."""
+    try:
+        content = (root / file).read_bytes()
+    except OSError as error:
+        return Document(file, problems=[Problem(file, *_syntax_problem(error))])
+    return deepcopy(_parsed(file, content))
+
+
+@lru_cache(maxsize=10_000)
+def _parsed(file: str, content: bytes) -> Document:
+    """A file's document. The steps of a run read the same files again, and parsing is slow."""
     document = Document(file)
     try:
-        text = (root / file).read_bytes().decode("utf-8-sig")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        node = yaml.compose(content.decode("utf-8-sig"), Loader=yaml.SafeLoader)
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         document.problems.append(Problem(file, *_syntax_problem(error)))
         return document
     if node is not None:

@@ -24,8 +24,11 @@ def load_former_definitions(connection: duckdb.DuckDBPyConnection, workspace: Wo
 
     One that differs in thresholds of health checks alone is not among them.
     """
+    last_dates: dict[tuple[str, str], date] = {}
+    for experiment_id, hash_, last_date in _published(workspace):  # a killed run may have laid aside what is published
+        last_dates[experiment_id, hash_] = max(last_date, last_dates.get((experiment_id, hash_), last_date))
     rows = []
-    for experiment_id, hash_, last_date in _published(workspace):
+    for (experiment_id, hash_), last_date in last_dates.items():
         experiment = config.experiments.get(experiment_id)
         if experiment is None or hash_ == config_hash(config, experiment):
             continue

@@ -1,6 +1,6 @@
 """What is published: each table as SQL over the warehouse, and which of its partitions a run changed."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from pathlib import Path
 
@@ -92,7 +92,8 @@ def changed_partitions(
 ) -> dict[str, set[date] | None]:
     """Which partitions of each table to write anew; None: all."""
     as_of: set[date] | None = {day for plan in plans for day in days_between(plan.from_date, plan.to_date)}
-    if any(plan.is_rebuild for plan in plans) or previous is None:
+    rebuilt = {plan.experiment_id for plan in plans if plan.is_rebuild}
+    if previous is None or (rebuilt and _shows_any(previous, rebuilt)):
         as_of = None
     elif as_of is not None:
         segmented = _segment_dates(previous)
@@ -264,6 +265,17 @@ def _changed_days(connection: duckdb.DuckDBPyConnection, previous: Path | None) 
         f"union select log_date from (select {version} from runs.published_days except select {version} from runs.days)"
     ).fetchall()
     return {log_date for (log_date,) in rows}
+
+
+def _shows_any(previous: Path, experiments: Collection[str]) -> bool:
+    """Whether one of these has published rows: each has a decision on every as-of date. So too if nothing tells."""
+    if not any((previous / "decisions").rglob("*.parquet")):
+        return True
+    with duckdb.connect() as reader:
+        rows = "read_parquet($files, hive_partitioning = false, union_by_name = true)"
+        files = {"files": f"{previous}/decisions/**/*.parquet"}
+        found = reader.execute(f"select distinct experiment_id from {rows}", files).fetchall()
+    return any(experiment_id in experiments for (experiment_id,) in found)
 
 
 def _segment_dates(previous: Path) -> set[date] | None:

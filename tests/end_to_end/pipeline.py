@@ -80,10 +80,12 @@ def tables(state: Path) -> dict[str, pd.DataFrame]:
 
 
 def rows(connection: duckdb.DuckDBPyConnection, query: str) -> pd.DataFrame:
-    """The rows of a query, with types that do not depend on whether a value is missing."""
+    """The rows of a query, with types that do not depend on whether values are missing."""
     frame = connection.execute(query).df()
-    nullable = {name: NULLABLE[str(dtype)] for name, dtype in frame.dtypes.items() if str(dtype) in NULLABLE}
-    return frame.astype(nullable)
+    types = {name: NULLABLE[str(dtype)] for name, dtype in frame.dtypes.items() if str(dtype) in NULLABLE}
+    if frame.empty:  # DuckDB gives text another type where there is none
+        types |= dict.fromkeys(frame.select_dtypes("object"), "str")
+    return frame.astype(types)
 
 
 def table(state: Path, name: str, **equal: object) -> pd.DataFrame:

@@ -71,7 +71,7 @@ def assert_message_helps(ward: Ward, name: str) -> None:
         assert one.line("runbook").endswith(f"docs/runbook.md#{incident.check}"), one.text
         assert one.line("run"), one.text
         if incident.kind != "check":
-            assert one.line("since") == day(incident.day).isoformat(), one.text
+            assert one.line("since") == day(incident.since or incident.day).isoformat(), one.text
             assert ward.ran[round_].rows_shown[one.line("see it")] > 0, one.text
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.fault_injection import injections as do
-from tests.fault_injection.fault import ANYBODY, OLD, Fault, Incident
+from tests.fault_injection.fault import ANYBODY, FIRST_FAULTY, OLD, Fault, Incident
 
 
 def replaced(file: str, old: str, new: str) -> Callable[[Path], None]:
@@ -16,6 +16,26 @@ def replaced(file: str, old: str, new: str) -> Callable[[Path], None]:
         if text.count(old) != 1:
             raise ValueError(f"{file} holds {old!r} {text.count(old)} times")
         path.write_text(text.replace(old, new), encoding="utf-8")
+
+    return edits
+
+
+def also(*all_edits: Callable[[Path], None]) -> Callable[[Path], None]:
+    """One after the other."""
+
+    def edits(configs: Path) -> None:
+        for one in all_edits:
+            one(configs)
+
+    return edits
+
+
+def change_accepted(name: str) -> Callable[[Path], None]:
+    """Accept that an experiment's definition has changed once."""
+
+    def edits(configs: Path) -> None:
+        with (configs / f"experiments/{name}.yaml").open("a", encoding="utf-8") as file:
+            file.write("health: {definition_changes: 1}\n")
 
     return edits
 
@@ -37,6 +57,16 @@ def misspelt(name: str, right: str, wrong: str, message: str, file: str = "exper
     )
 
 
+EARLIER = """\
+id: carried_over_earlier
+owner: carried_over@example.com
+start: 2026-09-12
+end: 2026-09-13
+exposure_source: web
+variants: [{id: x, weight: 0.5, baseline: true}, {id: y, weight: 0.5}]
+metrics: {primary: [revenue]}
+analysis: {minimum_days: 1, minimum_units: 50}
+"""
 SRM, MATURED = "sample_ratio_mismatch", "sample_ratio_mismatch_matured"
 LOST = do.exposures_lost("b", 0.8)
 
@@ -187,7 +217,38 @@ EXPERIMENT_FAULTS = {
         (Incident("capped_to_zero", 16, "warning", "cap_of_zero in .: the cap of 0 takes 100.0%"),),
         metrics="- {id: cap_of_zero, type: mean, source: orders, event: error, aggregate: count,\n"
         "   window: {end_days: 1}, cap: {upper_quantile: 0.3}}\n",
-        secondary=("cap_of_zero",), mends=replaced("metrics/cap_of_zero.yaml", "0.3", "0.999"),
+        secondary=("cap_of_zero",),
+        mends=also(replaced("metrics/cap_of_zero.yaml", "0.3", "0.999"), change_accepted("cap_of_zero")),
+    ),
+    "carried_over": Fault(
+        "65 % of b's units and 35 % of a's had been in one arm of an earlier experiment",
+        (Incident("carry_over", 15, "warning", r"carried_over_earlier"),),
+        units=2_500, experiment="health: {carry_over_days: 14}", earlier=EARLIER,
+        prepares=do.in_an_earlier_experiment("carried_over_earlier", FIRST_FAULTY, share_of_a=0.5, share_of_b=0.5),
+        breaks=do.in_an_earlier_experiment("carried_over_earlier", FIRST_FAULTY, share_of_a=0.35, share_of_b=0.65),
+    ),
+    "bots_in_b": Fault(
+        "a tenth of b's units have 25 more events in one day",
+        (Incident("bots", 16, "warning", r"units of b .*had more than 20 events in a day.*arms differ, sequential p"),),
+        units=2_000, experiment="health: {bot_daily_events: 20}", breaks=do.visited_by_bots("b", 0.1, 25),
+    ),
+    "currencies_mixed": Fault(
+        "5 % of the amounts in a log of euros are dollars",
+        (Incident("amount_units", 16, "warning", r"revenue_currencies_mixed", gate="incomplete"),),
+        units=1_500, source="orders", measure=", unit: EUR, unit_column: currency",
+        prepares=do.in_currencies(), breaks=do.in_currencies(0.05), decision="review",
+    ),
+    "redefined": Fault(
+        "a metric's window becomes shorter while the experiment runs, until that is accepted",
+        (
+            Incident(
+                "definition_changed", 16, "warning", r"until as-of 2026-09-15 .*end_days: 2, now 1", since=15
+            ),
+        ),
+        start=OLD, metrics="- {id: redefined, type: mean, source: orders, event: error, aggregate: count,\n"
+        "   window: {end_days: 2}}\n",
+        secondary=("redefined",), edits=replaced("metrics/redefined.yaml", "end_days: 2", "end_days: 1"),
+        edited_on=16, mends=change_accepted("redefined"),
     ),
     "slice_lost": Fault(
         "the log of one day has a tenth of b's exposures",

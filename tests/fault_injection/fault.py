@@ -45,9 +45,10 @@ def day(number: int) -> date:
 class Incident:
     """One incident that a fault must bring: found by `check` in the round of `day`, over in the round `gone`.
 
-    `says` is a regular expression of its message. `subject` is the fault's name where it is not given. From
-    `unseen_from` on nothing can be looked for, so that it is not over. `recipient`, where it is not the fault's own, is
-    that of a log which others share.
+    `since` is the first as-of date that its check fails of, where that was published before it did. `says` is a
+    regular expression of its message. `subject` is the fault's name where it is not given. From `unseen_from` on
+    nothing can be looked for, so that it is not over. `recipient`, where it is not the fault's own, is that of a log
+    which others share.
     """
 
     check: str
@@ -61,6 +62,7 @@ class Incident:
     gate: Gate | None = None
     unseen_from: int = LAST + 1
     recipient: str = ""
+    since: int = 0
 
     @property
     def gates(self) -> Gate:
@@ -87,15 +89,18 @@ class Logs:
 class Fault:
     """What is done to an experiment or a source of its own, and what must come of it.
 
-    `breaks` changes the rows of its units, `damages` the files of a log date (by the data root and the fault's name),
-    `edits` its configuration (by the folder) before the round `edited_on`. `decision` is that of the day after the
-    end, `after_mending` the same once all is mended: `ship`, because every experiment has a large true effect.
+    `prepares` gives its units rows that they have in any case, `breaks` changes them, `damages` the files of a log date
+    (by the data root and the fault's name), `edits` its configuration (by the folder) before the round `edited_on`.
+    `earlier` is the YAML of an experiment that its units were in before, `measure` more of the amounts in a log of its
+    own. `decision` is that of the day after the end, `after_mending` the same once all is mended: `ship`, because every
+    experiment has a large true effect.
     """
 
     injects: str
     incidents: tuple[Incident, ...]
     units: int = 400
     start: int = NEW
+    prepares: Callable[[Logs], Logs] = lambda logs: logs
     breaks: Callable[[Logs], Logs] = lambda logs: logs
     damages: tuple[tuple[int, Callable[[Path], None]], ...] = ()
     edits: Callable[[Path], None] | None = None
@@ -107,6 +112,8 @@ class Fault:
     metrics: str = ""
     secondary: tuple[str, ...] = ()
     is_guarded: bool = False
+    earlier: str = ""
+    measure: str = ""
     source: str = ""
     format: Format = "parquet"
     decision: str = "ship"

@@ -215,6 +215,53 @@ def fails_as_well(variant: str) -> Breaks:
     return breaks
 
 
+def in_an_earlier_experiment(name: str, on: int, *, share_of_a: float, share_of_b: float) -> Breaks:
+    """All units had been in an experiment of that name, the shares of these arms in its variant y, others in x."""
+
+    def breaks(logs: Logs) -> Logs:
+        rows = logs.exposures[logs.exposures["experiment"] != name]
+        units = rows.drop_duplicates("unit")
+        is_y = np.where(
+            units["variant"] == "b", chosen(units["unit"], share_of_b, name), chosen(units["unit"], share_of_a, name)
+        )
+        earlier = units.assign(
+            experiment=name, variant=np.where(is_y, "y", "x"), at=pd.Timestamp(day(on)) + 9 * HOUR, log_date=day(on)
+        )
+        return replace(logs, exposures=pd.concat([earlier.astype(rows.dtypes), rows], ignore_index=True))
+
+    return breaks
+
+
+def visited_by_bots(variant: str, share: float, events: int) -> Breaks:
+    """Units of an arm, among those with events, that have so many more in the hour of their first exposure."""
+
+    def breaks(logs: Logs) -> Logs:
+        units = logs.exposures.sort_values("at").drop_duplicates("unit")
+        units = units[units["unit"].isin(logs.orders.loc[_since_start(logs), "unit"]) & (units["variant"] == variant)]
+        bots = units[chosen(units["unit"], share, "bots")]
+        more = bots.loc[bots.index.repeat(events), ["unit", "at", "log_date"]].reset_index(drop=True)
+        more = more.assign(
+            id=[f"bot-{number}-{unit}" for number, unit in enumerate(more["unit"])],
+            name="error",
+            amount=np.nan,
+            channel=None,
+        )
+        return replace(logs, orders=pd.concat([logs.orders, more[logs.orders.columns]], ignore_index=True))
+
+    return breaks
+
+
+def in_currencies(share: float = 0.0) -> Breaks:
+    """Amounts with their currency: a share of them in dollars."""
+
+    def breaks(logs: Logs) -> Logs:
+        rows = logs.orders
+        currency = np.where(chosen(rows["id"], share, "currency"), "USD", "EUR")
+        return replace(logs, orders=rows.assign(currency=np.where(rows["amount"].isna(), None, currency)))
+
+    return breaks
+
+
 def _in_arm(logs: Logs, variant: str) -> pd.Series:
     return logs.orders["unit"].isin(logs.exposures.loc[logs.exposures["variant"] == variant, "unit"])
 

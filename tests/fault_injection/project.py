@@ -26,7 +26,7 @@ EVENT_SOURCE = """\
     path: {id}/{{date}}.{format}
     format: {format}
     columns: {{event_id: id, unit_id: unit, event_name: name, occurred_at: at}}
-    measures: {{amount: {{column: amount, decimals: 2}}}}
+    measures: {{amount: {{column: amount, decimals: 2{measure}}}}}
     properties: [channel]
 """
 METRICS = """\
@@ -77,7 +77,7 @@ class FaultyProject:
     def __init__(self, root: Path, faults: Mapping[str, Fault], seed: int) -> None:
         self.workspace = Workspace(root / "configs", root / "data", root / "state")
         self.faults = faults
-        self._clean = dealt_logs(faults, seed)
+        self._clean = {name: faults[name].prepares(logs) for name, logs in dealt_logs(faults, seed).items()}
         self._write_configs()
 
     def write_logs(self, *, is_mended: bool) -> None:
@@ -119,17 +119,19 @@ class FaultyProject:
 
     def _write_configs(self) -> None:
         sources = {"exposures": EXPOSURE_SOURCE.format(id="web", format="parquet")}
-        sources["events"] = EVENT_SOURCE.format(id="orders", format="parquet")
+        sources["events"] = EVENT_SOURCE.format(id="orders", format="parquet", measure="")
         files = {"project.yaml": PROJECT, "metrics/shared.yaml": METRICS.format(of="", source="orders")}
         for name, fault in self.faults.items():
             if fault.source == "exposures":
                 sources["exposures"] += EXPOSURE_SOURCE.format(id=source_of(name), format=fault.format)
             if fault.source == "orders":
-                sources["events"] += EVENT_SOURCE.format(id=source_of(name), format=fault.format)
+                sources["events"] += EVENT_SOURCE.format(id=source_of(name), format=fault.format, measure=fault.measure)
                 files[f"metrics/{name}.yaml"] = METRICS.format(of=f"_{name}", source=source_of(name))
             if fault.metrics:
                 files[f"metrics/{name}.yaml"] = fault.metrics
             files[f"experiments/{name}.yaml"] = _experiment(name, fault)
+            if fault.earlier:
+                files[f"experiments/{name}_earlier.yaml"] = fault.earlier
         files["sources.yaml"] = "".join(f"{kind}:\n{text}" for kind, text in sources.items())
         files["alerts.yaml"] = _alerts(self.faults)
         for file, text in files.items():

@@ -91,6 +91,24 @@ def test_replaced_rows_that_cannot_be_read_at_all_stop_the_run_with_the_way_to_g
         keep_superseded(warehouse, REBUILD, replaced, tmp_path / "superseded")
 
 
+def test_what_an_experiment_rewrites_that_is_built_from_its_start_depends_on_what_was_published_of_it(
+    warehouse, tmp_path
+):
+    warehouse.execute("create schema runs; create table runs.days (log_date date, source_id varchar)")
+    day, run = date(2026, 10, 3), tmp_path / "run"
+    for name, columns in (("decisions", "'banner' as experiment_id"), ("exposure_counts", "'all' as segment_name")):
+        (run / name).mkdir(parents=True)
+        warehouse.execute(f"copy (select date '2026-09-28' as as_of_date, {columns}) to '{run}/{name}/part.parquet'")
+    inputs = RunInputs(lake=Lake(tmp_path), config=None, broken={}, config_hashes={}, days={}, requested=(day, day))
+
+    def rewritten(experiment_id: str) -> set[date] | None:
+        plans = [PlannedBuild(experiment_id, day, day, day, is_rebuild=True)]
+        return changed_partitions(warehouse, inputs, plans, run)["scorecard"]
+
+    assert rewritten("checkout") == {day}
+    assert rewritten("banner") is None
+
+
 def test_a_run_without_the_table_of_segments_is_published_anew(warehouse, tmp_path):
     (tmp_path / "run").mkdir()
     day = date(2026, 10, 3)
