@@ -108,7 +108,7 @@ def _tables(config: Config) -> dict[str, tuple[Sequence[str], list[Row]]]:
         ),
         "experiment_strata": (
             ("experiment_id", "attribute"),
-            [(experiment.id, attribute) for experiment in experiments for attribute in sorted(experiment.strata)],
+            [row for experiment in experiments for row in _strata_rows(experiment)],
         ),
     }
 
@@ -143,6 +143,14 @@ def _epoch_rows(experiment: Experiment) -> Iterator[Row]:
     for epoch, (from_date, weights) in enumerate(_epochs(experiment)):
         for variant in experiment.variants:
             yield experiment.id, epoch, from_date, variant.id, weights[variant.id]
+
+
+def _strata_rows(experiment: Experiment) -> Iterator[Row]:
+    """The attributes that make strata, and `allocation epoch`, which is no attribute's name, where weights change."""
+    if experiment.changes_weights:
+        yield experiment.id, "allocation epoch"
+    for attribute in sorted(experiment.strata):
+        yield experiment.id, attribute
 
 
 def _coverage_rows(config: Config, experiment: Experiment) -> Iterator[Row]:

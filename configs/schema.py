@@ -339,6 +339,11 @@ class Experiment(Entity):
         return self.analysis.strata or self.segments
 
     @property
+    def changes_weights(self) -> bool:
+        """Whether epochs have different weights, so that arms differ in when their units came."""
+        return len({tuple(sorted(epoch.weights.items())) for epoch in self.allocation}) > 1
+
+    @property
     def treatments(self) -> tuple[Variant, ...]:
         """Every variant but the baseline, as listed."""
         return tuple(variant for variant in self.variants if not variant.baseline)

@@ -1,7 +1,7 @@
 """The DuckDB warehouse: what pipeline steps put into it for dbt, and how they open it."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -306,6 +306,15 @@ def _insert(
     connection.unregister("inserted_rows")
 
 
+def is_segment_row(columns: Collection[str]) -> str:
+    """SQL that is true for a table's rows of segments, which are kept for the latest and the final as-of date alone.
+
+    A health check of allocation epochs names these in place of a segment, at every date.
+    """
+    of_epochs = "check_name = 'sample_ratio_mismatch_epoch'"
+    return "segment_name <> 'all'" + (f" and not {of_epochs}" if "check_name" in columns else "")
+
+
 def replace_planned(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> None:
     """Replace in `results.<table>` what the run's plan covers by `frame`, in one transaction.
 
@@ -331,7 +340,7 @@ def replace_planned(connection: duckdb.DuckDBPyConnection, table: str, frame: pd
     )
     if "segment_name" in known:
         connection.execute(
-            f"delete from {name} as old where segment_name <> 'all' and exists ("
+            f"delete from {name} as old where {is_segment_row(known)} and exists ("
             "select 1 from runs.plan as plan inner join inputs.experiments using (experiment_id) "
             "where plan.experiment_id = old.experiment_id and old.as_of_date < plan.latest_date "
             "and old.as_of_date <> analysis_end_date)"

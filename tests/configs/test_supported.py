@@ -23,9 +23,6 @@ units:
 """, "16: isn't built yet: unit tables"),
     (EXPERIMENT, "name: Free shipping", "type: switchback",
      "2: isn't built yet: type 'switchback'; use one of ab, multivariate, rollout"),
-    (EXPERIMENT, "{from: 2026-10-05, weights: {control: 0.5, free: 0.5}}",
-     "{from: 2026-10-05, weights: {control: 0.9, free: 0.1}}",
-     "15: isn't built yet: weights that change during an experiment; start a new experiment instead"),
 ]  # fmt: skip
 
 
