@@ -12,6 +12,7 @@ from configs.problems import did_you_mean
 from configs.schema import Component, EventSource, Experiment, Guardrail, Metric, Project, Sources
 from configs.strata_checks import check_stratum_attributes
 from configs.supported import Finding
+from configs.trigger_checks import check_trigger
 from configs.yaml_document import Location
 
 WEIGHT_TOLERANCE = 1e-9
@@ -116,6 +117,7 @@ def check_experiment(
     yield from check_analysis(experiment, metrics)
     if sources is not None:
         yield from _check_exposure_source(experiment, sources)
+        yield from check_trigger(experiment, sources)
 
 
 def _check_dates(experiment: Experiment, project: Project | None) -> Iterator[Finding]:

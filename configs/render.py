@@ -23,6 +23,7 @@ from configs.load import ConfigError, load_config
 from configs.pinning import config_hash, pinned_config
 from configs.predecessors import predecessors
 from configs.schema import Config, Experiment
+from configs.triggers import everyone_id, populations, populations_entry, trigger_entry
 
 __all__ = ["catalog_macro", "config_hash", "main", "metric_catalog", "pinned_config", "render"]
 
@@ -34,7 +35,10 @@ def render(config: Config, folder: Path) -> None:
 
     A file is replaced in one step, and only when its content differs: dbt then keeps its parsed project.
     """
-    _write(folder / "macros" / "metric_catalog.sql", catalog_macro(metric_catalog(config)))
+    _write(
+        folder / "macros" / "metric_catalog.sql",
+        catalog_macro(metric_catalog(config) | populations_entry(config)),
+    )
     for name, (header, rows) in _tables(config).items():
         _write(folder / f"{name}.csv", _csv_text(header, rows))
 
@@ -57,6 +61,7 @@ def catalog_macro(catalog: dict[str, Any]) -> str:
 
 def _tables(config: Config) -> dict[str, tuple[Sequence[str], list[Row]]]:
     experiments = [experiment for _, experiment in sorted(config.experiments.items())]
+    all_populations = populations(config)
     return {
         "experiments": (
             (
@@ -68,21 +73,21 @@ def _tables(config: Config) -> dict[str, tuple[Sequence[str], list[Row]]]:
                 "is_analysed",
                 "config_hash",
             ),
-            [_experiment_row(config, experiment) for experiment in experiments],
+            [_experiment_row(config, experiment) for experiment in all_populations],
         ),
         "experiment_variants": (
             ("experiment_id", "variant_id", "weight", "is_baseline", "position"),
-            [row for experiment in experiments for row in _variant_rows(experiment)],
+            [row for experiment in all_populations for row in _variant_rows(experiment)],
         ),
         "experiment_epochs": (
             ("experiment_id", "epoch", "from_date", "variant_id", "weight"),
-            [row for experiment in experiments for row in _epoch_rows(experiment)],
+            [row for experiment in all_populations for row in _epoch_rows(experiment)],
         ),
         "experiment_metrics": (
             ("experiment_id", "metric_id", "role"),
             [
                 (experiment.id, metric_id, role)
-                for experiment in experiments
+                for experiment in all_populations
                 for metric_id, role in sorted(experiment.metrics.roles.items())
             ],
         ),
@@ -109,6 +114,22 @@ def _tables(config: Config) -> dict[str, tuple[Sequence[str], list[Row]]]:
         "experiment_strata": (
             ("experiment_id", "attribute"),
             [row for experiment in experiments for row in _strata_rows(experiment)],
+        ),
+        "experiment_held_out": (
+            ("experiment_id", "holdout_id", "variant_id", "since_date", "until_date"),
+            [
+                (experiment.id, held.experiment, held.variant, held.since, held.until)
+                for experiment in experiments
+                for held in experiment.held_out
+            ],
+        ),
+        "experiment_triggers": (
+            ("experiment_id", "everyone_id", "trigger_hash"),
+            [
+                (experiment.id, everyone_id(experiment.id), trigger_entry(experiment.trigger)["trigger_hash"])
+                for experiment in experiments
+                if experiment.trigger is not None
+            ],
         ),
     }
 

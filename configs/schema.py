@@ -4,6 +4,7 @@ Field names are the YAML keys. A model checks one entity on its own; what spans 
 (a metric's source, an experiment's metrics) is checked by `configs.load`.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -44,6 +45,7 @@ __all__ = [
     "Guardrail",
     "Hashing",
     "HealthThresholds",
+    "HeldOut",
     "Hypothesis",
     "Identifier",
     "Measure",
@@ -55,6 +57,7 @@ __all__ = [
     "Source",
     "Sources",
     "Spending",
+    "Trigger",
     "UnitColumns",
     "UnitSource",
     "Variant",
@@ -261,6 +264,31 @@ class Decision(Entity):
     margins: tuple[Guardrail, ...] = Field((), description="Of do_no_harm: the margin of each primary metric.")
 
 
+class Trigger(Entity):
+    """The event that lets a unit be touched by the treatment: only units that had it after their exposure count."""
+
+    source: Identifier
+    event: str = Field(min_length=1)
+    where: tuple[Condition, ...] = ()
+    counterfactual: bool = Field(
+        description="Whether it is logged alike in every variant, whatever the variant does; only then dilution holds."
+    )
+
+    @property
+    def component(self) -> Component:
+        """The events, as those that a metric counts."""
+        return Component(source=self.source, event=self.event, where=self.where)
+
+
+class HeldOut(Entity):
+    """Units that another experiment, a holdout, keeps from this one: those logged in its variant, between two days."""
+
+    experiment: Identifier
+    variant: VariantId
+    since: date
+    until: date
+
+
 class Experiment(Entity):
     """`experiments/<id>.yaml`."""
 
@@ -299,6 +327,11 @@ class Experiment(Entity):
     exposure_source: Identifier | None = Field(None, description="Default: the only exposure source.")
     variants: tuple[Variant, ...] = Field(min_length=2)
     allocation: tuple[Epoch, ...] = ()
+    holdouts: tuple[Identifier, ...] = Field(
+        (), description="Experiments of type holdout whose held-out units are no units of this one."
+    )
+    held_out: tuple[HeldOut, ...] = Field((), description="Taken from `holdouts`; what pinned configurations hold.")
+    trigger: Trigger | None = Field(None, description="Restricts the population to units that had an event.")
     segments: tuple[Identifier, ...] = ()
     preregistered_segments: tuple[Identifier, ...] = Field(
         (), description="Those of `segments` whose results were planned: not marked exploratory."
@@ -349,6 +382,13 @@ class Experiment(Entity):
         return tuple(variant for variant in self.variants if not variant.baseline)
 
 
+def held_out_units(experiment: Experiment, experiments: Mapping[str, Experiment]) -> tuple[HeldOut, ...]:
+    """The units of each of its holdouts' baselines, or what is written."""
+    found = (experiments[id_] for id_ in sorted(experiment.holdouts) if id_ in experiments)
+    own = (HeldOut(experiment=one.id, variant=one.baseline.id, since=one.start, until=one.end) for one in found)
+    return tuple(own) or experiment.held_out
+
+
 class Config(Entity):
     """Everything a team edits, cross-checked by `configs.load`."""
 
@@ -356,6 +396,16 @@ class Config(Entity):
     sources: Sources
     metrics: dict[str, Metric]
     experiments: dict[str, Experiment]
+
+    @field_validator("experiments")
+    @classmethod
+    def _resolve_holdouts(cls, experiments: dict[str, Experiment]) -> dict[str, Experiment]:
+        return {
+            id_: experiment.model_copy(update={"held_out": held_out_units(experiment, experiments)})
+            if experiment.holdouts
+            else experiment
+            for id_, experiment in experiments.items()
+        }
 
     @field_validator("experiments")
     @classmethod

@@ -28,6 +28,9 @@ INPUT_TABLES = {
     "first_bucket bigint, end_bucket bigint",
     "experiment_segments": "experiment_id varchar, segment_name varchar",
     "experiment_strata": "experiment_id varchar, attribute varchar",
+    "experiment_held_out": "experiment_id varchar, holdout_id varchar, variant_id varchar, since_date date, "
+    "until_date date",
+    "experiment_triggers": "experiment_id varchar, everyone_id varchar, trigger_hash varchar",
 }
 MODELS_FORMAT = 5
 """Of the tables in `intermediate`: a higher one than the warehouse's has them built anew."""
@@ -100,13 +103,19 @@ def load_plan(connection: duckdb.DuckDBPyConnection, plans: Sequence[PlannedBuil
     """Replace a table of planned builds.
 
     `runs.plan`: the as-of dates whose results the run computes and publishes. `runs.build`: those of them that dbt is
-    to build; an earlier run may have built the others and died. `inputs.build_plan`: a span of these.
+    to build; an earlier run may have built the others and died. `inputs.build_plan`: a span of these, and of everyone
+    behind a trigger.
     `runs.begun_builds`, `runs.unpublished_builds`: what was begun and not built, built and not published.
     """
     columns = SPAN_COLUMNS if table == SPAN else PLAN_COLUMNS
     connection.execute(f"create or replace table {table} ({', '.join(columns)})")
     names = [column.split()[0] for column in columns]
     _insert(connection, table, names, [[getattr(plan, name) for name in names] for plan in plans])
+    if table == SPAN and plans:
+        connection.execute(
+            f"insert into {table} select plan.* replace (everyone_id as experiment_id) from {table} as plan "
+            "inner join inputs.experiment_triggers using (experiment_id)"
+        )
 
 
 def planned_builds(connection: duckdb.DuckDBPyConnection, table: str = "runs.plan") -> list[PlannedBuild]:

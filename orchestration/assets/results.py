@@ -16,6 +16,7 @@ from orchestration.planning import PlannedBuild
 from orchestration.resources import run_workspace
 from orchestration.result_tables import (
     decision_rows,
+    diluted_rows,
     event_rows,
     health_rows,
     monitor_rows,
@@ -73,6 +74,7 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
     def scorecard(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A row per as-of date, experiment, metric, treatment and segment: effect, intervals, p-values, status."""
         frame = compute_table(run_workspace(context), "scorecard", scorecard_rows)
+        compute_table(run_workspace(context), "diluted_effects", diluted_rows)
         failed = frame[frame["status"] == FAILED].rename(columns={"reason": "message"})
         return _materialized(frame, _computed(SCORECARD_KEY, failed[["experiment_id", "metric_id", "message"]]))
 

@@ -74,12 +74,12 @@ restratified as (
                 partition by first_exposures.experiment_id, first_exposures.unit_id, first_exposures.exposed_at
                 order by first_exposures.known_from
             ) as stratum_before
-        from {{ ref('int_first_exposures') }} as first_exposures
+        from {{ first_exposures() }} as first_exposures
         inner join (
             select distinct
                 experiment_id,
                 unit_id
-            from {{ ref('int_first_exposures') }}
+            from {{ first_exposures() }} as first_exposures
             where
                 {{ in_slice('unit_id') }}
                 and earlier_exposed_at = exposed_at

@@ -71,7 +71,7 @@ cells as (
             else cast('9999-12-31' as date)
         end as until_date
         {%- endif %}
-    from {{ ref('int_first_exposures') }} as first_exposures
+    from {{ first_exposures() }} as first_exposures
     inner join experiments
         on first_exposures.experiment_id = experiments.experiment_id
     {%- if has_epoch_strata() %}

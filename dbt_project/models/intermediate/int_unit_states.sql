@@ -11,7 +11,7 @@ first_exposures as (
     select
         *,
         lead(known_from) over (partition by experiment_id, unit_id order by known_from) as known_until
-    from {{ ref('int_first_exposures') }}
+    from {{ first_exposures() }} as first_exposures
 
 ),
 
