@@ -41,7 +41,7 @@ def pinned_config(config: Config, experiment: Experiment) -> dict[str, Any]:
     read = {component.source for component in components}
     events = [source for source in config.sources.events if source.id in read]
     return {
-        "project": _pinned_project(config.project),
+        "project": _pinned_project(config.project, experiment),
         "experiment": _pinned_experiment(experiment),
         "metrics": {metric.id: _pinned_metric(metric) for metric in metrics},
         "sources": {
@@ -51,8 +51,10 @@ def pinned_config(config: Config, experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def _pinned_project(project: Project) -> dict[str, Any]:
-    pinned = project.model_dump(mode="json", exclude={"name", "health"})
+def _pinned_project(project: Project, experiment: Experiment) -> dict[str, Any]:
+    pinned = project.model_dump(mode="json", exclude={"name", "health", "exclusion_groups"})
+    if experiment.exclusion_group is not None:
+        pinned["exclusion_groups"] = [experiment.exclusion_group]
     thresholds = project.health.model_dump(mode="json", exclude_defaults=True)
     return pinned | ({"health": thresholds} if thresholds else {})
 

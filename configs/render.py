@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.catalog import bot_limit, coverage_windows, metric_catalog
+from configs.exclusions import exclusions
 from configs.load import ConfigError, load_config
 from configs.pinning import config_hash, pinned_config
 from configs.predecessors import predecessors
@@ -37,7 +38,9 @@ def render(config: Config, folder: Path) -> None:
     """
     _write(
         folder / "macros" / "metric_catalog.sql",
-        catalog_macro(metric_catalog(config) | populations_entry(config)),
+        catalog_macro(
+            metric_catalog(config) | populations_entry(config) | {"has_exclusions": bool(exclusions(config))}
+        ),
     )
     for name, (header, rows) in _tables(config).items():
         _write(folder / f"{name}.csv", _csv_text(header, rows))
@@ -115,6 +118,7 @@ def _tables(config: Config) -> dict[str, tuple[Sequence[str], list[Row]]]:
             ("experiment_id", "attribute"),
             [row for experiment in experiments for row in _strata_rows(experiment)],
         ),
+        "experiment_exclusions": (("experiment_id", "other_experiment_id", "until_date"), exclusions(config)),
         "experiment_held_out": (
             ("experiment_id", "holdout_id", "variant_id", "since_date", "until_date"),
             [

@@ -79,6 +79,9 @@ class Project(Entity):
     late_arrival_days: int = Field(3, ge=0, le=30, description="A row older than this is quarantined.")
     history_start: date = Field(description="First log date of the lake.")
     health: HealthThresholds = Field(HealthThresholds(), description="Thresholds of every experiment's health checks.")
+    exclusion_groups: tuple[Identifier, ...] = Field(
+        (), description="Groups of experiments that share no units while they run."
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -327,6 +330,7 @@ class Experiment(Entity):
     exposure_source: Identifier | None = Field(None, description="Default: the only exposure source.")
     variants: tuple[Variant, ...] = Field(min_length=2)
     allocation: tuple[Epoch, ...] = ()
+    exclusion_group: Identifier | None = Field(None, description="One of the project's `exclusion_groups`.")
     holdouts: tuple[Identifier, ...] = Field(
         (), description="Experiments of type holdout whose held-out units are no units of this one."
     )

@@ -46,8 +46,8 @@ RESULTS: dict[str, Computation] = {
 """What is computed from the marts, in order."""
 
 
-NOT_RECOMPUTED = {"health_checks": ("carry_over", "definition_changed")}
-"""Checks about other experiments and former runs, which pinned configurations alone do not know; they only warn."""
+NOT_RECOMPUTED = {"health_checks": ("carry_over", "definition_changed", "exclusion_group")}
+"""Checks about other experiments and former runs, which pinned configurations alone do not know."""
 
 
 @contextmanager

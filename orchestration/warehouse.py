@@ -28,6 +28,7 @@ INPUT_TABLES = {
     "first_bucket bigint, end_bucket bigint",
     "experiment_segments": "experiment_id varchar, segment_name varchar",
     "experiment_strata": "experiment_id varchar, attribute varchar",
+    "experiment_exclusions": "experiment_id varchar, other_experiment_id varchar, until_date date",
     "experiment_held_out": "experiment_id varchar, holdout_id varchar, variant_id varchar, since_date date, "
     "until_date date",
     "experiment_triggers": "experiment_id varchar, everyone_id varchar, trigger_hash varchar",

@@ -36,6 +36,7 @@ MARTS = (
     "fct_event_clusters",
     "fct_event_value_counts",
     "fct_event_coverage",
+    "fct_excluded_units",
     "fct_exposure_counts",
     "fct_metric_moments",
     "fct_metric_probes",

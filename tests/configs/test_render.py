@@ -191,6 +191,7 @@ def test_a_second_render_touches_nothing(rendered):
         "experiment_buckets.csv",
         "experiment_coverages.csv",
         "experiment_epochs.csv",
+        "experiment_exclusions.csv",
         "experiment_held_out.csv",
         "experiment_metrics.csv",
         "experiment_predecessors.csv",

@@ -1,8 +1,8 @@
 """A holdout from YAML to its measured effect, and an experiment that respects it, on logs whose truth is known.
 
-One unit in five is held out. The others are in an experiment whose new checkout sells to 40 %, not 20 %, so
-that what was shipped to half of them brings those not held out 10 points. The log has held-out units in the experiment all
-the same, as its control, which a flag's default is, and some of them in both arms.
+One unit in five is held out. The others are in an experiment whose new checkout sells to 40 %, not 20 %: shipped to half
+of them, it brings 10 points to those not held out. The log has held-out units in the experiment all the same, as its
+control, which a flag's default is, and some of them in both arms.
 """
 
 from dataclasses import replace
@@ -75,7 +75,8 @@ def shop(tmp_path_factory) -> Workspace:
         ignore_index=True,
     )
     bought = a_day_later[rng.random(N) < np.where(fast, 0.4, 0.2)]
-    events = bought.assign(at=bought["at"] + pd.Timedelta(hours=1), name="purchase", id=bought["unit"])
+    purchases = bought.assign(at=bought["at"] + pd.Timedelta(hours=1), name="purchase", id="p" + bought["unit"])
+    events = pd.concat([purchases, a_day_later.assign(name="visit", id="v" + a_day_later["unit"])])
     frames = {
         "exposures": exposures[["unit", "experiment", "variant", "at"]],
         "events": events[["id", "unit", "name", "at"]],
