@@ -139,7 +139,7 @@ def _check_dates(experiment: Experiment, project: Project | None) -> Iterator[Fi
 def _check_exclusion_group(experiment: Experiment, project: Project) -> Iterator[Finding]:
     group = experiment.exclusion_group
     if group is not None and group not in project.exclusion_groups:
-        hint = did_you_mean(group, project.exclusion_groups, "exclusion_groups of project.yaml")
+        hint = did_you_mean(group, project.exclusion_groups, "exclusion_groups in project.yaml")
         yield ("exclusion_group",), f"unknown exclusion group {group!r}{hint}"
 
 

@@ -55,6 +55,6 @@ def _message(row: Any, group: str, limit: float) -> str:
     if not row.share > 0:
         return f"no unit is in another experiment of exclusion group {group} that runs at the same time"
     return (
-        f"{row.n_shared:,.0f} of {row.n_exposed:,.0f} units ({row.share:.2%}) are in {row.other_experiment_id} too, of the"
-        f" same exclusion group {group} (fails above {limit:.2%})" + and_others(row.n_failing, "experiment")
+        f"{row.n_shared:,.0f} of {row.n_exposed:,.0f} units ({row.share:.2%}) are in {row.other_experiment_id} too, of"
+        f" the same exclusion group {group} (fails above {limit:.2%})" + and_others(row.n_failing, "experiment")
     )

@@ -44,10 +44,11 @@ class HealthData:
 
     `epoch_counts`, `moments`, `event_coverage`, `metric_probes`, `assignments`, `earlier_arms`: dbt's
     `fct_epoch_counts`, `fct_metric_moments`, `fct_event_coverage`, `fct_metric_probes`, `fct_assignments`,
-    `fct_earlier_arms`. `excluded_units`: `fct_excluded_units`. `predecessors`: the arms of the earlier experiments to compare. `former_definitions`: those that
-    results were published under before, up to which as-of date, and what has changed. `exposure_rows`: accepted rows by
-    the date of exposure (`reason` empty) and refused ones by reason. `day_findings`: what the audit of a log date did
-    not like, `experiment_id` empty where it concerns all. `source_days`: the published table.
+    `fct_earlier_arms`. `excluded_units`: `fct_excluded_units`. `predecessors`: the arms of the earlier experiments to
+    compare. `former_definitions`: those that results were published under before, up to which as-of date, and what has
+    changed. `exposure_rows`: accepted rows by the date of exposure (`reason` empty) and refused ones by reason.
+    `day_findings`: what the audit of a log date did not like, `experiment_id` empty where it concerns all.
+    `source_days`: the published table.
     """
 
     epoch_counts: pd.DataFrame = field(

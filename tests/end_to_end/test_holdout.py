@@ -1,8 +1,8 @@
 """A holdout from YAML to its measured effect, and an experiment that respects it, on logs whose truth is known.
 
-One unit in five is held out. The others are in an experiment whose new checkout sells to 40 %, not 20 %: shipped to half
-of them, it brings 10 points to those not held out. The log has held-out units in the experiment all the same, as its
-control, which a flag's default is, and some of them in both arms.
+One unit in five is held out. The others are in an experiment whose new checkout sells to 40 %, not 20 %: shipped to
+half of them, it brings 10 points to those not held out. The log has held-out units in the experiment all the same, as
+its control, which a flag's default is, and some of them in both arms.
 """
 
 from dataclasses import replace
@@ -23,7 +23,7 @@ DAYS = [date(2026, 10, day) for day in range(1, 6)]
 BEGIN = pd.Timestamp("2026-10-01")
 N = 4_000
 FILES = {
-    "project.yaml": "{name: shop, late_arrival_days: 1, history_start: 2026-10-01}\n",
+    "project.yaml": "{name: shop, late_arrival_days: 1, history_start: 2026-10-01, exclusion_groups: [page]}\n",
     "sources.yaml": """\
 exposures:
   - {id: web, path: "exposures/{date}.csv", format: csv,
@@ -54,6 +54,18 @@ analysis: {minimum_days: 1, minimum_units: 100}
 }
 
 
+GROUPED = """\
+id: {id}
+start: 2026-10-01
+end: 2026-10-02
+exclusion_group: page
+variants: [{{id: 'off', weight: 0.5, baseline: true}}, {{id: 'on', weight: 0.5}}]
+metrics: {{primary: [bought]}}
+analysis: {{minimum_days: 1, minimum_units: 100}}
+"""
+FILES |= {f"experiments/{id_}.yaml": GROUPED.format(id=id_) for id_ in ("hero", "footer")}
+
+
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory) -> Workspace:
     """All days in one run. Read only."""
@@ -71,6 +83,10 @@ def shop(tmp_path_factory) -> Workspace:
             units.assign(experiment="winter", variant=np.where(units["held_out"], "held_out", "everyone")),
             a_day_later.assign(variant=np.where(fast, "fast", "control")),
             again.assign(at=again["at"] + pd.Timedelta(minutes=1), variant="fast"),
+            *(
+                some.assign(experiment=id_, variant=np.where(np.arange(len(some)) % 2, "on", "off"))
+                for id_, some in (("hero", units.iloc[:1000]), ("footer", units.iloc[990:2000]))
+            ),
         ],
         ignore_index=True,
     )
@@ -119,6 +135,15 @@ def test_the_holdout_is_measured_and_not_shipped(shop):
         .startswith("Measured, not shipped: all that the held-out units were kept from changed")
     )
     assert "a holdout is measured, and its cumulative effect is complete on 2026-10-05" in found["summary"].iloc[0]
+
+
+def test_units_in_two_experiments_of_a_group_fail_both_and_no_other(shop):
+    health = table(shop.state, "health_checks", as_of_date=DAYS[3], check_name="exclusion_group")
+    found = table(shop.state, "decisions", as_of_date=DAYS[3]).set_index("experiment_id")["recommendation"]
+
+    assert health["experiment_id"].tolist() == ["footer", "hero"] and not health["passed"].any()
+    assert health["statistic"].tolist() == pytest.approx([10 / 1010, 10 / 1000])
+    assert found[["footer", "hero"]].tolist() == ["invalid", "invalid"] and found["winter"] == "continue"
 
 
 @pytest.mark.slow

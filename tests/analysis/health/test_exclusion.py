@@ -37,7 +37,8 @@ def test_shared_units_add_up_over_days_and_the_worst_is_told(counts) -> None:
     assert found["passed"].tolist() == [True, False] and set(found["severity"]) == {"error"}
     assert found["statistic"].tolist() == pytest.approx([0.001, 0.005])
     assert found["message"].iloc[1] == (
-        "5 of 1,000 units (0.50%) are in footer too, of the same exclusion group checkout_page (fails above 0.10%)"
+        "5 of 1,000 units (0.50%) are in footer too, of the same exclusion group checkout_page (fails above 0.10%);"
+        " so does 1 more experiment"
     )
 
 
