@@ -24,7 +24,7 @@ from configs.load import ConfigError, load_config
 from configs.pinning import config_hash, pinned_config
 from configs.predecessors import predecessors
 from configs.schema import Config, Experiment
-from configs.triggers import everyone_id, populations, populations_entry, trigger_entry
+from configs.triggers import populations, populations_entry, trigger_entry
 
 __all__ = ["catalog_macro", "config_hash", "main", "metric_catalog", "pinned_config", "render"]
 
@@ -130,7 +130,7 @@ def _tables(config: Config) -> dict[str, tuple[Sequence[str], list[Row]]]:
         "experiment_triggers": (
             ("experiment_id", "everyone_id", "trigger_hash"),
             [
-                (experiment.id, everyone_id(experiment.id), trigger_entry(experiment.trigger)["trigger_hash"])
+                (experiment.id, experiment.everyone_id, trigger_entry(experiment.trigger)["trigger_hash"])
                 for experiment in experiments
                 if experiment.trigger is not None
             ],

@@ -15,9 +15,11 @@ from configs.analysis_schema import AlwaysValid, Analysis, Bayesian, Correction,
 from configs.entity import ColumnName, Entity, Identifier, Probability, VariantId
 from configs.health_schema import HealthThresholds
 from configs.metric_schema import Aggregate, Bootstrap, Cap, Component, Condition, Covariate, Metric, Scalar, Window
+from configs.population_schema import DILUTABLE, HeldOut, Trigger
 
 __all__ = [
     "ANALYSED_STATUSES",
+    "DILUTABLE",
     "Aggregate",
     "AlwaysValid",
     "Analysis",
@@ -267,31 +269,6 @@ class Decision(Entity):
     margins: tuple[Guardrail, ...] = Field((), description="Of do_no_harm: the margin of each primary metric.")
 
 
-class Trigger(Entity):
-    """The event that lets a unit be touched by the treatment: only units that had it after their exposure count."""
-
-    source: Identifier
-    event: str = Field(min_length=1)
-    where: tuple[Condition, ...] = ()
-    counterfactual: bool = Field(
-        description="Whether it is logged alike in every variant, whatever the variant does; only then dilution holds."
-    )
-
-    @property
-    def component(self) -> Component:
-        """The events, as those that a metric counts."""
-        return Component(source=self.source, event=self.event, where=self.where)
-
-
-class HeldOut(Entity):
-    """Units that another experiment, a holdout, keeps from this one: those logged in its variant, between two days."""
-
-    experiment: Identifier
-    variant: VariantId
-    since: date
-    until: date
-
-
 class Experiment(Entity):
     """`experiments/<id>.yaml`."""
 
@@ -374,6 +351,11 @@ class Experiment(Entity):
         if self.analysis.adjustment != "post_stratification":
             return ()
         return self.analysis.strata or self.segments
+
+    @property
+    def everyone_id(self) -> str:
+        """The id under which all its units are kept, where a trigger restricts them; no experiment can have it."""
+        return f"{self.id}/everyone"
 
     @property
     def changes_weights(self) -> bool:

@@ -3,15 +3,7 @@
 from collections.abc import Mapping
 
 from configs.catalog import Entry, definition_hash, normalised_conditions
-from configs.schema import Config, Experiment, ExperimentMetrics, Metric, Trigger
-
-DILUTABLE = ("mean", "proportion", "retention")
-"""Metric types whose effect on triggered units is, times their share, that on everyone."""
-
-
-def everyone_id(experiment_id: str) -> str:
-    """The id under which dbt keeps all units of an experiment with a trigger; no experiment can have it."""
-    return f"{experiment_id}/everyone"
+from configs.schema import DILUTABLE, Config, Experiment, ExperimentMetrics, Metric, Trigger
 
 
 def everyone(experiment: Experiment, metrics: Mapping[str, Metric]) -> Experiment:
@@ -22,7 +14,7 @@ def everyone(experiment: Experiment, metrics: Mapping[str, Metric]) -> Experimen
         if id_ in metrics and metrics[id_].type in DILUTABLE and metrics[id_].bootstrap is None
     )
     own = {
-        "id": everyone_id(experiment.id),
+        "id": experiment.everyone_id,
         "trigger": None,
         "segments": (),
         "metrics": ExperimentMetrics.model_construct(primary=tuple(kept), secondary=(), guardrail=()),

@@ -18,7 +18,6 @@ from analysis.health.thresholds import thresholds_by_experiment
 from analysis.scorecard import FAILED, EventTables, scorecard
 from analysis.scorecard.diluted import diluted_effects
 from configs.schema import Experiment, Metric
-from configs.triggers import everyone_id
 from orchestration.calibration import with_calibrations
 from orchestration.health_data import read_health_data
 from orchestration.inputs import RunInputs
@@ -79,7 +78,7 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
 def diluted_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:
     """The effects on everyone of the planned experiments with a trigger; of a computation that fails, no row."""
     experiments = {id_: one for id_, one in _planned_experiments(inputs, plans).items() if one.trigger is not None}
-    own = {"ids": [*experiments, *map(everyone_id, experiments)]}
+    own = {"ids": [*experiments, *(one.everyone_id for one in experiments.values())]}
     scorecards = connection.execute(
         "select results.* from results.scorecard as results inner join runs.plan as plan using (experiment_id) "
         "where list_contains($ids, experiment_id) and as_of_date between plan.from_date and plan.to_date",

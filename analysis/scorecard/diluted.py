@@ -14,8 +14,7 @@ from analysis.statistics.relative import WEAK_BASELINE
 from analysis.statistics.sampling import variance_of_mean
 from analysis.statistics.status import REASONS, Status
 from analysis.statistics.student_t import interval
-from configs.schema import Experiment, Metric
-from configs.triggers import DILUTABLE, everyone_id
+from configs.schema import DILUTABLE, Experiment, Metric
 
 DILUTED_COLUMNS: dict[str, str] = {
     "as_of_date": DATE,
@@ -72,7 +71,8 @@ def diluted_effects(
     frame["status"] = frame["status"].mask(refused != "", "not_computed")
     computed = np.flatnonzero(frame["status"].isin(ESTIMATED_STATUSES))
     if len(computed):
-        _compute(frame, rows, checked_moments(moments), computed)
+        populations = {one.id: one.everyone_id for one in triggered.values()}
+        _compute(frame, rows, checked_moments(moments), computed, populations)
     return frame[list(DILUTED_COLUMNS)].astype(DILUTED_COLUMNS)
 
 
@@ -93,14 +93,20 @@ def _refused(rows: pd.DataFrame, experiments: Mapping[str, Experiment], metrics:
     return pd.Series(reasons, index=rows.index, dtype="object")
 
 
-def _compute(frame: pd.DataFrame, rows: pd.DataFrame, moments: pd.DataFrame, computed: NDArray[np.intp]) -> None:
-    """Put the figures, statuses and reasons of the computed rows into the frame."""
+def _compute(
+    frame: pd.DataFrame,
+    rows: pd.DataFrame,
+    moments: pd.DataFrame,
+    computed: NDArray[np.intp],
+    populations: Mapping[str, str],
+) -> None:
+    """Put the figures, statuses and reasons of the computed rows into the frame; `populations` has everyone's ids."""
     estimators = frame["method"].str.partition(" ")[0]
     judged = frame["method"].str.partition(" ")[2]
     for estimator, index in pd.Series(computed).groupby(estimators.iloc[computed].to_numpy()):
         at = index.to_numpy()
         some = rows.iloc[at]
-        of_everyone = some.assign(experiment_id=[everyone_id(id_) for id_ in some["experiment_id"]])
+        of_everyone = some.assign(experiment_id=some["experiment_id"].map(populations))
         arms, everybody = (
             [arm_columns(moments, arm_rows(moments, one, variant)) for variant in ("baseline_id", "variant_id")]
             for one in (some, of_everyone)

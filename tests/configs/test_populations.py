@@ -108,7 +108,8 @@ CASES = [
      " they were assigned in; leave out one of the two"),
     ("holdouts: [wintr]\n", HOLDOUT, "13: unknown holdout 'wintr'; did you mean 'winter'?"),
     ("holdouts: [badges]\n", {}, "13: 'badges' is of type ab, not holdout"),
-    ("exclusion_group: page\n", {}, "13: unknown exclusion group 'page'; there are no exclusion_groups in project.yaml"),
+    ("exclusion_group: page\n", {},
+     "13: unknown exclusion group 'page'; there are no exclusion_groups in project.yaml"),
 ]  # fmt: skip
 
 

@@ -77,13 +77,13 @@ restratified as (
         from {{ first_exposures() }} as first_exposures
         inner join (
             select distinct
-                experiment_id,
-                unit_id
+                first_exposures.experiment_id,
+                first_exposures.unit_id
             from {{ first_exposures() }} as first_exposures
             where
-                {{ in_slice('unit_id') }}
-                and earlier_exposed_at = exposed_at
-                and not is_mixed
+                {{ in_slice('first_exposures.unit_id') }}
+                and first_exposures.earlier_exposed_at = first_exposures.exposed_at
+                and not first_exposures.is_mixed
         ) as changed
             on
                 first_exposures.experiment_id = changed.experiment_id

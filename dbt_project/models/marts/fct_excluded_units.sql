@@ -24,14 +24,14 @@ exclusions as (
 units as (
 
     select
-        experiment_id,
-        unit_id,
-        known_from,
-        exposed_date
+        first_exposures.experiment_id,
+        first_exposures.unit_id,
+        first_exposures.known_from,
+        first_exposures.exposed_date
     from {{ first_exposures() }} as first_exposures
     where
-        earlier_exposed_at is null
-        and experiment_id in (select experiment_id from exclusions)
+        first_exposures.earlier_exposed_at is null
+        and first_exposures.experiment_id in (select experiment_id from exclusions)
 
 )
 
