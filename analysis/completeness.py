@@ -127,11 +127,13 @@ def metric_sources(metric: Metric) -> tuple[str, ...]:
 
 
 def result_gaps(source_days: SourceDays, spans: LogSpans, metric: Metric, as_of: date) -> list[Gap]:
-    """The missing log dates of the exposures and of the metric's events that `as_of` stands on, in order."""
+    """The missing log dates of the exposures, the trigger and the metric's events that `as_of` stands on, in order."""
     source_id = spans.experiment.exposure_source
     if source_id is None:
         raise ValueError(f"experiment {spans.experiment.id} names no exposure source: take it from a Config")
     gaps = set(source_days.gaps(source_id, *spans.exposures(as_of)))
+    if spans.experiment.trigger is not None:
+        gaps.update(source_days.gaps(spans.experiment.trigger.source, *spans.exposures(as_of)))
     for event_source in metric_sources(metric):
         gaps.update(source_days.gaps(event_source, *spans.events(metric, as_of)))
     return sorted(gaps)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from configs.analysis_schema import METHOD_BLOCKS
 from configs.bootstrap_checks import check_bootstraps
 from configs.category_checks import check_categories
+from configs.epoch_checks import check_epochs
 from configs.problems import did_you_mean
 from configs.quantile_checks import check_quantiles
 from configs.schema import Experiment, Metric
@@ -36,6 +37,7 @@ def check_analysis(experiment: Experiment, metrics: Mapping[str, Metric]) -> Ite
     yield from check_bootstraps(experiment, metrics)
     yield from check_categories(experiment, metrics)
     yield from check_strata(experiment)
+    yield from check_epochs(experiment, metrics)
     if experiment.analysis.method == "group_sequential":
         yield from _check_looks(experiment, metrics)
         yield from _check_windows(experiment, metrics)

@@ -58,11 +58,13 @@ def metric_catalog(config: Config) -> Entry:
 
 
 def _strata(config: Config) -> Entry:
-    """What post-stratification needs summed: attributes that make strata, and metrics that are adjusted by them."""
-    stratified = [one for one in config.experiments.values() if one.is_analysed and one.strata]
+    """What strata need summed: attributes that make some, whether allocation epochs do, and the metrics within them."""
+    analysed = [one for one in config.experiments.values() if one.is_analysed]
+    stratified = [one for one in analysed if one.strata or one.changes_weights]
     metrics = {id_ for experiment in stratified for id_ in experiment.metrics.roles}
     return {
         "attributes": sorted({name for experiment in stratified for name in experiment.strata}),
+        "by_epoch": any(experiment.changes_weights for experiment in stratified),
         "metrics": sorted(id_ for id_ in metrics if config.metrics[id_].type in _STRATIFIABLE),
     }
 

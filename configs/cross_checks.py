@@ -12,6 +12,7 @@ from configs.problems import did_you_mean
 from configs.schema import Component, EventSource, Experiment, Guardrail, Metric, Project, Sources
 from configs.strata_checks import check_stratum_attributes
 from configs.supported import Finding
+from configs.trigger_checks import check_trigger
 from configs.yaml_document import Location
 
 WEIGHT_TOLERANCE = 1e-9
@@ -107,6 +108,8 @@ def check_experiment(
     is `check_metrics_exist`'s question.
     """
     yield from _check_dates(experiment, project)
+    if project is not None:
+        yield from _check_exclusion_group(experiment, project)
     yield from _check_variants(experiment)
     yield from _check_allocation(experiment)
     yield from _check_roles(experiment)
@@ -116,6 +119,7 @@ def check_experiment(
     yield from check_analysis(experiment, metrics)
     if sources is not None:
         yield from _check_exposure_source(experiment, sources)
+        yield from check_trigger(experiment, sources)
 
 
 def _check_dates(experiment: Experiment, project: Project | None) -> Iterator[Finding]:
@@ -130,6 +134,13 @@ def _check_dates(experiment: Experiment, project: Project | None) -> Iterator[Fi
     if experiment.analysis.minimum_days > days:
         message = f"minimum_days {experiment.analysis.minimum_days} is more than the {days} days from start to end"
         yield ("analysis", "minimum_days"), f"{message}; no decision could be made"
+
+
+def _check_exclusion_group(experiment: Experiment, project: Project) -> Iterator[Finding]:
+    group = experiment.exclusion_group
+    if group is not None and group not in project.exclusion_groups:
+        hint = did_you_mean(group, project.exclusion_groups, "exclusion_groups in project.yaml")
+        yield ("exclusion_group",), f"unknown exclusion group {group!r}{hint}"
 
 
 def _check_variants(experiment: Experiment) -> Iterator[Finding]:

@@ -53,6 +53,7 @@ class HealthThresholds(Entity):
     definition_changes: Annotated[int, Field(ge=0)] = Field(
         0, description="Definitions that a running experiment had before; warns above."
     )
+    shared_unit_share: Share = Field(0.001, description="In another experiment of the exclusion group; fails above.")
     other_unit_share: Share = Field(0.001, description="Of a metric's amounts, in another unit; warns above.")
     other_unit_share_incomplete: Share = Field(0.01, description="The same; above, the metric is incomplete.")
 

@@ -1,12 +1,13 @@
 """Read a folder of configuration: validate each file, cross-check, report every error at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from configs.alert_load import alert_problems
 from configs.cross_checks import check_experiment, check_metric, check_metrics_exist, check_sources
+from configs.holdout_checks import check_holdouts
 from configs.problems import ConfigError, Problem
 from configs.schema import Config, Experiment, Metric, Project, Sources
 from configs.suite_load import suite_problems
@@ -145,6 +146,7 @@ class _Reading:
 
     def read_experiments(self) -> None:
         """Every `experiments/<id>.yaml`, against the metrics read before."""
+        documents: dict[str, Document] = {}
         for file in self._yaml_files("experiments"):
             stem = Path(file).stem
             document = read_document(self.root, file)
@@ -159,6 +161,27 @@ class _Reading:
                 self.broken_experiments[stem] = "; ".join([*map(str, sorted(set(problems))), *reasons])
             else:
                 self.experiments[stem] = experiment
+
+            if experiment is not None and experiment.holdouts:
+                documents[stem] = document
+        self._check_holdouts(documents)
+
+    def _check_holdouts(self, documents: Mapping[str, Document]) -> None:
+        """Holdouts are known once every file is read; an experiment whose holdout is broken cannot be analysed."""
+        for stem, document in documents.items():
+            experiment = self.experiments.get(stem)
+            if experiment is None:
+                continue
+            problems = _located(document, check_holdouts(experiment, self.experiments, self.broken_experiments))
+            reasons = [
+                f"holdout {id_!r} is broken: {self.broken_experiments[id_]}"
+                for id_ in experiment.holdouts
+                if id_ in self.broken_experiments
+            ]
+            self.problems += problems
+            if problems or reasons:
+                self.broken_experiments[stem] = "; ".join([*map(str, sorted(set(problems))), *reasons])
+                del self.experiments[stem]
 
     def _experiment_findings(self, experiment: Experiment, stem: str) -> Iterable[Finding]:
         if experiment.id != stem:

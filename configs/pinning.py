@@ -10,7 +10,7 @@ from typing import Any
 
 from configs.catalog import decimal_text, definition_hash, normalised_conditions
 from configs.metric_schema import property_text
-from configs.schema import Component, Config, EventSource, Experiment, ExposureSource, Measure, Metric, Project
+from configs.schema import Component, Config, EventSource, Experiment, ExposureSource, Measure, Metric, Project, Trigger
 
 _DESCRIPTIVE = {"name", "owner", "team", "status", "hypothesis"}
 
@@ -35,11 +35,13 @@ def pinned_config(config: Config, experiment: Experiment) -> dict[str, Any]:
     """
     metrics = [config.metrics[id_] for id_ in sorted(experiment.metrics.roles)]
     components = [component for metric in metrics for component in metric.components]
+    if experiment.trigger is not None:
+        components.append(experiment.trigger.component)
     exposures = [source for source in config.sources.exposures if source.id == experiment.exposure_source]
     read = {component.source for component in components}
     events = [source for source in config.sources.events if source.id in read]
     return {
-        "project": _pinned_project(config.project),
+        "project": _pinned_project(config.project, experiment),
         "experiment": _pinned_experiment(experiment),
         "metrics": {metric.id: _pinned_metric(metric) for metric in metrics},
         "sources": {
@@ -49,8 +51,10 @@ def pinned_config(config: Config, experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def _pinned_project(project: Project) -> dict[str, Any]:
-    pinned = project.model_dump(mode="json", exclude={"name", "health"})
+def _pinned_project(project: Project, experiment: Experiment) -> dict[str, Any]:
+    pinned = project.model_dump(mode="json", exclude={"name", "health", "exclusion_groups"})
+    if experiment.exclusion_group is not None:
+        pinned["exclusion_groups"] = [experiment.exclusion_group]
     thresholds = project.health.model_dump(mode="json", exclude_defaults=True)
     return pinned | ({"health": thresholds} if thresholds else {})
 
@@ -68,6 +72,9 @@ def _pinned_experiment(experiment: Experiment) -> dict[str, Any]:
     }
     if experiment.decision.margins:
         pinned["decision"]["margins"] = sorted(pinned["decision"]["margins"], key=lambda entry: entry["metric"])
+    pinned.pop("holdouts", None)  # what follows from them is in held_out
+    if experiment.trigger is not None and experiment.trigger.where:
+        pinned["trigger"]["where"] = _pinned_conditions(experiment.trigger)
     pinned["segments"] = sorted(experiment.segments)
     if experiment.preregistered_segments:
         pinned["preregistered_segments"] = sorted(experiment.preregistered_segments)
@@ -105,7 +112,7 @@ def _pinned_metric(metric: Metric) -> dict[str, Any]:
     return pinned
 
 
-def _pinned_conditions(owner: Metric | Component) -> list[dict[str, Any]]:
+def _pinned_conditions(owner: Metric | Component | Trigger) -> list[dict[str, Any]]:
     return [
         {
             "property": condition["property"],

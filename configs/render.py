@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from configs.catalog import bot_limit, coverage_windows, metric_catalog
+from configs.exclusions import exclusions
 from configs.load import ConfigError, load_config
 from configs.pinning import config_hash, pinned_config
 from configs.predecessors import predecessors
 from configs.schema import Config, Experiment
+from configs.triggers import populations, populations_entry, trigger_entry
 
 __all__ = ["catalog_macro", "config_hash", "main", "metric_catalog", "pinned_config", "render"]
 
@@ -35,7 +37,8 @@ def render(config: Config, folder: Path) -> None:
     A file is replaced in one step, and only when its content differs: dbt then keeps its parsed project.
     """
     catalog = metric_catalog(config)
-    _write(folder / "macros" / "metric_catalog.sql", catalog_macro(catalog))
+    more = populations_entry(config) | {"has_exclusions": bool(exclusions(config))}
+    _write(folder / "macros" / "metric_catalog.sql", catalog_macro(catalog | more))
     for name, (header, rows) in _tables(config, catalog).items():
         _write(folder / f"{name}.csv", _csv_text(header, rows))
 
@@ -58,6 +61,7 @@ def catalog_macro(catalog: dict[str, Any]) -> str:
 
 def _tables(config: Config, catalog: dict[str, Any]) -> dict[str, tuple[Sequence[str], list[Row]]]:
     experiments = [experiment for _, experiment in sorted(config.experiments.items())]
+    all_populations = populations(config)
     return {
         "experiments": (
             (
@@ -69,21 +73,21 @@ def _tables(config: Config, catalog: dict[str, Any]) -> dict[str, tuple[Sequence
                 "is_analysed",
                 "config_hash",
             ),
-            [_experiment_row(config, experiment) for experiment in experiments],
+            [_experiment_row(config, experiment) for experiment in all_populations],
         ),
         "experiment_variants": (
             ("experiment_id", "variant_id", "weight", "is_baseline", "position"),
-            [row for experiment in experiments for row in _variant_rows(experiment)],
+            [row for experiment in all_populations for row in _variant_rows(experiment)],
         ),
         "experiment_epochs": (
             ("experiment_id", "epoch", "from_date", "variant_id", "weight"),
-            [row for experiment in experiments for row in _epoch_rows(experiment)],
+            [row for experiment in all_populations for row in _epoch_rows(experiment)],
         ),
         "experiment_metrics": (
             ("experiment_id", "metric_id", "role"),
             [
                 (experiment.id, metric_id, role)
-                for experiment in experiments
+                for experiment in all_populations
                 for metric_id, role in sorted(experiment.metrics.roles.items())
             ],
         ),
@@ -109,7 +113,24 @@ def _tables(config: Config, catalog: dict[str, Any]) -> dict[str, tuple[Sequence
         ),
         "experiment_strata": (
             ("experiment_id", "attribute"),
-            [(experiment.id, attribute) for experiment in experiments for attribute in sorted(experiment.strata)],
+            [row for experiment in experiments for row in _strata_rows(experiment)],
+        ),
+        "experiment_exclusions": (("experiment_id", "other_experiment_id", "until_date"), exclusions(config)),
+        "experiment_held_out": (
+            ("experiment_id", "holdout_id", "variant_id", "since_date", "until_date"),
+            [
+                (experiment.id, held.experiment, held.variant, held.since, held.until)
+                for experiment in experiments
+                for held in experiment.held_out
+            ],
+        ),
+        "experiment_triggers": (
+            ("experiment_id", "everyone_id", "trigger_hash"),
+            [
+                (experiment.id, experiment.everyone_id, trigger_entry(experiment.trigger)["trigger_hash"])
+                for experiment in experiments
+                if experiment.trigger is not None
+            ],
         ),
     }
 
@@ -144,6 +165,14 @@ def _epoch_rows(experiment: Experiment) -> Iterator[Row]:
     for epoch, (from_date, weights) in enumerate(_epochs(experiment)):
         for variant in experiment.variants:
             yield experiment.id, epoch, from_date, variant.id, weights[variant.id]
+
+
+def _strata_rows(experiment: Experiment) -> Iterator[Row]:
+    """The attributes that make strata, and `allocation epoch`, which is no attribute's name, where weights change."""
+    if experiment.changes_weights:
+        yield experiment.id, "allocation epoch"
+    for attribute in sorted(experiment.strata):
+        yield experiment.id, attribute
 
 
 def _coverage_rows(config: Config, catalog: dict[str, Any], experiment: Experiment) -> Iterator[Row]:

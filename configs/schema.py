@@ -4,6 +4,7 @@ Field names are the YAML keys. A model checks one entity on its own; what spans 
 (a metric's source, an experiment's metrics) is checked by `configs.load`.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,9 +15,11 @@ from configs.analysis_schema import AlwaysValid, Analysis, Bayesian, Correction,
 from configs.entity import ColumnName, Entity, Identifier, Probability, VariantId
 from configs.health_schema import HealthThresholds
 from configs.metric_schema import Aggregate, Bootstrap, Cap, Component, Condition, Covariate, Metric, Scalar, Window
+from configs.population_schema import DILUTABLE, HeldOut, Trigger
 
 __all__ = [
     "ANALYSED_STATUSES",
+    "DILUTABLE",
     "Aggregate",
     "AlwaysValid",
     "Analysis",
@@ -44,6 +47,7 @@ __all__ = [
     "Guardrail",
     "Hashing",
     "HealthThresholds",
+    "HeldOut",
     "Hypothesis",
     "Identifier",
     "Measure",
@@ -55,6 +59,7 @@ __all__ = [
     "Source",
     "Sources",
     "Spending",
+    "Trigger",
     "UnitColumns",
     "UnitSource",
     "Variant",
@@ -76,6 +81,9 @@ class Project(Entity):
     late_arrival_days: int = Field(3, ge=0, le=30, description="A row older than this is quarantined.")
     history_start: date = Field(description="First log date of the lake.")
     health: HealthThresholds = Field(HealthThresholds(), description="Thresholds of every experiment's health checks.")
+    exclusion_groups: tuple[Identifier, ...] = Field(
+        (), description="Groups of experiments that share no units while they run."
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -299,6 +307,12 @@ class Experiment(Entity):
     exposure_source: Identifier | None = Field(None, description="Default: the only exposure source.")
     variants: tuple[Variant, ...] = Field(min_length=2)
     allocation: tuple[Epoch, ...] = ()
+    exclusion_group: Identifier | None = Field(None, description="One of the project's `exclusion_groups`.")
+    holdouts: tuple[Identifier, ...] = Field(
+        (), description="Experiments of type holdout whose held-out units are no units of this one."
+    )
+    held_out: tuple[HeldOut, ...] = Field((), description="Taken from `holdouts`; what pinned configurations hold.")
+    trigger: Trigger | None = Field(None, description="Restricts the population to units that had an event.")
     segments: tuple[Identifier, ...] = ()
     preregistered_segments: tuple[Identifier, ...] = Field(
         (), description="Those of `segments` whose results were planned: not marked exploratory."
@@ -339,9 +353,26 @@ class Experiment(Entity):
         return self.analysis.strata or self.segments
 
     @property
+    def everyone_id(self) -> str:
+        """The id under which all its units are kept, where a trigger restricts them; no experiment can have it."""
+        return f"{self.id}/everyone"
+
+    @property
+    def changes_weights(self) -> bool:
+        """Whether epochs have different weights, so that arms differ in when their units came."""
+        return len({tuple(sorted(epoch.weights.items())) for epoch in self.allocation}) > 1
+
+    @property
     def treatments(self) -> tuple[Variant, ...]:
         """Every variant but the baseline, as listed."""
         return tuple(variant for variant in self.variants if not variant.baseline)
+
+
+def held_out_units(experiment: Experiment, experiments: Mapping[str, Experiment]) -> tuple[HeldOut, ...]:
+    """The units of each of its holdouts' baselines, or what is written."""
+    found = (experiments[id_] for id_ in sorted(experiment.holdouts) if id_ in experiments)
+    own = (HeldOut(experiment=one.id, variant=one.baseline.id, since=one.start, until=one.end) for one in found)
+    return tuple(own) or experiment.held_out
 
 
 class Config(Entity):
@@ -351,6 +382,16 @@ class Config(Entity):
     sources: Sources
     metrics: dict[str, Metric]
     experiments: dict[str, Experiment]
+
+    @field_validator("experiments")
+    @classmethod
+    def _resolve_holdouts(cls, experiments: dict[str, Experiment]) -> dict[str, Experiment]:
+        return {
+            id_: experiment.model_copy(update={"held_out": held_out_units(experiment, experiments)})
+            if experiment.holdouts
+            else experiment
+            for id_, experiment in experiments.items()
+        }
 
     @field_validator("experiments")
     @classmethod

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from configs.schema import Config, Entity, Identifier, VariantId
+from configs.schema import Component, Config, Entity, Identifier, VariantId
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -172,9 +172,15 @@ class Scenario(Entity):
         return value
 
 
+def used_components(config: Config) -> list[Component]:
+    """What metrics aggregate, and the events of triggers."""
+    triggers = [one.trigger.component for one in config.experiments.values() if one.trigger is not None]
+    return [component for metric in config.metrics.values() for component in metric.components] + triggers
+
+
 def event_keys(config: Config, scenario: Scenario) -> list[tuple[str, str]]:
-    """Source id and name of every simulated event: what metrics use and what that follows; parents first."""
-    used = {(c.source, c.event) for metric in config.metrics.values() for c in metric.components}
+    """Source id and name of every simulated event: what metrics and triggers use, and its parents first."""
+    used = {(component.source, component.event) for component in used_components(config)}
     parents = {
         (source_id, after)
         for source_id, event in used

@@ -7,7 +7,7 @@ from configs.yaml_document import Location
 
 Finding = tuple[Location, str]
 
-EXPERIMENT_TYPES = ("ab", "multivariate", "rollout")
+EXPERIMENT_TYPES = ("ab", "multivariate", "rollout", "holdout")
 RULES = ("risk_aware", "clear_signals", "do_no_harm")
 
 
@@ -31,11 +31,3 @@ def unsupported_in_experiment(experiment: Experiment) -> Iterator[Finding]:
         if chosen not in built:
             names = ".".join(map(str, location))
             yield location, f"isn't built yet: {names} {chosen!r}; use one of {', '.join(built)}"
-    weights = [epoch.weights for epoch in experiment.allocation]
-    for index, changed in enumerate(weights):
-        if changed != weights[0]:
-            # Pooling arms over epochs of different weights confounds the effect with when units came (Simpson).
-            yield (
-                ("allocation", index, "weights"),
-                "isn't built yet: weights that change during an experiment; start a new experiment instead",
-            )

@@ -17,6 +17,7 @@ MARTS = {
     "metric_probes": "fct_metric_probes",
     "earlier_arms": "fct_earlier_arms",
     "assignments": "fct_assignments",
+    "excluded_units": "fct_excluded_units",
 }
 
 

@@ -241,7 +241,10 @@ def needed_log_dates(inputs: RunInputs, plans: list[PlannedBuild]) -> list[date]
     # An exposure is at most `late_arrival_days` older than its log date, its lookback ends the day before it, and a
     # log may hold the first hour of the next day.
     reach = inputs.config.project.late_arrival_days + max(lookbacks, default=0) + 2
-    first = min(plan.from_date for plan in plans) - timedelta(days=reach)
+    # A build from an experiment's start looks for units that were held out long before.
+    experiments = [(plan, inputs.config.experiments[plan.experiment_id]) for plan in plans]
+    held_out = [held.since for plan, one in experiments if plan.from_date == one.start for held in one.held_out]
+    first = min([*(plan.from_date for plan in plans), *held_out]) - timedelta(days=reach)
     last = max(plan.to_date for plan in plans)
     return [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
 

@@ -46,16 +46,15 @@ def exposure_source_of(config: Config, experiment: Experiment) -> str:
 def sources_of(config: Config, experiment: Experiment) -> set[str]:
     """Ids of every source the experiment reads."""
     metrics = (config.metrics[metric_id] for metric_id in experiment.metrics.roles)
-    return {component.source for metric in metrics for component in metric.components} | {
-        exposure_source_of(config, experiment)
-    }
+    own = {exposure_source_of(config, experiment)} | ({experiment.trigger.source} if experiment.trigger else set())
+    return {component.source for metric in metrics for component in metric.components} | own
 
 
 def first_log_date(config: Config, experiment: Experiment) -> date:
-    """The first log date that can change one of the experiment's numbers: its covariates look back."""
+    """The first log date that can change one of the experiment's numbers: its covariates and holdouts look back."""
     lookbacks = (config.metrics[metric_id].covariate for metric_id in experiment.metrics.roles)
     longest = max((covariate.lookback_days for covariate in lookbacks if covariate), default=0)
-    return experiment.start - timedelta(days=longest + 1)
+    return min([experiment.start - timedelta(days=longest), *(held.since for held in experiment.held_out)]) - DAY
 
 
 def plan_builds(

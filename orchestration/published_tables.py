@@ -36,6 +36,7 @@ AS_OF_TABLES = {
     ),
     "stratum_moments": ("marts.fct_stratum_moments", "experiment_id, metric_id, variant_id, stratum"),
     "scorecard": ("results.scorecard", "experiment_id, metric_id, variant_id, segment_name, segment_value"),
+    "diluted_effects": ("results.diluted_effects", "experiment_id, metric_id, variant_id"),
     "health_checks": ("results.health_checks", "experiment_id, check_name, segment_name, segment_value"),
     "srm_causes": ("results.srm_causes", "experiment_id, rank"),
     "decisions": ("results.decisions", "experiment_id"),
@@ -194,6 +195,12 @@ def _with_provenance(connection: duckdb.DuckDBPyConnection, relation: str) -> st
         f"select rows.* replace ({dates}), {columns} from {relation} as rows "
         "left join results.provenance as provenance on rows.experiment_id = provenance.experiment_id "
         "and cast(rows.as_of_date as date) = cast(provenance.as_of_date as date)"
+        # Rows of everyone behind a trigger are there to be read by `diluted_effects`.
+        + (
+            " where rows.experiment_id not in (select everyone_id from inputs.experiment_triggers)"
+            if relation.startswith("marts.")
+            else ""
+        )
     )
 
 

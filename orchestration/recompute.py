@@ -21,6 +21,7 @@ from orchestration.publish import link_or_copy
 from orchestration.published_tables import AS_OF_TABLES, published_tables
 from orchestration.result_tables import (
     decision_rows,
+    diluted_rows,
     event_rows,
     health_rows,
     monitor_rows,
@@ -35,6 +36,7 @@ FOLDER = "recompute"
 LINK_ATTEMPTS = 5
 RESULTS: dict[str, Computation] = {
     "scorecard": scorecard_rows,
+    "diluted_effects": diluted_rows,
     "health_checks": health_rows,
     "rollback_monitor": monitor_rows,
     "decisions": decision_rows,
@@ -44,8 +46,8 @@ RESULTS: dict[str, Computation] = {
 """What is computed from the marts, in order."""
 
 
-NOT_RECOMPUTED = {"health_checks": ("carry_over", "definition_changed")}
-"""Checks about other experiments and former runs, which pinned configurations alone do not know; they only warn."""
+NOT_RECOMPUTED = {"health_checks": ("carry_over", "definition_changed", "exclusion_group")}
+"""Checks about other experiments and former runs, which pinned configurations alone do not know."""
 
 
 @contextmanager

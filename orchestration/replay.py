@@ -20,6 +20,7 @@ from orchestration.published import NoResultsError
 from orchestration.published_tables import AS_OF_TABLES
 from orchestration.recompute import Recomputation, link_lake, recomputable, scratch_folder, scratch_workspace
 from orchestration.row_differences import Compared, TableComparison, TableRows
+from orchestration.warehouse import is_segment_row
 from orchestration.workspace import Workspace
 
 SHOWN_PARTITIONS = 10
@@ -95,7 +96,7 @@ def _table_rows(queries: Mapping[str, str], inputs: RunInputs, decision: OldDeci
             f"where experiment_id = {quoted(decision.experiment_id)} and as_of_date = date '{decision.as_of}'"
         )
         if "segment_name" in names and not keeps_segments:
-            now += " and segment_name = 'all'"
+            now += f" and not ({is_segment_row(names)})"
         then = decision.rows(table) or f"select * from ({now}) where false"
         yield TableRows(table, recomputable(table, then), recomputable(table, now), names, PROVENANCE)
 

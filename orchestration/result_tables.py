@@ -16,6 +16,7 @@ from analysis.health import health_checks
 from analysis.health.amount_units import metrics_in_mixed_units
 from analysis.health.thresholds import thresholds_by_experiment
 from analysis.scorecard import FAILED, EventTables, scorecard
+from analysis.scorecard.diluted import diluted_effects
 from configs.schema import Experiment, Metric
 from orchestration.calibration import with_calibrations
 from orchestration.health_data import read_health_data
@@ -72,6 +73,26 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
             rows = scorecard(moments.iloc[:0], one, metrics, as_failed(failed))
         frame = pd.concat([frame, rows], ignore_index=True)
     return with_calibrations(connection, _only_planned(frame, plans))
+
+
+def diluted_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:
+    """The effects on everyone of the planned experiments with a trigger; of a computation that fails, no row."""
+    experiments = {id_: one for id_, one in _planned_experiments(inputs, plans).items() if one.trigger is not None}
+    own = {"ids": [*experiments, *(one.everyone_id for one in experiments.values())]}
+    scorecards = connection.execute(
+        "select results.* from results.scorecard as results inner join runs.plan as plan using (experiment_id) "
+        "where list_contains($ids, experiment_id) and as_of_date between plan.from_date and plan.to_date",
+        own,
+    ).df()
+    moments = connection.execute(
+        "select mart.* from marts.fct_metric_moments as mart left join inputs.experiment_triggers as triggers "
+        "on mart.experiment_id = triggers.everyone_id inner join runs.plan as plan "
+        "on coalesce(triggers.experiment_id, mart.experiment_id) = plan.experiment_id "
+        "where list_contains($ids, mart.experiment_id) and as_of_date between plan.from_date and plan.to_date",
+        own,
+    ).df()
+    frame, _ = isolated(experiments, lambda some: diluted_effects(scorecards, moments, some, inputs.config.metrics))
+    return _only_planned(frame, plans)
 
 
 def _failed_metrics(reasons: Mapping[str, str], plans: list[PlannedBuild]) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """The DuckDB warehouse: what pipeline steps put into it for dbt, and how they open it."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -28,6 +28,10 @@ INPUT_TABLES = {
     "first_bucket bigint, end_bucket bigint",
     "experiment_segments": "experiment_id varchar, segment_name varchar",
     "experiment_strata": "experiment_id varchar, attribute varchar",
+    "experiment_exclusions": "experiment_id varchar, other_experiment_id varchar, until_date date",
+    "experiment_held_out": "experiment_id varchar, holdout_id varchar, variant_id varchar, since_date date, "
+    "until_date date",
+    "experiment_triggers": "experiment_id varchar, everyone_id varchar, trigger_hash varchar",
 }
 MODELS_FORMAT = 5
 """Of the tables in `intermediate`: a higher one than the warehouse's has them built anew."""
@@ -100,13 +104,19 @@ def load_plan(connection: duckdb.DuckDBPyConnection, plans: Sequence[PlannedBuil
     """Replace a table of planned builds.
 
     `runs.plan`: the as-of dates whose results the run computes and publishes. `runs.build`: those of them that dbt is
-    to build; an earlier run may have built the others and died. `inputs.build_plan`: a span of these.
+    to build; an earlier run may have built the others and died. `inputs.build_plan`: a span of these, and of everyone
+    behind a trigger.
     `runs.begun_builds`, `runs.unpublished_builds`: what was begun and not built, built and not published.
     """
     columns = SPAN_COLUMNS if table == SPAN else PLAN_COLUMNS
     connection.execute(f"create or replace table {table} ({', '.join(columns)})")
     names = [column.split()[0] for column in columns]
     _insert(connection, table, names, [[getattr(plan, name) for name in names] for plan in plans])
+    if table == SPAN and plans:
+        connection.execute(
+            f"insert into {table} select plan.* replace (everyone_id as experiment_id) from {table} as plan "
+            "inner join inputs.experiment_triggers using (experiment_id)"
+        )
 
 
 def planned_builds(connection: duckdb.DuckDBPyConnection, table: str = "runs.plan") -> list[PlannedBuild]:
@@ -306,6 +316,15 @@ def _insert(
     connection.unregister("inserted_rows")
 
 
+def is_segment_row(columns: Collection[str]) -> str:
+    """SQL that is true for a table's rows of segments, which are kept for the latest and the final as-of date alone.
+
+    A health check of allocation epochs names these in place of a segment, at every date.
+    """
+    of_epochs = "check_name = 'sample_ratio_mismatch_epoch'"
+    return "segment_name <> 'all'" + (f" and not {of_epochs}" if "check_name" in columns else "")
+
+
 def replace_planned(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> None:
     """Replace in `results.<table>` what the run's plan covers by `frame`, in one transaction.
 
@@ -331,7 +350,7 @@ def replace_planned(connection: duckdb.DuckDBPyConnection, table: str, frame: pd
     )
     if "segment_name" in known:
         connection.execute(
-            f"delete from {name} as old where segment_name <> 'all' and exists ("
+            f"delete from {name} as old where {is_segment_row(known)} and exists ("
             "select 1 from runs.plan as plan inner join inputs.experiments using (experiment_id) "
             "where plan.experiment_id = old.experiment_id and old.as_of_date < plan.latest_date "
             "and old.as_of_date <> analysis_end_date)"

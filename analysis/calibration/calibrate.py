@@ -128,6 +128,9 @@ def _tested(
         "method": null["method"].mode().iloc[0],
         "confidence_level": 1 - experiment.analysis.alpha,
     }
+    if experiment.changes_weights:
+        why = "replicates have no moments by epoch, which changing weights need; docs/error_rates.md has their rates"
+        return row | {"status": NOT_TESTED, "reason": why}
     sums = units.metrics.get(metric_id)
     computed = null[null["status"].isin(ESTIMATED_STATUSES)]
     if sums is None or len(computed) < 0.99 * len(null):

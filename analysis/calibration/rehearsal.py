@@ -113,7 +113,8 @@ def _decided(
 ) -> pd.DataFrame:
     """The last decision of each replicate, and the day that it was first taken."""
     moments = replicated_moments(units, experiment, metrics, rng, replicates, effects, daily=True)
-    experiments = copies(experiment, replicates)
+    # Buckets arrive in random order: arms of changing weights differ in nothing, and may be pooled.
+    experiments = copies(experiment.model_copy(update={"allocation": ()}), replicates)
     rows = scorecard(moments, experiments, with_closed_forms(metrics), NO_BLOCKS)
     days = sorted(pd.Timestamp(day).date() for day in rows["as_of_date"].unique())
     taken = decisions(rows, _passing(days, replicate_ids(experiment, replicates)), experiments, metrics, days)

@@ -13,6 +13,7 @@ from analysis.decisions import wording
 from analysis.decisions.clear_signals import CLEAR_SIGNALS
 from analysis.decisions.do_no_harm import DO_NO_HARM
 from analysis.decisions.evidence import Evidence, EvidenceFrames
+from analysis.decisions.holdout import measured
 from analysis.decisions.monitor import rollback_monitor
 from analysis.decisions.reasons import Reason, Verdict, reasons_json
 from analysis.decisions.risk_aware import RISK_AWARE
@@ -39,7 +40,7 @@ def decisions(
     `fixed` and `bayesian` are decided once, on the first as-of date of the scorecard by which every metric is mature;
     before it the decision is `continue`, `invalid`, or `rollback` where the rollback monitor found harm. Sequential
     methods are asked at every as-of date. Once ship, stop or rollback, and from the end on whatever it is, a
-    decision stays; later dates get a row only where the frames hold the deciding one.
+    decision stays; later dates get a row only where the frames hold the deciding one. A holdout is measured at its end.
     `reasons` is a JSON list of `Reason`s.
     """
     dates = sorted(set(as_of_dates))
@@ -96,6 +97,8 @@ class _Timeline:
         if evidence.failed_checks or not evidence.is_checked:
             return Verdict("invalid", None, _quality_reasons(evidence), wording.invalid(evidence.failed_checks))
         experiment = evidence.experiment
+        if experiment.type == "holdout":
+            return measured(evidence, self._due)
         if evidence.as_of >= self._due or experiment.analysis.is_sequential:
             return decide(evidence, RULES[experiment.decision.rule], self._due)
         harm = monitored(evidence)

@@ -61,6 +61,20 @@ def planned_end(end: date, due: date) -> str:
     return f"Keep it running: it is decided once, on {due:%Y-%m-%d}{complete}."
 
 
+def holdout_runs(due: date) -> str:
+    """A holdout that is not complete yet."""
+    return f"Keep it held out: a holdout is measured, and its cumulative effect is complete on {due:%Y-%m-%d}."
+
+
+def holdout(found: Sequence[str], harmed: Sequence[Comparison]) -> str:
+    """What everything together did; `harmed` is proven worse."""
+    effect = f"Measured, not shipped: all that the held-out units were kept from changed {'; '.join(found)}"
+    if not harmed:
+        return f"{effect}. The holdout may end."
+    worse = _listed([f"{row.label} is worse ({change(row)})" for row in harmed])
+    return f"{effect}. Of all that together {worse}, beyond what chance explains: find which of it does that."
+
+
 def undecided(due: date, wins: Sequence[str], doubts: Sequence[str]) -> str:
     """A running experiment that is asked at every as-of date; `wins` are held back by `doubts`."""
     found = f" {_listed(wins)}, but {'; '.join(doubts)}." if wins and doubts else ""

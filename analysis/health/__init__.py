@@ -19,6 +19,7 @@ from analysis.health.bots import bots
 from analysis.health.carry_over import carry_over
 from analysis.health.definition_change import definition_changed
 from analysis.health.event_coverage import event_loss, no_events
+from analysis.health.exclusion import shared_units
 from analysis.health.exposure_rows import exposures_outside_period, refused_exposures, unknown_variants
 from analysis.health.exposures import mixed_exposures, no_exposures
 from analysis.health.imbalance import pre_exposure_imbalance
@@ -54,6 +55,7 @@ CHECKS: dict[str, Callable[[HealthInputs], pd.DataFrame | list[dict[str, Any]]]]
     "event_loss": event_loss,
     "pre_exposure_imbalance": pre_exposure_imbalance,
     "carry_over": carry_over,
+    "exclusion_group": shared_units,
     "bots": bots,
     "amount_units": amount_units,
     "definition_changed": definition_changed,

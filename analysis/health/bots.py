@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from analysis.health.arm_pairs import arm_pairs
-from analysis.health.imbalance import has_changing_weights
 from analysis.health.inputs import HealthInputs, and_others, worst_at_looks
 from analysis.statistics.event_loss import anytime_loss_p
 
@@ -71,7 +70,7 @@ def _judged_pairs(inputs: HealthInputs, probes: pd.DataFrame) -> pd.DataFrame:
     own = (probes["n_units"] - before["n_units"]).where(~is_open.astype(bool), probes["n_units"] - before["n_found"])
     own = own.clip(lower=0)
     probes = probes.assign(own_units=own, own_found=np.minimum(new.clip(lower=0), own))
-    changing = [id_ for id_, one in inputs.experiments.items() if has_changing_weights(one)]
+    changing = [id_ for id_, one in inputs.experiments.items() if one.changes_weights]
     probes = probes[~(is_open.astype(bool) & probes["experiment_id"].isin(changing))]
     pairs = arm_pairs(probes, inputs.experiments, KEY)
     by_treatment = ["experiment_id", "metric_id", "variant_id_treatment"]

@@ -29,7 +29,7 @@ TEXT = ["experiment_id", "check_name", "segment_name", "segment_value", "severit
 LOOK = ["experiment_id", "as_of_date"]
 _KEYS = (
     *("experiment_id", "segment_name", "segment_value", "variant_id", "hashed_variant_id", "metric_id", "source_id"),
-    *("earlier_experiment_id", "earlier_variant_id", "probe", "config_hash", "reason"),
+    *("earlier_experiment_id", "earlier_variant_id", "other_experiment_id", "probe", "config_hash", "reason"),
 )
 _DATES = ("as_of_date", "known_from", "log_date", "exposed_date", "last_date")
 
@@ -44,10 +44,11 @@ class HealthData:
 
     `epoch_counts`, `moments`, `event_coverage`, `metric_probes`, `assignments`, `earlier_arms`: dbt's
     `fct_epoch_counts`, `fct_metric_moments`, `fct_event_coverage`, `fct_metric_probes`, `fct_assignments`,
-    `fct_earlier_arms`. `predecessors`: the arms of the earlier experiments to compare. `former_definitions`: those that
-    results were published under before, up to which as-of date, and what has changed. `exposure_rows`: accepted rows by
-    the date of exposure (`reason` empty) and refused ones by reason. `day_findings`: what the audit of a log date did
-    not like, `experiment_id` empty where it concerns all. `source_days`: the published table.
+    `fct_earlier_arms`. `excluded_units`: `fct_excluded_units`. `predecessors`: the arms of the earlier experiments to
+    compare. `former_definitions`: those that results were published under before, up to which as-of date, and what has
+    changed. `exposure_rows`: accepted rows by the date of exposure (`reason` empty) and refused ones by reason.
+    `day_findings`: what the audit of a log date did not like, `experiment_id` empty where it concerns all.
+    `source_days`: the published table.
     """
 
     epoch_counts: pd.DataFrame = field(
@@ -82,6 +83,9 @@ class HealthData:
             *("known_from", "experiment_id", "variant_id", "earlier_experiment_id", "earlier_variant_id", "metric_id"),
             *("n_units", "covariate_sum", "covariate_squares"),
         )
+    )
+    excluded_units: pd.DataFrame = field(
+        default_factory=_empty("known_from", "experiment_id", "other_experiment_id", "n_units")
     )
     predecessors: pd.DataFrame = field(
         default_factory=_empty("experiment_id", "earlier_experiment_id", "earlier_variant_id", "is_baseline")

@@ -67,9 +67,9 @@ def scorecard(
     rows = _with_blocks(rows, blocked)
     positions = [arm_rows(moments, rows, variant) for variant in ("baseline_id", "variant_id")]
     baseline, treatment = (arm_columns(moments, position) for position in positions)
-    unusable = unusable_moments(rows, baseline, treatment)
     within = strata_of(rows, strata)
     rows = with_strata(rows, within, (baseline["n_units"], treatment["n_units"]))
+    unusable = unusable_moments(rows, baseline, treatment)
     rows = _with_estimator(rows, baseline, treatment)
     rows["estimator"] = rows["estimator"].mask(rows["blocked_status"] == FAILED, "")  # it may be what failed
     rows["family"], rows["family_correction"] = families(rows), _corrections(rows)

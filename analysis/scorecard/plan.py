@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 
 from analysis.scorecard.quantiles import EVENT_QUANTILE
-from analysis.statistics.registry import CORRECTIONS, ESTIMATOR_OF_TYPE, INFERENCES, SHARE_TYPES, STRATIFIED
+from analysis.statistics.registry import (
+    BY_EPOCH,
+    CORRECTIONS,
+    ESTIMATOR_OF_TYPE,
+    INFERENCES,
+    SHARE_TYPES,
+    STRATIFIED,
+)
 from configs.schema import Analysis, Epoch, Experiment, Guardrail, Metric, Variant
 
 PLAN_COLUMNS: dict[str, str] = {
@@ -83,7 +90,7 @@ def comparison_plan(experiments: Mapping[str, Experiment], metrics: Mapping[str,
 def _metric_plan(experiment: Experiment, metric_id: str, role: str, metric: Metric | None) -> dict[str, Any]:
     analysis = experiment.analysis
     is_share = metric is not None and metric.type in SHARE_TYPES
-    plain, adjusted = _estimators(analysis, metric)
+    plain, adjusted = _estimators(experiment, metric)
     margin, margin_type = _margin(experiment, metric_id)
     equivalence_margin, equivalence_type = _equivalence(analysis, metric_id)
     return {
@@ -101,10 +108,13 @@ def _metric_plan(experiment: Experiment, metric_id: str, role: str, metric: Metr
         "estimator": plain,
         "adjusted_estimator": adjusted,
         "replicates": metric.bootstrap.replicates if metric and metric.bootstrap else np.nan,
-        "is_adjusted": analysis.covariate_adjustment
-        and metric is not None
-        and metric.bootstrap is None
-        and (adjusted in STRATIFIED or metric.covariate is not None),
+        "is_adjusted": adjusted in BY_EPOCH
+        or (
+            analysis.covariate_adjustment
+            and metric is not None
+            and metric.bootstrap is None
+            and (adjusted in STRATIFIED or metric.covariate is not None)
+        ),
         "is_share": is_share,
         "sign": -1.0 if metric and metric.direction == "decrease" else 1.0,
         "margin": margin,
@@ -126,12 +136,13 @@ def _correction(analysis: Analysis, role: str) -> str:
     return "holm" if is_deciding else analysis.correction
 
 
-def _estimators(analysis: Analysis, metric: Metric | None) -> tuple[str, str]:
-    """The estimator without and with covariates; "" where there is none."""
+def _estimators(experiment: Experiment, metric: Metric | None) -> tuple[str, str]:
+    """The estimator without and with covariates or strata; "" where there is none. Changed weights ask for epochs."""
     if metric is not None and metric.of == "events":
         return EVENT_QUANTILE, EVENT_QUANTILE
     known = ESTIMATOR_OF_TYPE.get(metric.type, {}) if metric else {}
-    return known.get("none", ""), known.get(analysis.adjustment, known.get("none", ""))
+    adjustment = "epochs" if experiment.changes_weights else experiment.analysis.adjustment
+    return known.get("none", ""), known.get(adjustment, known.get("none", ""))
 
 
 def _treatment_plan(experiment: Experiment, treatment: Variant) -> dict[str, Any]:

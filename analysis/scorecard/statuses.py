@@ -41,6 +41,7 @@ def unusable_moments(rows: pd.DataFrame, baseline: Arrays, treatment: Arrays) ->
     checks = [
         (rows["problem"].to_numpy() != "", "failed", rows["problem"]),
         (rows["blocked_status"].notna().to_numpy(), rows["blocked_status"], rows["blocked_reason"]),
+        (rows["unpooled"].to_numpy() != "", "not_computed", rows["unpooled"]),
         (
             overflow > 0,
             "overflow",

@@ -6,14 +6,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.statistics.epochs import ENOUGH, counted_epochs
 from analysis.statistics.post_stratification import SMALLEST, small_strata
-from analysis.statistics.registry import STRATIFIED, STRATUM_MOMENTS, Columns
+from analysis.statistics.registry import BY_EPOCH, STRATIFIED, STRATUM_MOMENTS, Columns
 from analysis.statistics.status import Floats
 
 GROUP = ["as_of_date", "experiment_id", "metric_id"]
 OF_SEGMENT = "unadjusted: strata are of the whole population"
 NO_STRATA = (
     "unadjusted: the moments within strata are missing, or not of the same units; build fct_stratum_moments again"
+)
+OF_SEGMENT_BY_EPOCH = "the allocation changed, and moments by epoch are kept of the whole population alone"
+NO_EPOCHS = (
+    "the allocation changed, and the moments by epoch are missing, or not of the same units: run its dates again"
 )
 OTHER = "other"
 NAMED = 3
@@ -89,16 +94,25 @@ def strata_of(rows: pd.DataFrame, moments: pd.DataFrame | None) -> Strata:
 def with_strata(rows: pd.DataFrame, strata: Strata, n: tuple[Floats, Floats]) -> pd.DataFrame:
     """The rows with `is_adjusted` off and the reason where strata cannot be used, and `strata_reason` about the others.
 
-    `n` are the units of the baselines and treatments. A metric's covariate plays no part in these rows.
+    `n` are the units of the baselines and treatments. A metric's covariate plays no part in these rows. Where strata
+    are epochs, pooled arms would mislead: `unpooled` says why there is no estimate.
     """
     asked, whole = _is_stratified(rows), (rows["segment_name"] == "all").to_numpy()
     lacking = asked & whole & ~strata.are_of(n) & (np.minimum(*n) >= 1)
     usable = asked & whole & ~lacking
+    by_epoch = asked & rows["adjusted_estimator"].isin(BY_EPOCH).to_numpy()
+    unpooled = np.select([by_epoch & ~whole, by_epoch & lacking], [OF_SEGMENT_BY_EPOCH, NO_EPOCHS], "")
     about = np.full(len(rows), "", dtype=object)
     about[asked & ~whole] = OF_SEGMENT
-    about[usable] = _about_strata(strata, np.flatnonzero(usable))
+    about[usable & ~by_epoch] = _about_strata(strata, np.flatnonzero(usable & ~by_epoch))
+    about[usable & by_epoch] = _about_epochs(strata, np.flatnonzero(usable & by_epoch))
     reason = rows["covariate_reason"].mask(asked).mask(lacking, NO_STRATA)
-    return rows.assign(is_adjusted=rows["is_adjusted"] & (~asked | whole), covariate_reason=reason, strata_reason=about)
+    return rows.assign(
+        is_adjusted=rows["is_adjusted"] & (~asked | whole),
+        covariate_reason=reason,
+        strata_reason=about,
+        unpooled=unpooled.astype(object),
+    )
 
 
 def _is_stratified(rows: pd.DataFrame) -> NDArray[np.bool_]:
@@ -125,6 +139,16 @@ def _about_strata(strata: Strata, index: NDArray[np.intp]) -> list[str]:
             parts.append(f"the {others[0]:.0f} smallest strata count as one, {OTHER}")
         found.append("; ".join(parts))
     return found
+
+
+def _about_epochs(strata: Strata, index: NDArray[np.intp]) -> list[str]:
+    """Which epochs with units are left out, in words; "" where none is."""
+    n_b, n_t = (strata.tables["n_units"][arm[index]] for arm in strata.arm)
+    left_out = (n_b + n_t > 0) & ~counted_epochs(n_b, n_t)
+    return [
+        f"{', '.join(strata.names[group][out])} left out, with fewer than {ENOUGH} units in an arm" if out.any() else ""
+        for group, out in zip(strata.group[index], left_out, strict=True)
+    ]
 
 
 def _no_strata(n_rows: int) -> Strata:

@@ -12,6 +12,7 @@ from configs.simulation_schema import (
     Scenario,
     attribute_names,
     event_keys,
+    used_components,
 )
 
 OTHER = "other"
@@ -75,7 +76,7 @@ class Behaviour:
 def resolve(config: Config, scenario: Scenario) -> Behaviour:
     """Give every event that a metric uses, and every attribute that a source has, its model."""
     sources = {source.id: source for source in config.sources.events}
-    components = [component for metric in config.metrics.values() for component in metric.components]
+    components = used_components(config)
     processes: dict[tuple[str, str], EventProcess] = {}
     for source_id, event in event_keys(config, scenario):
         model = scenario.events.get(event, _DEFAULT_EVENT)

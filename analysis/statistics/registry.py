@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.statistics.cuped import cuped
+from analysis.statistics.epochs import combined, combined_ratio
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.inference import INFERENCES, Inference
 from analysis.statistics.lin import lin
@@ -17,6 +18,7 @@ from analysis.statistics.status import Floats
 from analysis.statistics.welch import welch
 
 __all__ = [
+    "BY_EPOCH",
     "CORRECTIONS",
     "ESTIMATORS",
     "ESTIMATOR_OF_TYPE",
@@ -83,6 +85,20 @@ def _delta_ratio_post_stratified(baseline: Columns, treatment: Columns) -> Estim
     found = post_stratified_ratio(*(_ratio_moments(_within_strata(arm)) for arm in (baseline, treatment)))
     thirds = [arm["third_central_moment"] / arm["denominator_mean"] ** 3 for arm in (baseline, treatment)]
     return _with_third_moments(found.estimate, *thirds)
+
+
+def _welch_by_epoch(baseline: Columns, treatment: Columns) -> Estimate:
+    arms = [
+        replace(_mean_moments(_within_strata(arm)), third_central_moment=arm["third_central_moment"])
+        for arm in (baseline, treatment)
+    ]
+    return combined(*arms)
+
+
+def _delta_ratio_by_epoch(baseline: Columns, treatment: Columns) -> Estimate:
+    third_b, third_t = (arm["third_central_moment"] / arm["denominator_mean"] ** 3 for arm in (baseline, treatment))
+    moments_b, moments_t = (_ratio_moments(_within_strata(arm)) for arm in (baseline, treatment))
+    return combined_ratio(moments_b, moments_t, (third_b, third_t))
 
 
 def _within_strata(columns: Columns) -> Columns:
@@ -167,9 +183,13 @@ ESTIMATORS: dict[str, Callable[[Columns, Columns], Estimate]] = {
     "delta_ratio_lin": _adjusted_ratio(delta_ratio_lin),
     "welch_post_stratified": _welch_post_stratified,
     "delta_ratio_post_stratified": _delta_ratio_post_stratified,
+    "welch_by_epoch": _welch_by_epoch,
+    "delta_ratio_by_epoch": _delta_ratio_by_epoch,
 }
+# Those whose strata are the epochs of an allocation that changed: without them there is no estimate.
+BY_EPOCH = frozenset({"welch_by_epoch", "delta_ratio_by_epoch"})
 # Those that read the moments within strata.
-STRATIFIED = frozenset({"welch_post_stratified", "delta_ratio_post_stratified"})
+STRATIFIED = BY_EPOCH | {"welch_post_stratified", "delta_ratio_post_stratified"}
 
 # Metric types whose value is 0 or 1 per unit.
 SHARE_TYPES = frozenset({"proportion", "retention"})
@@ -180,6 +200,7 @@ _OF_MEANS = {
     "cuped": "welch_cuped",
     "lin": "welch_lin",
     "post_stratification": "welch_post_stratified",
+    "epochs": "welch_by_epoch",
 }
 ESTIMATOR_OF_TYPE: dict[str, dict[str, str]] = {
     "mean": _OF_MEANS,
@@ -192,5 +213,6 @@ ESTIMATOR_OF_TYPE: dict[str, dict[str, str]] = {
         "cuped": "delta_ratio_cuped",
         "lin": "delta_ratio_lin",
         "post_stratification": "delta_ratio_post_stratified",
+        "epochs": "delta_ratio_by_epoch",
     },
 }

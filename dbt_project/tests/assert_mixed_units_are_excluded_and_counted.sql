@@ -22,7 +22,7 @@ mixed_units as (
             partition by first_exposures.experiment_id, first_exposures.unit_id
             order by first_exposures.known_from desc
         ) as recency
-    from {{ ref('int_first_exposures') }} as first_exposures
+    from {{ first_exposures() }} as first_exposures
     inner join build_plan
         on
             first_exposures.experiment_id = build_plan.experiment_id

@@ -33,7 +33,7 @@ exposures as (
         unit_id,
         exposed_at,
         exposed_date
-    from {{ ref('int_first_exposures') }} as first_exposures
+    from {{ first_exposures() }} as first_exposures
     where {{ is_in_test_sample('first_exposures.unit_hash') }}
 
 )

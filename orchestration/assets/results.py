@@ -16,6 +16,7 @@ from orchestration.planning import PlannedBuild
 from orchestration.resources import run_workspace
 from orchestration.result_tables import (
     decision_rows,
+    diluted_rows,
     event_rows,
     health_rows,
     monitor_rows,
@@ -35,6 +36,7 @@ MARTS = (
     "fct_event_clusters",
     "fct_event_value_counts",
     "fct_event_coverage",
+    "fct_excluded_units",
     "fct_exposure_counts",
     "fct_metric_moments",
     "fct_metric_probes",
@@ -73,6 +75,7 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
     def scorecard(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A row per as-of date, experiment, metric, treatment and segment: effect, intervals, p-values, status."""
         frame = compute_table(run_workspace(context), "scorecard", scorecard_rows)
+        compute_table(run_workspace(context), "diluted_effects", diluted_rows)
         failed = frame[frame["status"] == FAILED].rename(columns={"reason": "message"})
         return _materialized(frame, _computed(SCORECARD_KEY, failed[["experiment_id", "metric_id", "message"]]))
 

@@ -149,16 +149,35 @@ def test_sources_and_attributes_are_listed_in_order(write_config):
     assert catalog["late_arrival_days"] == 3
 
 
+NO_STRATA = {"attributes": [], "by_epoch": False, "metrics": []}
+
+
+def test_epochs_are_strata_where_weights_change(write_config):
+    epoch = "{from: 2026-10-05, weights: {control: 0.5, free: 0.5}}"
+    changed = (
+        "experiments/free_shipping.yaml",
+        epoch,
+        epoch.replace("control: 0.5, free: 0.5", "control: 0.9, free: 0.1"),
+    )
+
+    assert catalog_of(write_config(changed))[0]["strata"] == {
+        "attributes": [],
+        "by_epoch": True,
+        "metrics": ["conversion", "order_value", "retention", "revenue"],
+    }
+
+
 def test_strata_are_those_of_analysed_experiments_that_ask_for_them(write_config):
     free, badges = "experiments/free_shipping.yaml", "experiments/badges.yaml"
     stratified = "\nanalysis: {minimum_days: 3, adjustment: post_stratification, strata: [device]}\n"
     of_badges = (badges, "  primary: [load_time]\n", f"  primary: [load_time]{stratified}")
     of_free = (free, "  minimum_days: 14", "  minimum_days: 14\n  adjustment: post_stratification\n  strata: [country]")
 
-    assert catalog_of(write_config())[0]["strata"] == {"attributes": [], "metrics": []}
-    assert catalog_of(write_config(of_badges))[0]["strata"] == {"attributes": [], "metrics": []}  # it is a draft
+    assert catalog_of(write_config())[0]["strata"] == NO_STRATA
+    assert catalog_of(write_config(of_badges))[0]["strata"] == NO_STRATA  # it is a draft
     assert catalog_of(write_config(of_badges, (badges, "status: draft\n", ""), of_free))[0]["strata"] == {
         "attributes": ["country", "device"],
+        "by_epoch": False,
         "metrics": ["conversion", "load_time", "order_value", "retention", "revenue"],
     }
 

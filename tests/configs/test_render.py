@@ -43,7 +43,8 @@ def rendered(write_config, tmp_path):
 def test_jinja_reads_the_catalog_back(rendered):
     config, folder = rendered
 
-    assert evaluated((folder / "macros/metric_catalog.sql").read_text()) == metric_catalog(config)
+    found = evaluated((folder / "macros/metric_catalog.sql").read_text())
+    assert found == metric_catalog(config) | {"triggers": [], "has_holdouts": False, "has_exclusions": False}
 
 
 NASTY = [
@@ -191,11 +192,14 @@ def test_a_second_render_touches_nothing(rendered):
         "experiment_buckets.csv",
         "experiment_coverages.csv",
         "experiment_epochs.csv",
+        "experiment_exclusions.csv",
+        "experiment_held_out.csv",
         "experiment_metrics.csv",
         "experiment_predecessors.csv",
         "experiment_probes.csv",
         "experiment_segments.csv",
         "experiment_strata.csv",
+        "experiment_triggers.csv",
         "experiment_variants.csv",
         "experiments.csv",
         "macros/metric_catalog.sql",

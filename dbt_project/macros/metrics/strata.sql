@@ -4,6 +4,16 @@
     {{ return(metric_catalog().get('strata', {}).get('attributes', [])) }}
 {%- endmacro %}
 
+{#- Whether the epochs of an allocation whose weights changed are strata of some experiment. -#}
+{% macro has_epoch_strata() -%}
+    {{ return(metric_catalog().get('strata', {}).get('by_epoch', false)) }}
+{%- endmacro %}
+
+{#- Whether any experiment has strata at all. -#}
+{% macro has_strata() -%}
+    {{ return(strata_attributes() | length > 0 or has_epoch_strata()) }}
+{%- endmacro %}
+
 {#- The metrics that are adjusted by strata in some experiment. -#}
 {% macro stratified_metrics() -%}
     {%- set ids = metric_catalog().get('strata', {}).get('metrics', []) -%}
@@ -20,7 +30,7 @@
     {{ return(metric_sums(metric) | selectattr('name', 'in', names) | list) }}
 {%- endmacro %}
 
-{#- Join a relation's units, by their attributes, to the numbers of their strata. -#}
+{#- Join a relation's units, by their attributes and the day of their exposure, to the numbers of their strata. -#}
 {% macro join_strata(relation, kind) %}
     {{ kind }} join {{ ref('int_strata') }} as strata
         on
@@ -28,6 +38,10 @@
             {%- for attribute in strata_attributes() %}
             and coalesce({{ relation }}.a_{{ attribute }}, 'unknown') = strata.a_{{ attribute }}
             {%- endfor %}
+            {%- if has_epoch_strata() %}
+            and {{ relation }}.exposed_date >= strata.from_date
+            and {{ relation }}.exposed_date < strata.until_date
+            {%- endif %}
 {%- endmacro %}
 
 {#-
@@ -60,16 +74,16 @@ restratified as (
                 partition by first_exposures.experiment_id, first_exposures.unit_id, first_exposures.exposed_at
                 order by first_exposures.known_from
             ) as stratum_before
-        from {{ ref('int_first_exposures') }} as first_exposures
+        from {{ first_exposures() }} as first_exposures
         inner join (
             select distinct
-                experiment_id,
-                unit_id
-            from {{ ref('int_first_exposures') }}
+                first_exposures.experiment_id,
+                first_exposures.unit_id
+            from {{ first_exposures() }} as first_exposures
             where
-                {{ in_slice('unit_id') }}
-                and earlier_exposed_at = exposed_at
-                and not is_mixed
+                {{ in_slice('first_exposures.unit_id') }}
+                and first_exposures.earlier_exposed_at = first_exposures.exposed_at
+                and not first_exposures.is_mixed
         ) as changed
             on
                 first_exposures.experiment_id = changed.experiment_id

@@ -12,7 +12,7 @@
 -#}
 {% macro unit_states(group) -%}
 {%- set name, unit_values = group.name, group.unit_values -%}
-{%- set is_stratified = strata_attributes() | length > 0 -%}
+{%- set is_stratified = has_strata() -%}
 {#- Units that left, and those for whom something came to count after they did themselves. #}
 {{ name }}_exceptions as (
 
@@ -407,7 +407,7 @@ late_changes as (
 
 )
 {%- endif %}
-{%- if strata_attributes() %},
+{%- if has_strata() %},
 
 {{ restratified_units() }}
 {%- endif %}

@@ -8,15 +8,15 @@ with
 departures as (
 
     select
-        experiment_id,
-        unit_id,
-        earlier_exposed_at as exposed_at,
-        min(known_from) as left_from
-    from {{ ref('int_first_exposures') }}
+        first_exposures.experiment_id,
+        first_exposures.unit_id,
+        first_exposures.earlier_exposed_at as exposed_at,
+        min(first_exposures.known_from) as left_from
+    from {{ first_exposures() }} as first_exposures
     where
-        earlier_exposed_at is not null
-        and (is_mixed or earlier_exposed_at <> exposed_at)
-    group by experiment_id, unit_id, earlier_exposed_at
+        first_exposures.earlier_exposed_at is not null
+        and (first_exposures.is_mixed or first_exposures.earlier_exposed_at <> first_exposures.exposed_at)
+    group by first_exposures.experiment_id, first_exposures.unit_id, first_exposures.earlier_exposed_at
 
 )
 
@@ -33,7 +33,7 @@ select
     {%- for attribute in metric_catalog()['attributes'] %},
     first_exposures.a_{{ attribute }}
     {%- endfor %}
-from {{ ref('int_first_exposures') }} as first_exposures
+from {{ first_exposures() }} as first_exposures
 left join departures
     on
         first_exposures.experiment_id = departures.experiment_id

@@ -37,7 +37,7 @@ first_exposures as (
         build_plan.from_date,
         build_plan.to_date,
         build_plan.latest_date
-    from {{ ref('int_first_exposures') }} as first_exposures
+    from {{ first_exposures() }} as first_exposures
     inner join build_plan
         on
             first_exposures.experiment_id = build_plan.experiment_id

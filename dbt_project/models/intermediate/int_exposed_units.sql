@@ -25,7 +25,7 @@ first_exposures as (
     select
         first_exposures.*,
         build_plan.to_date
-    from {{ ref('int_first_exposures') }} as first_exposures
+    from {{ first_exposures() }} as first_exposures
     inner join build_plan
         on
             first_exposures.experiment_id = build_plan.experiment_id

@@ -25,7 +25,7 @@ experiments as (
 exposures as (
 
     select
-        stg_exposures.experiment_id,
+        {{ kept_experiment_id() }} as experiment_id,
         stg_exposures.unit_id,
         stg_exposures.known_from,
         stg_exposures.variant_id,
@@ -36,19 +36,34 @@ exposures as (
         stg_exposures.a_{{ attribute }}
         {%- endfor %}
     from {{ ref('stg_exposures') }} as stg_exposures
+    {%- if metric_catalog().get('triggers', []) %}
+    left join {{ source('inputs', 'experiment_triggers') }} as triggers
+        on stg_exposures.experiment_id = triggers.experiment_id
+    {%- endif %}
+    {%- if metric_catalog().get('has_holdouts', false) %}
+    left join {{ ref('int_held_out_units') }} as held_out
+        on
+            stg_exposures.experiment_id = held_out.experiment_id
+            and stg_exposures.unit_id = held_out.unit_id
+            and stg_exposures.known_from >= held_out.known_from
+            and stg_exposures.exposed_date <= held_out.until_date
+    {%- endif %}
     inner join experiments
         on
-            stg_exposures.experiment_id = experiments.experiment_id
+            {{ kept_experiment_id() }} = experiments.experiment_id
             and stg_exposures.source_id = experiments.exposure_source
     inner join build_plan
-        on stg_exposures.experiment_id = build_plan.experiment_id
+        on {{ kept_experiment_id() }} = build_plan.experiment_id
     inner join {{ arms() }} as arms
         on
-            stg_exposures.experiment_id = arms.experiment_id
+            {{ kept_experiment_id() }} = arms.experiment_id
             and stg_exposures.variant_id = arms.variant_id
     where
         stg_exposures.exposed_date between experiments.start_date and experiments.end_date
         and stg_exposures.known_from between build_plan.from_date and build_plan.to_date
+        {%- if metric_catalog().get('has_holdouts', false) %}
+        and held_out.unit_id is null
+        {%- endif %}
         and {{ in_slice('stg_exposures.unit_id') }}
 
 ),

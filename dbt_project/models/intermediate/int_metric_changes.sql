@@ -6,7 +6,7 @@
 -#}
 {%- set metrics = metrics_and_probes() | selectattr('cap_quantile', 'none') | list %}
 {%- set groups = maturity_groups(metrics) %}
-{%- set is_stratified = strata_attributes() | length > 0 %}
+{%- set is_stratified = has_strata() %}
 with
 
 signs as (

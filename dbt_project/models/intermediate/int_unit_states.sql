@@ -9,9 +9,11 @@ with
 first_exposures as (
 
     select
-        *,
-        lead(known_from) over (partition by experiment_id, unit_id order by known_from) as known_until
-    from {{ ref('int_first_exposures') }}
+        first_exposures.*,
+        lead(first_exposures.known_from) over (
+            partition by first_exposures.experiment_id, first_exposures.unit_id order by first_exposures.known_from
+        ) as known_until
+    from {{ first_exposures() }} as first_exposures
 
 ),
 

@@ -38,7 +38,7 @@ units as (
         first_exposures.known_from,
         first_exposures.variant_id,
         {{ digest_number('hashing.algorithm', "hashing.salt || first_exposures.unit_id") }} % hashing.buckets as bucket
-    from {{ ref('int_first_exposures') }} as first_exposures
+    from {{ first_exposures() }} as first_exposures
     inner join hashing
         on first_exposures.experiment_id = hashing.experiment_id
     inner join build_plan

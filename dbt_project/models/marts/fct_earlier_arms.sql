@@ -41,7 +41,7 @@ units as (
         first_exposures.known_from,
         first_exposures.variant_id,
         first_exposures.exposed_at
-    from {{ ref('int_first_exposures') }} as first_exposures
+    from {{ first_exposures() }} as first_exposures
     inner join build_plan
         on
             first_exposures.experiment_id = build_plan.experiment_id
@@ -73,7 +73,7 @@ earlier_exposures as (
     from units
     inner join predecessors
         on units.experiment_id = predecessors.experiment_id
-    inner join {{ ref('int_first_exposures') }} as earlier
+    inner join {{ first_exposures() }} as earlier
         on
             predecessors.earlier_experiment_id = earlier.experiment_id
             and units.unit_id = earlier.unit_id
