@@ -50,6 +50,8 @@ def metric_catalog(config: Config) -> Entry:
         "unit_values": [columns.unit_values[name] for name in sorted(columns.unit_values)],
         "metrics": metrics,
         "strata": _strata(config),
+        "segment_pairs": _segment_pairs(config),
+        "trends": _trends(config),
         "coverages": coverages,
         "probes": probes,
         "lookback_days": max((metric["lookback_days"] for metric in metrics), default=0),
@@ -64,6 +66,22 @@ def _strata(config: Config) -> Entry:
     return {
         "attributes": sorted({name for experiment in stratified for name in experiment.strata}),
         "metrics": sorted(id_ for id_ in metrics if config.metrics[id_].type in _STRATIFIABLE),
+    }
+
+
+def _segment_pairs(config: Config) -> list[list[str]]:
+    """The pairs of attributes that some analysed experiment has as segments."""
+    analysed = [experiment for experiment in config.experiments.values() if experiment.is_analysed]
+    return [list(pair) for pair in sorted({pair for experiment in analysed for pair in experiment.segment_pairs})]
+
+
+def _trends(config: Config) -> Entry:
+    """Over how many days the longest trend of an analysed experiment goes, and the metrics that are followed by day."""
+    followed = [one for one in config.experiments.values() if one.is_analysed and one.trends]
+    metrics = {id_ for experiment in followed for id_ in experiment.metrics.roles}
+    return {
+        "days": max((experiment.trends.days for experiment in followed if experiment.trends), default=0),
+        "metrics": sorted(id_ for id_ in metrics if config.metrics[id_].has_daily_values),
     }
 
 

@@ -71,6 +71,8 @@ def _pinned_experiment(experiment: Experiment) -> dict[str, Any]:
     pinned["segments"] = sorted(experiment.segments)
     if experiment.preregistered_segments:
         pinned["preregistered_segments"] = sorted(experiment.preregistered_segments)
+    if experiment.segment_pairs:
+        pinned["segment_pairs"] = sorted(map(list, experiment.segment_pairs))
     analysis = pinned["analysis"]
     pinned["analysis"] = {name: value for name, value in analysis.items() if value != _ANALYSIS_BEFORE.get(name)}
     if experiment.strata:

@@ -55,6 +55,7 @@ __all__ = [
     "Source",
     "Sources",
     "Spending",
+    "Trends",
     "UnitColumns",
     "UnitSource",
     "Variant",
@@ -254,6 +255,12 @@ class Hashing(Entity):
     algorithm: Literal["md5", "sha256"] = "md5"
 
 
+class Trends(Entity):
+    """Over how many days since exposure effects are followed, by units that have been exposed for all of them."""
+
+    days: int = Field(14, ge=3, le=42, description="From 14 on the last week is compared with the first.")
+
+
 class Decision(Entity):
     """How results become a recommendation."""
 
@@ -303,6 +310,10 @@ class Experiment(Entity):
     preregistered_segments: tuple[Identifier, ...] = Field(
         (), description="Those of `segments` whose results were planned: not marked exploratory."
     )
+    segment_pairs: tuple[tuple[Identifier, Identifier], ...] = Field(
+        (), description="Pairs of `segments` whose combinations are compared as well, to tell which of the two matters."
+    )
+    trends: Trends | None = Field(None, description="Declared: whether effects fade or grow with days since exposure.")
     metrics: ExperimentMetrics
     analysis: Analysis = Analysis()
     decision: Decision = Decision()
@@ -330,6 +341,11 @@ class Experiment(Entity):
     def margins(self) -> dict[str, Guardrail]:
         """Metric id to the margin it is held to: of guardrails, and of the goals of do_no_harm."""
         return {margin.metric: margin for margin in (*self.metrics.guardrail, *self.decision.margins)}
+
+    @property
+    def segment_names(self) -> tuple[str, ...]:
+        """Every dimension of segments as the tables name it: attributes, and pairs as `country, device`."""
+        return (*self.segments, *(", ".join(pair) for pair in self.segment_pairs))
 
     @property
     def strata(self) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ INPUT_TABLES = {
     "first_bucket bigint, end_bucket bigint",
     "experiment_segments": "experiment_id varchar, segment_name varchar",
     "experiment_strata": "experiment_id varchar, attribute varchar",
+    "experiment_trends": "experiment_id varchar, days integer",
 }
 MODELS_FORMAT = 5
 """Of the tables in `intermediate`: a higher one than the warehouse's has them built anew."""
@@ -306,11 +307,15 @@ def _insert(
     connection.unregister("inserted_rows")
 
 
+LATEST_ONLY = frozenset({"effect_trends"})
+"""Results of which an experiment keeps the rows of its latest and final as-of dates alone, as of segments."""
+
+
 def replace_planned(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> None:
     """Replace in `results.<table>` what the run's plan covers by `frame`, in one transaction.
 
     Goes: all of a rebuilt experiment, else its rows from the plan's first date on; segment rows of as-of dates that
-    are no longer the latest; rows with a key that the frame has again.
+    are no longer the latest, and those of `LATEST_ONLY`; rows with a key that the frame has again.
     """
     name = f"results.{table}"
     connection.register("new_rows", frame)
@@ -329,9 +334,10 @@ def replace_planned(connection: duckdb.DuckDBPyConnection, table: str, frame: pd
         f"delete from {name} as old where exists (select 1 from new_rows as new "
         "where new.experiment_id = old.experiment_id and new.as_of_date = old.as_of_date)"
     )
-    if "segment_name" in known:
+    if "segment_name" in known or table in LATEST_ONLY:
+        passing = "true" if table in LATEST_ONLY else "segment_name <> 'all'"
         connection.execute(
-            f"delete from {name} as old where segment_name <> 'all' and exists ("
+            f"delete from {name} as old where {passing} and exists ("
             "select 1 from runs.plan as plan inner join inputs.experiments using (experiment_id) "
             "where plan.experiment_id = old.experiment_id and old.as_of_date < plan.latest_date "
             "and old.as_of_date <> analysis_end_date)"
