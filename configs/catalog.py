@@ -16,7 +16,7 @@ from configs.schema import Component, Condition, Config, EventSource, Experiment
 
 Entry = dict[str, Any]
 
-_STRATIFIABLE = ("mean", "proportion", "retention", "ratio")
+_ADDITIVE = ("mean", "proportion", "retention", "ratio")
 
 
 def metric_catalog(config: Config) -> Entry:
@@ -52,6 +52,7 @@ def metric_catalog(config: Config) -> Entry:
         "strata": _strata(config),
         "segment_pairs": _segment_pairs(config),
         "trends": _trends(config),
+        "overlaps": _overlaps(config),
         "coverages": coverages,
         "probes": probes,
         "lookback_days": max((metric["lookback_days"] for metric in metrics), default=0),
@@ -65,7 +66,7 @@ def _strata(config: Config) -> Entry:
     metrics = {id_ for experiment in stratified for id_ in experiment.metrics.roles}
     return {
         "attributes": sorted({name for experiment in stratified for name in experiment.strata}),
-        "metrics": sorted(id_ for id_ in metrics if config.metrics[id_].type in _STRATIFIABLE),
+        "metrics": sorted(id_ for id_ in metrics if config.metrics[id_].type in _ADDITIVE),
     }
 
 
@@ -82,6 +83,17 @@ def _trends(config: Config) -> Entry:
     return {
         "days": max((experiment.trends.days for experiment in followed if experiment.trends), default=0),
         "metrics": sorted(id_ for id_ in metrics if config.metrics[id_].has_daily_values),
+    }
+
+
+def _overlaps(config: Config) -> Entry | None:
+    """From how many shared units on a pair of experiments is tested, and by which metrics; None: not at all."""
+    if config.project.overlaps is None:
+        return None
+    metrics = {id_ for one in config.experiments.values() if one.is_analysed for id_ in one.metrics.roles}
+    return {
+        "minimum_shared_units": config.project.overlaps.minimum_shared_units,
+        "metrics": sorted(id_ for id_ in metrics if config.metrics[id_].type in _ADDITIVE),
     }
 
 
@@ -267,7 +279,7 @@ class _Columns:
     def _bot_probe(self, metric: Metric, limit: int) -> Entry:
         component = metric.components[0]
         any_event = self._any_event(component.source, open_ended=metric.window is None)
-        has_total = metric.type in _STRATIFIABLE
+        has_total = metric.type in _ADDITIVE
         return self._probe(
             metric,
             "bots",

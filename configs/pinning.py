@@ -50,7 +50,7 @@ def pinned_config(config: Config, experiment: Experiment) -> dict[str, Any]:
 
 
 def _pinned_project(project: Project) -> dict[str, Any]:
-    pinned = project.model_dump(mode="json", exclude={"name", "health"})
+    pinned = project.model_dump(mode="json", exclude={"name", "health", "overlaps"})
     thresholds = project.health.model_dump(mode="json", exclude_defaults=True)
     return pinned | ({"health": thresholds} if thresholds else {})
 

@@ -48,6 +48,7 @@ __all__ = [
     "Identifier",
     "Measure",
     "Metric",
+    "Overlaps",
     "Prediction",
     "Probability",
     "Project",
@@ -69,6 +70,12 @@ _NO_PLAN = date(2200, 1, 1)
 ANALYSED_STATUSES = frozenset({"running", "paused", "stopped", "rolling_out", "shipped", "rolled_back", "archived"})
 
 
+class Overlaps(Entity):
+    """Whether effects of experiments that share units depend on each other is asked of all pairs that run."""
+
+    minimum_shared_units: int = Field(1000, ge=20, description="Pairs that share fewer units are not tested.")
+
+
 class Project(Entity):
     """`project.yaml`."""
 
@@ -77,6 +84,9 @@ class Project(Entity):
     late_arrival_days: int = Field(3, ge=0, le=30, description="A row older than this is quarantined.")
     history_start: date = Field(description="First log date of the lake.")
     health: HealthThresholds = Field(HealthThresholds(), description="Thresholds of every experiment's health checks.")
+    overlaps: Overlaps | None = Field(
+        None, description="Declared: pairs of running experiments are tested for interaction."
+    )
 
     @field_validator("timezone")
     @classmethod

@@ -73,6 +73,11 @@ def published_tables(
             order="as_of_date, experiment_id, metric_id, variant_id",
         ),
         PublishedTable(
+            "experiment_overlaps",
+            _with_provenance(connection, "results.experiment_overlaps"),
+            order="as_of_date, experiment_id, other_experiment_id, metric_id",
+        ),
+        PublishedTable(
             "lifecycle_events",
             _with_provenance(connection, "results.lifecycle_events"),
             order="as_of_date, experiment_id, event",

@@ -11,6 +11,7 @@ from analysis.health import CHECKS
 from analysis.scorecard import FAILED
 from configs.schema import Project
 from orchestration.inputs import RunInputs, read_inputs
+from orchestration.overlap_tables import overlap_rows
 from orchestration.partitions import SINGLE_RUN, log_dates
 from orchestration.planning import PlannedBuild
 from orchestration.resources import run_workspace
@@ -41,6 +42,7 @@ MARTS = (
     "fct_exposure_counts",
     "fct_metric_moments",
     "fct_metric_probes",
+    "fct_overlap_moments",
     "fct_stratum_moments",
     "fct_value_counts",
 )
@@ -56,8 +58,9 @@ Computation = Callable[[duckdb.DuckDBPyConnection, RunInputs, list[PlannedBuild]
 HETEROGENEITY: dict[str, Computation] = {
     "segment_interactions": segment_interaction_rows,
     "effect_trends": effect_trend_rows,
+    "experiment_overlaps": overlap_rows,
 }
-"""What is asked of the scorecard's effects: whether they differ, and last."""
+"""What is asked of effects: whether they differ between segments, last, and depend on other experiments."""
 
 
 def result_assets(project: Project) -> list[dg.AssetsDefinition]:
@@ -87,7 +90,7 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
 
     @step(HETEROGENEITY_KEY, [*MART_KEYS, SCORECARD_KEY], check_specs=computed(HETEROGENEITY_KEY))
     def heterogeneity(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        """Whether effects differ between segments; tables of their own, empty where no experiment asks."""
+        """Whether effects differ between segments, last, and depend on other experiments: tables of their own."""
         workspace = run_workspace(context)
         frames = {name: compute_table(workspace, name, compute) for name, compute in HETEROGENEITY.items()}
         rows = pd.concat([frame[["experiment_id", "metric_id", "status", "reason"]] for frame in frames.values()])
