@@ -75,3 +75,22 @@ def test_both_are_part_of_the_hash_and_absent_ones_change_none(write_config):
     assert hashes[0] == hashes[1] and hashes[3] == hashes[4] and len(set(hashes)) == 3
     pinned = pinned_config(configs[3], configs[3].experiments["free_shipping"])["experiment"]
     assert pinned["trends"] == {"days": 14} and "segment_pairs" not in pinned
+
+
+def test_overlaps_are_asked_of_the_project_and_change_no_hash(write_config):
+    plain, asked = (
+        load_config(write_config(("project.yaml", "name: shop\n", f"name: shop\n{text}")))
+        for text in ("", "overlaps: {}\n")
+    )
+    assert metric_catalog(plain)["overlaps"] is None
+    assert metric_catalog(asked)["overlaps"] == {
+        "minimum_shared_units": 1000, "metrics": ["conversion", "order_value", "retention", "revenue"],
+    }  # fmt: skip
+    assert config_hash(plain, plain.experiments["free_shipping"]) == config_hash(
+        asked, asked.experiments["free_shipping"]
+    )
+
+
+def test_too_few_shared_units_are_refused(write_config):
+    with pytest.raises(ConfigError, match=r"project.yaml:2: overlaps.minimum_shared_units: must be at least 20, got 1"):
+        load_config(write_config(("project.yaml", "name: shop\n", "name: shop\noverlaps: {minimum_shared_units: 1}\n")))

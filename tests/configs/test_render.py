@@ -196,6 +196,7 @@ def test_a_second_render_touches_nothing(rendered):
         "experiment_probes.csv",
         "experiment_segments.csv",
         "experiment_strata.csv",
+        "experiment_trends.csv",
         "experiment_variants.csv",
         "experiments.csv",
         "macros/metric_catalog.sql",
