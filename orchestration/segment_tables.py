@@ -32,7 +32,8 @@ def segment_interaction_rows(
     scorecard, moments = (_latest(connection, name) for name in ("results.scorecard", "marts.fct_metric_moments"))
 
     def compute(some: Experiments) -> Heterogeneity:
-        return heterogeneity(scorecard, moments, some, inputs.config.metrics)
+        own = moments[moments["experiment_id"].isin(list(some))]
+        return heterogeneity(scorecard, own, some, inputs.config.metrics)
 
     parts, failures = isolated_parts(segmented, compute)
     parts += [_failed(scorecard[scorecard["experiment_id"] == id_], reason) for id_, reason in failures.items()]
