@@ -1,6 +1,7 @@
 """Heterogeneity of 200 experiments × 20 metrics × 20 segments, from scorecard and moments to its tables.
 
-Beside it the trends of the same comparisons over 14 days, and the interactions of all pairs of 60 experiments.
+Beside it the trends of the same comparisons over 14 days, and the interactions of all pairs of 60 experiments; what
+their moments cost in the warehouse is measured by `benchmarks.overlaps`.
 
 `python -m benchmarks.heterogeneity` measures in this process and prints seconds, rows and the peak memory as JSON.
 The scorecard's own time is not counted: `python -m benchmarks wide` has that.

@@ -16,7 +16,7 @@ from configs.schema import Component, Condition, Config, EventSource, Experiment
 
 Entry = dict[str, Any]
 
-_STRATIFIABLE = ("mean", "proportion", "retention", "ratio")
+_ADDITIVE = ("mean", "proportion", "retention", "ratio")
 
 
 def metric_catalog(config: Config) -> Entry:
@@ -50,6 +50,9 @@ def metric_catalog(config: Config) -> Entry:
         "unit_values": [columns.unit_values[name] for name in sorted(columns.unit_values)],
         "metrics": metrics,
         "strata": _strata(config),
+        "segment_pairs": _segment_pairs(config),
+        "trends": _trends(config),
+        "overlaps": _overlaps(config),
         "coverages": coverages,
         "probes": probes,
         "lookback_days": max((metric["lookback_days"] for metric in metrics), default=0),
@@ -65,7 +68,34 @@ def _strata(config: Config) -> Entry:
     return {
         "attributes": sorted({name for experiment in stratified for name in experiment.strata}),
         "by_epoch": any(experiment.changes_weights for experiment in stratified),
-        "metrics": sorted(id_ for id_ in metrics if config.metrics[id_].type in _STRATIFIABLE),
+        "metrics": sorted(id_ for id_ in metrics if config.metrics[id_].type in _ADDITIVE),
+    }
+
+
+def _segment_pairs(config: Config) -> list[list[str]]:
+    """The pairs of attributes that some analysed experiment has as segments."""
+    analysed = [experiment for experiment in config.experiments.values() if experiment.is_analysed]
+    return [list(pair) for pair in sorted({pair for experiment in analysed for pair in experiment.segment_pairs})]
+
+
+def _trends(config: Config) -> Entry:
+    """Over how many days the longest trend of an analysed experiment goes, and the metrics that are followed by day."""
+    followed = [one for one in config.experiments.values() if one.is_analysed and one.trends]
+    metrics = {id_ for experiment in followed for id_ in experiment.metrics.roles}
+    return {
+        "days": max((experiment.trends.days for experiment in followed if experiment.trends), default=0),
+        "metrics": sorted(id_ for id_ in metrics if config.metrics[id_].has_daily_values),
+    }
+
+
+def _overlaps(config: Config) -> Entry | None:
+    """From how many shared units on a pair of experiments is tested, and by which metrics; None: not at all."""
+    if config.project.overlaps is None:
+        return None
+    metrics = {id_ for one in config.experiments.values() if one.is_analysed for id_ in one.metrics.roles}
+    return {
+        "minimum_shared_units": config.project.overlaps.minimum_shared_units,
+        "metrics": sorted(id_ for id_ in metrics if config.metrics[id_].type in _ADDITIVE),
     }
 
 
@@ -251,7 +281,7 @@ class _Columns:
     def _bot_probe(self, metric: Metric, limit: int) -> Entry:
         component = metric.components[0]
         any_event = self._any_event(component.source, open_ended=metric.window is None)
-        has_total = metric.type in _STRATIFIABLE
+        has_total = metric.type in _ADDITIVE
         return self._probe(
             metric,
             "bots",

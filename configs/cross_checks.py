@@ -10,8 +10,10 @@ from configs.analysis_checks import check_analysis
 from configs.bootstrap_checks import check_bootstrap_is_given
 from configs.problems import did_you_mean
 from configs.schema import Component, EventSource, Experiment, Guardrail, Metric, Project, Sources
+from configs.segment_pair_checks import check_segment_pairs
 from configs.strata_checks import check_stratum_attributes
 from configs.supported import Finding
+from configs.trend_checks import check_trends
 from configs.trigger_checks import check_trigger
 from configs.yaml_document import Location
 
@@ -117,6 +119,8 @@ def check_experiment(
         yield from _check_predictions(experiment)
     yield from _check_margins(experiment, metrics)
     yield from check_analysis(experiment, metrics)
+    yield from check_segment_pairs(experiment)
+    yield from check_trends(experiment, metrics)
     if sources is not None:
         yield from _check_exposure_source(experiment, sources)
         yield from check_trigger(experiment, sources)

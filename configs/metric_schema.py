@@ -259,6 +259,11 @@ class Metric(Entity):
         return (*map(property_text, self.categories), OTHER, NONE)
 
     @builtins.property
+    def has_daily_values(self) -> bool:
+        """Whether a unit has a value of each day. Different values of a window are no sum of days, nor is a ratio."""
+        return self.type in ("mean", "proportion", "retention") and self.aggregate != "count_distinct"
+
+    @builtins.property
     def components(self) -> tuple[Component, ...]:
         """The numerator and denominator of a ratio, the single component of any other metric."""
         if self.numerator is not None and self.denominator is not None:

@@ -52,7 +52,7 @@ def pinned_config(config: Config, experiment: Experiment) -> dict[str, Any]:
 
 
 def _pinned_project(project: Project, experiment: Experiment) -> dict[str, Any]:
-    pinned = project.model_dump(mode="json", exclude={"name", "health", "exclusion_groups"})
+    pinned = project.model_dump(mode="json", exclude={"name", "health", "exclusion_groups", "overlaps"})
     if experiment.exclusion_group is not None:
         pinned["exclusion_groups"] = [experiment.exclusion_group]
     thresholds = project.health.model_dump(mode="json", exclude_defaults=True)
@@ -78,6 +78,8 @@ def _pinned_experiment(experiment: Experiment) -> dict[str, Any]:
     pinned["segments"] = sorted(experiment.segments)
     if experiment.preregistered_segments:
         pinned["preregistered_segments"] = sorted(experiment.preregistered_segments)
+    if experiment.segment_pairs:
+        pinned["segment_pairs"] = sorted(map(list, experiment.segment_pairs))
     analysis = pinned["analysis"]
     pinned["analysis"] = {name: value for name, value in analysis.items() if value != _ANALYSIS_BEFORE.get(name)}
     if experiment.strata:

@@ -109,7 +109,11 @@ def _tables(config: Config, catalog: dict[str, Any]) -> dict[str, tuple[Sequence
         ),
         "experiment_segments": (
             ("experiment_id", "segment_name"),
-            [(experiment.id, segment) for experiment in experiments for segment in sorted(experiment.segments)],
+            [(experiment.id, name) for experiment in experiments for name in sorted(experiment.segment_names)],
+        ),
+        "experiment_trends": (
+            ("experiment_id", "days"),
+            [(experiment.id, experiment.trends.days) for experiment in experiments if experiment.trends],
         ),
         "experiment_strata": (
             ("experiment_id", "attribute"),

@@ -52,6 +52,7 @@ __all__ = [
     "Identifier",
     "Measure",
     "Metric",
+    "Overlaps",
     "Prediction",
     "Probability",
     "Project",
@@ -59,6 +60,7 @@ __all__ = [
     "Source",
     "Sources",
     "Spending",
+    "Trends",
     "Trigger",
     "UnitColumns",
     "UnitSource",
@@ -73,6 +75,12 @@ _NO_PLAN = date(2200, 1, 1)
 ANALYSED_STATUSES = frozenset({"running", "paused", "stopped", "rolling_out", "shipped", "rolled_back", "archived"})
 
 
+class Overlaps(Entity):
+    """Whether effects of experiments that share units depend on each other is asked of all pairs that run."""
+
+    minimum_shared_units: int = Field(1000, ge=20, description="Pairs that share fewer units are not tested.")
+
+
 class Project(Entity):
     """`project.yaml`."""
 
@@ -83,6 +91,9 @@ class Project(Entity):
     health: HealthThresholds = Field(HealthThresholds(), description="Thresholds of every experiment's health checks.")
     exclusion_groups: tuple[Identifier, ...] = Field(
         (), description="Groups of experiments that share no units while they run."
+    )
+    overlaps: Overlaps | None = Field(
+        None, description="Declared: pairs of running experiments are tested for interaction."
     )
 
     @field_validator("timezone")
@@ -262,6 +273,12 @@ class Hashing(Entity):
     algorithm: Literal["md5", "sha256"] = "md5"
 
 
+class Trends(Entity):
+    """Over how many days since exposure effects are followed, by units that have been exposed for all of them."""
+
+    days: int = Field(14, ge=3, le=42, description="From 14 on the last week is compared with the first.")
+
+
 class Decision(Entity):
     """How results become a recommendation."""
 
@@ -317,6 +334,10 @@ class Experiment(Entity):
     preregistered_segments: tuple[Identifier, ...] = Field(
         (), description="Those of `segments` whose results were planned: not marked exploratory."
     )
+    segment_pairs: tuple[tuple[Identifier, Identifier], ...] = Field(
+        (), description="Pairs of `segments` whose combinations are compared as well, to tell which of the two matters."
+    )
+    trends: Trends | None = Field(None, description="Declared: whether effects fade or grow with days since exposure.")
     metrics: ExperimentMetrics
     analysis: Analysis = Analysis()
     decision: Decision = Decision()
@@ -344,6 +365,11 @@ class Experiment(Entity):
     def margins(self) -> dict[str, Guardrail]:
         """Metric id to the margin it is held to: of guardrails, and of the goals of do_no_harm."""
         return {margin.metric: margin for margin in (*self.metrics.guardrail, *self.decision.margins)}
+
+    @property
+    def segment_names(self) -> tuple[str, ...]:
+        """Every dimension of segments as the tables name it: attributes, and pairs as `country, device`."""
+        return (*self.segments, *(", ".join(pair) for pair in self.segment_pairs))
 
     @property
     def strata(self) -> tuple[str, ...]:

@@ -75,9 +75,10 @@ class RunInputs:
         return {id_: hash_ for id_, hash_ in self.config_hashes.items() if self.config.experiments[id_].is_analysed}
 
     @property
-    def with_segments(self) -> set[str]:
-        """Ids of the experiments with segments."""
-        return {experiment.id for experiment in self.config.experiments.values() if experiment.segments}
+    def read_by_unit(self) -> set[str]:
+        """Ids of the experiments whose latest date is summed unit by unit: with segments, or all for their overlaps."""
+        is_every = self.config.project.overlaps is not None
+        return {one.id for one in self.config.experiments.values() if one.segments or is_every}
 
     def lake_files(self, lake: Lake, dates: Collection[date]) -> list[LakeFile]:
         """The files with accepted rows of these log dates."""

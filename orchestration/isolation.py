@@ -1,6 +1,7 @@
 """One experiment, or one metric of it, never stops another: what raises is computed apart and leaves a reason."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 import pandas as pd
 
@@ -9,6 +10,7 @@ from configs.schema import Experiment
 Experiments = Mapping[str, Experiment]
 Reasons = dict[str, str]
 """Why each of several could not be computed, by id."""
+Result = TypeVar("Result")
 
 
 def isolated(experiments: Experiments, compute: Callable[[Experiments], pd.DataFrame]) -> tuple[pd.DataFrame, Reasons]:
@@ -16,16 +18,22 @@ def isolated(experiments: Experiments, compute: Callable[[Experiments], pd.DataF
 
     Returns the rows, and for each culprit what went wrong.
     """
+    frames, failures = isolated_parts(experiments, compute)
+    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True), failures
+
+
+def isolated_parts(experiments: Experiments, compute: Callable[[Experiments], Result]) -> tuple[list[Result], Reasons]:
+    """`isolated` of what is no frame: one part where all could be computed at once, else one for each that could."""
     try:
-        return compute(experiments), {}
+        return [compute(experiments)], {}
     except Exception:  # noqa: BLE001 - whatever one experiment provokes must not reach the others
-        frames, failures = [compute({})], {}
+        parts, failures = [compute({})], {}
     for experiment_id, experiment in experiments.items():
         try:
-            frames.append(compute({experiment_id: experiment}))
+            parts.append(compute({experiment_id: experiment}))
         except Exception as error:  # noqa: BLE001
             failures[experiment_id] = failure(error)
-    return pd.concat(frames, ignore_index=True), failures
+    return parts, failures
 
 
 def without_failing_metrics(

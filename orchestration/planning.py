@@ -184,18 +184,18 @@ def left_after(plans: Iterable[PlannedBuild], chunk: Iterable[PlannedBuild]) -> 
     return left
 
 
-def with_changes_through(chunk: list[PlannedBuild], with_segments: Collection[str]) -> list[PlannedBuild]:
+def with_changes_through(chunk: list[PlannedBuild], read_by_unit: Collection[str]) -> list[PlannedBuild]:
     """Say of each plan through which date its sums follow from changes.
 
-    Not so a single date, for which all units would change, nor the one whose segments are kept, which are summed
-    from the snapshot, and everyone from the segments.
+    Not so a single date, for which all units would change, nor the one whose segments or overlaps are kept, which are
+    summed from the snapshot, and everyone from the segments.
     """
     return [
         replace(
             plan,
             changes_through=plan.to_date - DAY
             if plan.from_date == plan.to_date
-            or (plan.to_date == plan.latest_date and plan.experiment_id in with_segments)
+            or (plan.to_date == plan.latest_date and plan.experiment_id in read_by_unit)
             else plan.to_date,
         )
         for plan in chunk

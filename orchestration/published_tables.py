@@ -17,7 +17,7 @@ from orchestration.partitions import days_between
 from orchestration.planning import PlannedBuild
 from orchestration.provenance import PROVENANCE
 from orchestration.publish import PublishedTable, is_whole, sync_to_disk
-from orchestration.warehouse import has_table
+from orchestration.warehouse import LATEST_ONLY, has_table
 
 ROW_COUNTS = ("rows_read", "rows_accepted", "rows_duplicate", "rows_quarantined")
 DATES = ("as_of_date", "last_cohort_date", "projected_date", "from_date", "to_date")
@@ -37,6 +37,13 @@ AS_OF_TABLES = {
     "stratum_moments": ("marts.fct_stratum_moments", "experiment_id, metric_id, variant_id, stratum"),
     "scorecard": ("results.scorecard", "experiment_id, metric_id, variant_id, segment_name, segment_value"),
     "diluted_effects": ("results.diluted_effects", "experiment_id, metric_id, variant_id"),
+    "segment_interactions": (
+        "results.segment_interactions",
+        "experiment_id, metric_id, variant_id, segment_name, term",
+    ),
+    "segment_effects": ("results.segment_effects", "experiment_id, metric_id, variant_id, segment_name, segment_value"),
+    "segment_mixes": ("results.segment_mixes", "experiment_id, metric_id, variant_id, segment_name"),
+    "effect_trends": ("results.effect_trends", "experiment_id, metric_id, variant_id, term"),
     "health_checks": ("results.health_checks", "experiment_id, check_name, segment_name, segment_value"),
     "srm_causes": ("results.srm_causes", "experiment_id, rank"),
     "decisions": ("results.decisions", "experiment_id"),
@@ -65,6 +72,11 @@ def published_tables(
             "rollback_monitor",
             _with_provenance(connection, "results.rollback_monitor"),
             order="as_of_date, experiment_id, metric_id, variant_id",
+        ),
+        PublishedTable(
+            "experiment_overlaps",
+            _with_provenance(connection, "results.experiment_overlaps"),
+            order="as_of_date, experiment_id, other_experiment_id, metric_id",
         ),
         PublishedTable(
             "lifecycle_events",
@@ -97,7 +109,7 @@ def changed_partitions(
     if previous is None or (rebuilt and _shows_any(previous, rebuilt)):
         as_of = None
     elif as_of is not None:
-        segmented = _segment_dates(previous)
+        segmented = _passing_dates(previous)
         as_of = None if segmented is None else as_of | segmented | {inputs.requested[1]}
     log_dates = _changed_days(connection, previous)
     changed: dict[str, set[date] | None] = dict.fromkeys(AS_OF_TABLES, as_of)
@@ -285,15 +297,23 @@ def _shows_any(previous: Path, experiments: Collection[str]) -> bool:
     return any(experiment_id in experiments for (experiment_id,) in found)
 
 
-def _segment_dates(previous: Path) -> set[date] | None:
-    """As-of dates that are published with segment rows, which go when a later date is built; None if nothing tells."""
+def _passing_dates(previous: Path) -> set[date] | None:
+    """As-of dates published with segment rows or trends, which go when a later date is built; None if nothing tells."""
     if not any((previous / "exposure_counts").rglob("*.parquet")):
         return None
+    dates = _published_dates(previous, "exposure_counts", "segment_name <> 'all'")
+    for table in LATEST_ONLY:
+        if any((previous / table).rglob("*.parquet")):
+            dates |= _published_dates(previous, table, "true")
+    return dates
+
+
+def _published_dates(run: Path, table: str, condition: str) -> set[date]:
+    files = f"{run}/{table}/**/*.parquet".replace("'", "''")
     with duckdb.connect() as reader:
-        files = f"{previous}/exposure_counts/**/*.parquet".replace("'", "''")
         rows = reader.execute(
             f"select distinct as_of_date from read_parquet('{files}', hive_partitioning = false, union_by_name = true) "
-            "where segment_name <> 'all'"
+            f"where {condition}"
         ).fetchall()
     return {as_of_date for (as_of_date,) in rows}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from configs.pinned_files import PinnedConfig, write_configuration
 from orchestration.assets.models import build_planned
-from orchestration.assets.results import Computation, compute_table
+from orchestration.assets.results import HETEROGENEITY, Computation, compute_table
 from orchestration.dbt_models import DbtError
 from orchestration.inputs import RunInputs, prepare_run, read_inputs
 from orchestration.lake import DayManifest, Lake, LakeError
@@ -37,6 +37,7 @@ LINK_ATTEMPTS = 5
 RESULTS: dict[str, Computation] = {
     "scorecard": scorecard_rows,
     "diluted_effects": diluted_rows,
+    **HETEROGENEITY,
     "health_checks": health_rows,
     "rollback_monitor": monitor_rows,
     "decisions": decision_rows,

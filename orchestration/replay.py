@@ -20,7 +20,7 @@ from orchestration.published import NoResultsError
 from orchestration.published_tables import AS_OF_TABLES
 from orchestration.recompute import Recomputation, link_lake, recomputable, scratch_folder, scratch_workspace
 from orchestration.row_differences import Compared, TableComparison, TableRows
-from orchestration.warehouse import is_segment_row
+from orchestration.warehouse import LATEST_ONLY, is_segment_row
 from orchestration.workspace import Workspace
 
 SHOWN_PARTITIONS = 10
@@ -97,6 +97,8 @@ def _table_rows(queries: Mapping[str, str], inputs: RunInputs, decision: OldDeci
         )
         if "segment_name" in names and not keeps_segments:
             now += f" and not ({is_segment_row(names)})"
+        elif table in LATEST_ONLY and not keeps_segments:
+            now += " and false"
         then = decision.rows(table) or f"select * from ({now}) where false"
         yield TableRows(table, recomputable(table, then), recomputable(table, now), names, PROVENANCE)
 

@@ -52,7 +52,7 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
     requested, history = _planned_dates(plans), _earlier_scorecard(connection, inputs, plans)
 
     def compute(experiments: Experiments, failed: pd.DataFrame | None = None) -> pd.DataFrame:
-        blocked = _only_planned(_blocked(inputs, experiments, dates, probes), plans)
+        blocked = _only_planned(blocked_comparisons(inputs, experiments, dates, probes), plans)
         wanted = requested[requested["experiment_id"].isin(list(experiments))]
         if failed is not None:
             blocked = pd.concat([failed, blocked], ignore_index=True)
@@ -123,7 +123,9 @@ def _earlier_scorecard(
     ).df()
 
 
-def _blocked(inputs: RunInputs, experiments: Experiments, dates: list[date], probes: pd.DataFrame) -> pd.DataFrame:
+def blocked_comparisons(
+    inputs: RunInputs, experiments: Experiments, dates: list[date], probes: pd.DataFrame
+) -> pd.DataFrame:
     """Metrics that missing days block, days stored without what the metric needs, or amounts in other units."""
     metrics, project = inputs.config.metrics, inputs.config.project
     found = [blocked_metrics(inputs.source_days(), experiments, metrics, dates, project)]
@@ -184,15 +186,15 @@ def decision_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plan
 
     A broken configuration file and a decision that fails are `invalid`, and say why.
     """
-    scorecards, health = (
+    scorecards, health, mixes, trends = (
         connection.execute(
             f"select results.* from results.{table} as results inner join runs.plan using (experiment_id)"
         ).df()
-        for table in ("scorecard", "health_checks")
+        for table in ("scorecard", "health_checks", "segment_mixes", "effect_trends")
     )
 
     def compute(experiments: Experiments) -> pd.DataFrame:
-        return decisions(scorecards, health, experiments, inputs.config.metrics, _dates(plans))
+        return decisions(scorecards, health, experiments, inputs.config.metrics, _dates(plans), mixes, trends)
 
     frame, failures = isolated(_planned_experiments(inputs, plans), compute)
     frame = _only_planned(frame, plans)

@@ -42,6 +42,7 @@ MARTS = {
         *("as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "segment_value"),
         "category",
     ),
+    "fct_day_moments": ("as_of_date", "experiment_id", "metric_id", "variant_id", "day", "other_day"),
     "fct_event_clusters": ("as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "segment_value"),
     "fct_event_value_counts": (
         *("as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "segment_value"),

@@ -32,6 +32,7 @@ INPUT_TABLES = {
     "experiment_held_out": "experiment_id varchar, holdout_id varchar, variant_id varchar, since_date date, "
     "until_date date",
     "experiment_triggers": "experiment_id varchar, everyone_id varchar, trigger_hash varchar",
+    "experiment_trends": "experiment_id varchar, days integer",
 }
 MODELS_FORMAT = 5
 """Of the tables in `intermediate`: a higher one than the warehouse's has them built anew."""
@@ -325,11 +326,15 @@ def is_segment_row(columns: Collection[str]) -> str:
     return "segment_name <> 'all'" + (f" and not {of_epochs}" if "check_name" in columns else "")
 
 
+LATEST_ONLY = frozenset({"effect_trends"})
+"""Results of which an experiment keeps the rows of its latest and final as-of dates alone, as of segments."""
+
+
 def replace_planned(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> None:
     """Replace in `results.<table>` what the run's plan covers by `frame`, in one transaction.
 
     Goes: all of a rebuilt experiment, else its rows from the plan's first date on; segment rows of as-of dates that
-    are no longer the latest; rows with a key that the frame has again.
+    are no longer the latest, and those of `LATEST_ONLY`; rows with a key that the frame has again.
     """
     name = f"results.{table}"
     connection.register("new_rows", frame)
@@ -348,9 +353,10 @@ def replace_planned(connection: duckdb.DuckDBPyConnection, table: str, frame: pd
         f"delete from {name} as old where exists (select 1 from new_rows as new "
         "where new.experiment_id = old.experiment_id and new.as_of_date = old.as_of_date)"
     )
-    if "segment_name" in known:
+    if "segment_name" in known or table in LATEST_ONLY:
+        passing = "true" if table in LATEST_ONLY else is_segment_row(known)
         connection.execute(
-            f"delete from {name} as old where {is_segment_row(known)} and exists ("
+            f"delete from {name} as old where {passing} and exists ("
             "select 1 from runs.plan as plan inner join inputs.experiments using (experiment_id) "
             "where plan.experiment_id = old.experiment_id and old.as_of_date < plan.latest_date "
             "and old.as_of_date <> analysis_end_date)"

@@ -15,6 +15,7 @@ from analysis.decisions.do_no_harm import DO_NO_HARM
 from analysis.decisions.evidence import Evidence, EvidenceFrames
 from analysis.decisions.holdout import measured
 from analysis.decisions.monitor import rollback_monitor
+from analysis.decisions.notes import Notes
 from analysis.decisions.reasons import Reason, Verdict, reasons_json
 from analysis.decisions.risk_aware import RISK_AWARE
 from analysis.decisions.rule import Rule
@@ -34,6 +35,8 @@ def decisions(
     experiments: Mapping[str, Experiment],
     metrics: Mapping[str, Metric],
     as_of_dates: Iterable[date],
+    mixes: pd.DataFrame | None = None,
+    trends: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """A decision for every analysed experiment at each of `as_of_dates` from its start on.
 
@@ -41,11 +44,12 @@ def decisions(
     before it the decision is `continue`, `invalid`, or `rollback` where the rollback monitor found harm. Sequential
     methods are asked at every as-of date. Once ship, stop or rollback, and from the end on whatever it is, a
     decision stays; later dates get a row only where the frames hold the deciding one. A holdout is measured at its end.
-    `reasons` is a JSON list of `Reason`s.
+    `reasons` is a JSON list of `Reason`s; what `mixes` (segment_mixes) and `trends` (effect_trends) found at the final
+    as-of date is a note among them.
     """
     dates = sorted(set(as_of_dates))
     frames = EvidenceFrames(scorecard, health, rollback_monitor(scorecard, experiments, metrics))
-    rows = []
+    notes, rows = Notes(mixes, trends), []
     for experiment in experiments.values():
         if experiment.decision.rule not in RULES:
             known = ", ".join(sorted(RULES))
@@ -53,7 +57,7 @@ def decisions(
                 f"experiment {experiment.id}: unknown decision rule {experiment.decision.rule!r}; known: {known}"
             )
         if experiment.is_analysed:
-            timeline = _Timeline(frames, experiment, metrics)
+            timeline = _Timeline(frames, notes, experiment, metrics)
             decided = ((as_of, timeline.at(as_of)) for as_of in dates)
             rows += [_row(as_of, experiment, verdict) for as_of, verdict in decided if verdict is not None]
     frame = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(COLUMNS[1:], "str"))
@@ -64,8 +68,10 @@ def decisions(
 class _Timeline:
     """The verdicts of one experiment, each day's taken once."""
 
-    def __init__(self, frames: EvidenceFrames, experiment: Experiment, metrics: Mapping[str, Metric]) -> None:
-        self._frames, self._experiment, self._metrics = frames, experiment, metrics
+    def __init__(
+        self, frames: EvidenceFrames, notes: Notes, experiment: Experiment, metrics: Mapping[str, Metric]
+    ) -> None:
+        self._frames, self._notes, self._experiment, self._metrics = frames, notes, experiment, metrics
         self._due = analysis_end(experiment, metrics)
         self._verdicts: dict[date, Verdict] = {}
 
@@ -90,7 +96,9 @@ class _Timeline:
 
     def _of_day(self, day: date) -> Verdict:
         if day not in self._verdicts:
-            self._verdicts[day] = self._taken(self._frames.at(self._experiment, self._metrics, day))
+            verdict = self._taken(self._frames.at(self._experiment, self._metrics, day))
+            is_final = day >= self._due
+            self._verdicts[day] = self._notes.added_to(verdict, self._experiment.id, day) if is_final else verdict
         return self._verdicts[day]
 
     def _taken(self, evidence: Evidence) -> Verdict:

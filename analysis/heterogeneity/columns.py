@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.scorecard.columns import COUNT, DATE, FLAG, NUMBER, TEXT
+from analysis.scorecard.columns import COUNT, DATE, FAILED, FLAG, NUMBER, TEXT
 
 TOO_FEW_SEGMENTS = "too_few_segments"
 
@@ -122,3 +122,10 @@ TREND_COLUMNS = COMPARISON | {
 def typed(columns: Mapping[str, Any], types: Mapping[str, str]) -> pd.DataFrame:
     """A frame with exactly the columns that `types` names, in that order and typed."""
     return pd.DataFrame({name: columns[name] for name in types}).astype(dict(types))
+
+
+def failed_rows(heads: pd.DataFrame, reason: str, types: Mapping[str, str], **given: str) -> pd.DataFrame:
+    """Rows of what could not be computed: the keys in `heads`, and why."""
+    blank = {name: pd.Series("" if kind == TEXT else None, heads.index, dtype=object) for name, kind in types.items()}
+    known = {name: heads[name] for name in heads.columns if name in types}
+    return typed(blank | known | given | {"status": FAILED, "reason": reason}, types)

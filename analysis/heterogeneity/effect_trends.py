@@ -35,11 +35,10 @@ NOVELTY, PRIMACY, NONE = "novelty", "primacy", "none"
 SLOPE, WEEKS = "slope", "last_week_less_first"
 WEAK = "weak baseline: its mean is near 0 on a day, so the trend is of absolute effects"
 NO_COHORT = "no complete cohort: no unit of an arm has been exposed for long enough"
-UNSUPPORTED = "trends are of means, proportions and retentions alone"
+UNSUPPORTED = "trends are of means, proportions and retentions alone, not of numbers of different values"
 _NAMES = np.array([status.name.lower() for status in Status], dtype=object)
 _REASONS = np.array([REASONS[status] for status in Status], dtype=object)
 _GROUP = ["as_of_date", "experiment_id", "metric_id"]
-_DAYS = frozenset({"mean", "proportion", "retention"})
 _ORDER = ["as_of_date", "experiment_id", "metric_id", "variant_id", "term"]
 
 
@@ -124,7 +123,7 @@ def _plan(
     rows = rows.merge(roles, on="experiment_id").merge(treatments, on="experiment_id")
     lengths = days.groupby(_GROUP, sort=True)["other_day"].max().add(1).rename("n_days").reset_index()
     rows = rows.merge(lengths, on=_GROUP, how="left")
-    supported = [id_ for id_, metric in metrics.items() if metric.type in _DAYS]
+    supported = [id_ for id_, metric in metrics.items() if metric.has_daily_values]
     falling = [id_ for id_, metric in metrics.items() if metric.direction == "decrease"]
     return rows.assign(
         n_days=rows["n_days"].fillna(1).astype("int64"),
@@ -242,5 +241,5 @@ def _problems(units: Floats, mean: Floats, covariance: Floats) -> NDArray:
         )
     undefined = complete & ~uneven & (by_day[:, 0] >= 2)
     undefined &= np.isnan(mean).any(axis=1) | np.isnan(covariance).any(axis=(1, 2))
-    text[undefined] = "a moment of a day is missing; rebuild the experiment's day moments"
+    text[undefined] = "a unit's value of a day was never computed, or is too large; rerun from the experiment's start"
     return text

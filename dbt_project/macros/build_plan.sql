@@ -34,10 +34,13 @@
 {%- endmacro %}
 
 {#- Segment rows stay for the latest and the final as-of date only. -#}
-{% macro forget_old_segments(relation) -%}
+{% macro forget_old_segments(relation) -%} {{ forget_before_latest(relation, "segment_name <> 'all'") }} {%- endmacro %}
+
+{#- Remove rows of an experiment's former latest dates; its final date's stay. -#}
+{% macro forget_before_latest(relation, condition='true') -%}
     {%- if has_earlier_rows() -%}
     delete from {{ relation }}
-    where segment_name <> 'all' and exists (
+    where {{ condition }} and exists (
         select 1
         from {{ source('inputs', 'build_plan') }} as build_plan
         inner join {{ source('inputs', 'experiments') }} as experiments

@@ -75,7 +75,7 @@ def build_planned(workspace: Workspace) -> list[list[NodeResult]]:
         dates = needed_log_dates(inputs, chunk)
         with open_warehouse(workspace.warehouse) as connection:
             based = with_base_dates(chunk, snapshots(connection))
-            load_plan(connection, with_changes_through(based, inputs.with_segments))
+            load_plan(connection, with_changes_through(based, inputs.read_by_unit))
             register_lake(connection, inputs.config, inputs.lake_files(lake, dates))
         results.append(_build_within_memory(workspace, inputs.joined_rows(dates)))
         if any(result.is_failure for result in results[-1]):

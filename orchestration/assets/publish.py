@@ -3,7 +3,7 @@
 import dagster as dg
 
 from configs.schema import Project
-from orchestration.assets.results import DECISIONS_KEY, HEALTH_KEY, MART_KEYS, SCORECARD_KEY
+from orchestration.assets.results import DECISIONS_KEY, HEALTH_KEY, HETEROGENEITY_KEY, MART_KEYS, SCORECARD_KEY
 from orchestration.faults import UNCHANGED, StateError
 from orchestration.inputs import read_inputs
 from orchestration.lake import Lake
@@ -29,7 +29,7 @@ def publish_asset(project: Project) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=PUBLISHED_KEY,
-        deps=[*MART_KEYS, SCORECARD_KEY, HEALTH_KEY, DECISIONS_KEY],
+        deps=[*MART_KEYS, SCORECARD_KEY, HETEROGENEITY_KEY, HEALTH_KEY, DECISIONS_KEY],
         group_name="publish",
         kinds={"duckdb", "parquet"},
         description="The published results: results.duckdb and results/<table>/, replaced in one step.",

@@ -11,6 +11,7 @@ from analysis.health import CHECKS
 from analysis.scorecard import FAILED
 from configs.schema import Project
 from orchestration.inputs import RunInputs, read_inputs
+from orchestration.overlap_tables import overlap_rows
 from orchestration.partitions import SINGLE_RUN, log_dates
 from orchestration.planning import PlannedBuild
 from orchestration.resources import run_workspace
@@ -23,6 +24,8 @@ from orchestration.result_tables import (
     provenance_rows,
     scorecard_rows,
 )
+from orchestration.segment_tables import segment_interaction_rows
+from orchestration.trend_tables import effect_trend_rows
 from orchestration.warehouse import open_warehouse, planned_builds, replace_planned
 from orchestration.workspace import Workspace
 
@@ -31,6 +34,7 @@ MARTS = (
     "fct_bucket_sums",
     "fct_cap_tails",
     "fct_category_counts",
+    "fct_day_moments",
     "fct_earlier_arms",
     "fct_epoch_counts",
     "fct_event_clusters",
@@ -40,21 +44,29 @@ MARTS = (
     "fct_exposure_counts",
     "fct_metric_moments",
     "fct_metric_probes",
+    "fct_overlap_moments",
     "fct_stratum_moments",
     "fct_value_counts",
 )
 MART_KEYS = [dg.AssetKey(["marts", name]) for name in MARTS]
 SCORECARD_KEY = dg.AssetKey(["results", "scorecard"])
+HETEROGENEITY_KEY = dg.AssetKey(["results", "heterogeneity"])
 HEALTH_KEY = dg.AssetKey(["results", "health_checks"])
 DECISIONS_KEY = dg.AssetKey(["results", "decisions"])
 COMPUTATION = "computation"
 ALL_CHECKS = (*CHECKS, COMPUTATION, "configuration")
 
 Computation = Callable[[duckdb.DuckDBPyConnection, RunInputs, list[PlannedBuild]], pd.DataFrame]
+HETEROGENEITY: dict[str, Computation] = {
+    "segment_interactions": segment_interaction_rows,
+    "effect_trends": effect_trend_rows,
+    "experiment_overlaps": overlap_rows,
+}
+"""What is asked of effects: whether they differ between segments, last, and depend on other experiments."""
 
 
 def result_assets(project: Project) -> list[dg.AssetsDefinition]:
-    """`scorecard`, `health_checks` and `decisions`."""
+    """`scorecard`, `heterogeneity`, `health_checks` and `decisions`."""
 
     def step(key: dg.AssetKey, deps: list[dg.AssetKey], **extra: Any) -> Callable[..., dg.AssetsDefinition]:
         return dg.asset(
@@ -79,6 +91,15 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
         failed = frame[frame["status"] == FAILED].rename(columns={"reason": "message"})
         return _materialized(frame, _computed(SCORECARD_KEY, failed[["experiment_id", "metric_id", "message"]]))
 
+    @step(HETEROGENEITY_KEY, [*MART_KEYS, SCORECARD_KEY], check_specs=computed(HETEROGENEITY_KEY))
+    def heterogeneity(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        """Whether effects differ between segments, last, and depend on other experiments: tables of their own."""
+        workspace = run_workspace(context)
+        frames = {name: compute_table(workspace, name, compute) for name, compute in HETEROGENEITY.items()}
+        rows = pd.concat([frame[["experiment_id", "metric_id", "status", "reason"]] for frame in frames.values()])
+        failed = rows[rows["status"] == FAILED].rename(columns={"reason": "message"})
+        return _materialized(rows, _computed(HETEROGENEITY_KEY, failed[["experiment_id", "metric_id", "message"]]))
+
     checks = [
         dg.AssetCheckSpec(name, asset=HEALTH_KEY, description=f"Experiments whose {name} check fails, in a table.")
         for name in ALL_CHECKS
@@ -92,7 +113,7 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
         for name in ALL_CHECKS:
             yield _health_result(name, frame)
 
-    @step(DECISIONS_KEY, [SCORECARD_KEY, HEALTH_KEY], check_specs=computed(DECISIONS_KEY))
+    @step(DECISIONS_KEY, [SCORECARD_KEY, HETEROGENEITY_KEY, HEALTH_KEY], check_specs=computed(DECISIONS_KEY))
     def decisions(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A row per as-of date and experiment: the recommendation, and a reason for every rule that fired."""
         workspace = run_workspace(context)
@@ -112,7 +133,7 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
             **{name: dg.MetadataValue.table(rows) for name, rows in tables.items() if rows},
         )
 
-    return [scorecard, health_checks, decisions]
+    return [scorecard, heterogeneity, health_checks, decisions]
 
 
 def compute_table(workspace: Workspace, table: str, compute: Computation) -> pd.DataFrame:

@@ -200,6 +200,7 @@ def test_a_second_render_touches_nothing(rendered):
         "experiment_segments.csv",
         "experiment_strata.csv",
         "experiment_triggers.csv",
+        "experiment_trends.csv",
         "experiment_variants.csv",
         "experiments.csv",
         "macros/metric_catalog.sql",

@@ -115,7 +115,21 @@ class Reference:
         return [experiment.start + n * DAY for n in range((last - experiment.start).days + 1)]
 
     def groups(self, experiment: Experiment, as_of: date, latest: date) -> list[tuple[str, Callable[[Unit], str]]]:
-        """Segments with what gives a unit's value: everyone, and attributes at the latest and the final as-of date."""
+        """Segments with what gives a unit's value: everyone, and attributes at the latest and the final as-of date.
+
+        Metrics have pairs of attributes as well.
+        """
+        single = self.single_groups(experiment, as_of, latest)
+        values = dict(single)
+        pairs = experiment.segment_pairs if len(single) > 1 else ()
+        return single + [
+            (", ".join(pair), lambda unit, pair=pair: ", ".join(values[name](unit) for name in pair)) for pair in pairs
+        ]
+
+    def single_groups(
+        self, experiment: Experiment, as_of: date, latest: date
+    ) -> list[tuple[str, Callable[[Unit], str]]]:
+        """The same without pairs, as exposures are counted by."""
         everyone: list[tuple[str, Callable[[Unit], str]]] = [("all", lambda unit: "all")]
         if as_of not in (latest, self.last_day(experiment)):
             return everyone
@@ -138,7 +152,7 @@ class Reference:
         for experiment in self.config.experiments.values():
             dates = self.as_of_dates(experiment, through)
             for as_of in dates:
-                for segment, value_of in self.groups(experiment, as_of, dates[-1]):
+                for segment, value_of in self.single_groups(experiment, as_of, dates[-1]):
                     units = self.units(experiment, as_of)
                     for value in {value_of(unit) for unit in units}:
                         for variant in experiment.variants:
@@ -157,7 +171,7 @@ class Reference:
             for as_of in dates:
                 units = self.units(experiment, as_of)
                 epochs = {unit.id: sum(start <= unit.date for start in starts) - 1 for unit in units}
-                for segment, value_of in self.groups(experiment, as_of, dates[-1]):
+                for segment, value_of in self.single_groups(experiment, as_of, dates[-1]):
                     for value, epoch in {(value_of(unit), epochs[unit.id]) for unit in units}:
                         for variant in experiment.variants:
                             mine = [
@@ -246,11 +260,11 @@ class Reference:
             if metric.type == "categorical":
                 found.append(Value(unit, *(0,) * 6))  # a category has no number
                 continue
-            parts = [self._total(component, unit, in_window) for component in metric.components]
+            parts = [self.total(component, unit, in_window) for component in metric.components]
             covariate, has_no_history = 0, 0
             if metric.covariate:
                 in_lookback = _in_lookback(unit, metric.covariate.lookback_days)
-                covariate = self._total(metric.components[0], unit, in_lookback)
+                covariate = self.total(metric.components[0], unit, in_lookback)
                 history = self.rows_of_unit.get((metric.components[0].source, unit.id), [])
                 has_no_history = int(not any(in_lookback(known) for known in history))
             if metric.type in ("proportion", "retention"):
@@ -267,7 +281,7 @@ class Reference:
         first, end = (unit.first.at + n * DAY for n in (metric.window.start_days, metric.window.end_days))
         return lambda known: known.known_from <= as_of and first <= known.row.at < end
 
-    def _total(self, component: Component, unit: Unit, counts: Callable[[Known], bool]) -> int:
+    def total(self, component: Component, unit: Unit, counts: Callable[[Known], bool]) -> int:
         events = self.events(component, unit, counts)
         if component.aggregate == "count" and component.measure is None:
             return len(events)

@@ -47,6 +47,7 @@ MARTS = {
         "category",
     ],
     "fct_stratum_moments": ["as_of_date", "experiment_id", "variant_id", "metric_id", "stratum"],
+    "fct_day_moments": ["as_of_date", "experiment_id", "variant_id", "metric_id", "day", "other_day"],
     "fct_event_clusters": ["as_of_date", "experiment_id", "variant_id", "metric_id", "segment_name", "segment_value"],
     "fct_event_value_counts": [
         *("as_of_date", "experiment_id", "variant_id", "metric_id", "segment_name", "segment_value"),
@@ -145,6 +146,8 @@ allocation:
   - {{from: {start}, weights: {{control: 0.5, fast: 0.3, free: 0.2}}}}
   - {{from: {second_epoch}, weights: {{control: 0.5, fast: 0.3, free: 0.2}}}}
 segments: [country, device]
+segment_pairs: [[device, country]]
+trends: {{days: 3}}
 metrics:
   primary: [conversion]
   secondary: [revenue, web_orders, largest_order, order_value, seconds_per_order, back_on_day_2, ever_visited,

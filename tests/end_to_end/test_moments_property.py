@@ -19,6 +19,7 @@ from tests.end_to_end.random_logs import History, random_history
 from tests.end_to_end.reference_buckets import bucket_sums, cap_tails
 from tests.end_to_end.reference_categories import category_counts
 from tests.end_to_end.reference_coverage import event_coverage
+from tests.end_to_end.reference_days import day_moments
 from tests.end_to_end.reference_events import event_clusters, event_value_counts
 from tests.end_to_end.reference_moments import STRATUM_COLUMNS, Key, Reference
 from tests.end_to_end.reference_probes import metric_probes
@@ -96,6 +97,7 @@ def assert_follow_the_rules(marts: dict[str, pd.DataFrame], reference: Reference
         "fct_bucket_sums": bucket_sums(reference, through),
         "fct_cap_tails": cap_tails(reference, through),
         "fct_category_counts": category_counts(reference, through),
+        "fct_day_moments": day_moments(reference, through),
         "fct_event_value_counts": event_value_counts(reference, through),
         "fct_event_clusters": event_clusters(reference, through),
         "fct_event_coverage": event_coverage(reference, through),
@@ -116,6 +118,9 @@ def assert_follow_the_rules(marts: dict[str, pd.DataFrame], reference: Reference
                     column: row[column] for column in ("n_units", "n_cells")
                 }, key
                 assert_same_numbers(key, actual[key], row, STRATUM_COLUMNS[1:])
+            elif name == "fct_day_moments":
+                assert actual[key]["n_units"] == row["n_units"], key
+                assert_same_numbers(key, actual[key], row, ["mean", "covariance"])
             else:
                 assert {column: actual[key][column] for column in row} == row, (name, key)
 
@@ -154,6 +159,8 @@ def tolerance(column: str, expected: dict[str, Any]) -> float:
     relative = 1e-9 * abs(float(expected[column]))
     if column == "third_central_moment":
         return relative + expected["third_rounding"]
+    if column == "covariance":
+        return relative + 1e-9
     if column in COVARIANCES:
         left, right = COVARIANCES[column]
         scale = float(expected[left] or 0) ** 0.5 * (float(expected[right] or 0) ** 0.5 if right else 1)

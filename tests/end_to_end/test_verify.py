@@ -49,6 +49,7 @@ def test_runs_piece_by_piece_are_verified_whatever_today_s_files_say(equipoise, 
     assert found["as_of_dates"] == len(published["decisions"])
     details = {"fct_bucket_sums", "fct_cap_tails", "fct_category_counts", "category_counts"}
     details |= {"fct_event_coverage", "fct_metric_probes", "fct_assignments", "srm_causes", "diluted_effects"}
+    details |= {"segment_interactions", "segment_effects", "segment_mixes", "effect_trends", "fct_day_moments"}
     assert found["rows"].keys() == {*MARTS, *OF_QUANTILES, *details, *PUBLISHED}
     for name in NOT_RECOMPUTED["health_checks"]:
         published["health_checks"] = without_check(published["health_checks"], name)

@@ -14,15 +14,15 @@
     ) / ({{ n }} - 1) end
 {%- endmacro %}
 
-{#- Segments: the whole population (none) for every date; a declared attribute for the latest date only, which in the
+{#- Segments: the whole population (none) for every date; a declared dimension for the latest date only, which in the
     end is the final one. -#}
-{% macro segment_joins(attribute) -%}
-    {%- if attribute is not none %}
+{% macro segment_joins(dimension) -%}
+    {%- if dimension is not none %}
     inner join {{ source('inputs', 'experiment_segments') }} as experiment_segments
         on
             units.experiment_id = experiment_segments.experiment_id
-            and experiment_segments.segment_name = {{ sql_text(attribute) }}
-    where units.a_{{ attribute }} is not null
+            and experiment_segments.segment_name = {{ sql_text(segment_name_of(dimension)) }}
+    where {{ segment_value_of(dimension, 'units') }} is not null
     {%- endif %}
 {%- endmacro %}
 

@@ -30,7 +30,6 @@
     they are stored. Reads the CTE `build_plan`.
 -#}
 {% macro counts_by_value(metrics) -%}
-{%- set attributes = metric_catalog()['attributes'] -%}
 unit_metrics as (
 
     select
@@ -104,8 +103,8 @@ value_counts as (
     having sum(value_changes.n_units) > 0
     {%- for metric in metrics %}
     {%- set h = metric.metric_hash %}
-    {%- for attribute in [none] + attributes %}
-    {%- set segment_value = "'all'" if attribute is none else "coalesce(units.a_" ~ attribute ~ ", 'unknown')" %}
+    {%- for dimension in [none] + segment_dimensions() %}
+    {%- set segment_value = segment_value_of(dimension, 'units', unknown=true) %}
 
     union all
 
@@ -114,21 +113,21 @@ value_counts as (
         units.experiment_id,
         units.variant_id,
         {{ sql_text(metric.metric_id) }} as metric_id,
-        {{ sql_text(attribute or 'all') }} as segment_name,
+        {{ sql_text(segment_name_of(dimension)) }} as segment_name,
         {{ segment_value }} as segment_value,
         units.y_{{ h }} as value,
         count(*) as n_units
     from unit_metrics as units
-    {%- if attribute is not none %}
+    {%- if dimension is not none %}
     inner join {{ source('inputs', 'experiment_segments') }} as experiment_segments
         on
             units.experiment_id = experiment_segments.experiment_id
-            and experiment_segments.segment_name = {{ sql_text(attribute) }}
+            and experiment_segments.segment_name = {{ sql_text(segment_name_of(dimension)) }}
     {%- endif %}
-    where units.u_{{ h }}{{ ' and units.has_segments' if attribute is not none }}
+    where units.u_{{ h }}{{ ' and units.has_segments' if dimension is not none }}
     group by
         units.as_of_date, units.experiment_id, units.variant_id, units.y_{{ h }}
-        {%- if attribute is not none %}, {{ segment_value }}{% endif %}
+        {%- if dimension is not none %}, {{ segment_value }}{% endif %}
     {%- endfor %}
     {%- endfor %}
 

@@ -91,10 +91,10 @@ units_of_{{ name }} as (
             and quantiles.as_of_date < counts.until_date
             and (
                 quantiles.segment_name = 'all'
-                {%- for attribute in attributes %}
+                {%- for dimension in segment_dimensions() %}
                 or (
-                    quantiles.segment_name = {{ sql_text(attribute) }}
-                    and quantiles.segment_value = counts.a_{{ attribute }}
+                    quantiles.segment_name = {{ sql_text(segment_name_of(dimension)) }}
+                    and quantiles.segment_value = {{ segment_value_of(dimension, 'counts') }}
                 )
                 {%- endfor %}
             )

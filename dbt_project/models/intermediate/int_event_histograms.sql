@@ -3,7 +3,6 @@
     Of quantiles of events: how many events have each value by as-of date, arm and segment, and how many are at or below it;
     segments at the latest date only. `is_quantile` marks the least value that enough events do not exceed.
 -#}
-{%- set attributes = metric_catalog()['attributes'] %}
 {%- set metrics = event_quantile_metrics() %}
 with
 
@@ -46,7 +45,8 @@ counts as (
             and calendar.as_of_date < event_counts.until_date
     group by
         calendar.as_of_date, event_counts.experiment_id, event_counts.arm, event_counts.metric_id, event_counts.value
-    {%- for attribute in attributes %}
+    {%- for dimension in segment_dimensions() %}
+    {%- set segment_value = segment_value_of(dimension, 'event_counts') %}
 
     union all
 
@@ -55,8 +55,8 @@ counts as (
         event_counts.experiment_id,
         event_counts.arm,
         event_counts.metric_id,
-        {{ sql_text(attribute) }} as segment_name,
-        event_counts.a_{{ attribute }} as segment_value,
+        {{ sql_text(segment_name_of(dimension)) }} as segment_name,
+        {{ segment_value }} as segment_value,
         event_counts.value,
         sum(event_counts.n_events) as n_events
     from event_counts
@@ -65,13 +65,13 @@ counts as (
     inner join {{ source('inputs', 'experiment_segments') }} as experiment_segments
         on
             event_counts.experiment_id = experiment_segments.experiment_id
-            and experiment_segments.segment_name = {{ sql_text(attribute) }}
+            and experiment_segments.segment_name = {{ sql_text(segment_name_of(dimension)) }}
     where
-        event_counts.a_{{ attribute }} is not null
+        {{ segment_value }} is not null
         and event_counts.until_date > build_plan.to_date
     group by
         build_plan.to_date, event_counts.experiment_id, event_counts.arm, event_counts.metric_id,
-        event_counts.a_{{ attribute }}, event_counts.value
+        {{ segment_value }}, event_counts.value
     {%- endfor %}
 
 ),

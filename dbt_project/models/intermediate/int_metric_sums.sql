@@ -149,15 +149,15 @@ caps as (
 
 segments as (
 
-    {%- for attribute in [none] + attributes %}
+    {%- for dimension in [none] + segment_dimensions() %}
     {{ 'union all' if not loop.first }}
 
     select
         units.as_of_date,
         units.experiment_id,
         units.variant_id,
-        {{ sql_text(attribute or 'all') }} as segment_name,
-        {{ sql_text('all') if attribute is none else 'units.a_' ~ attribute }} as segment_value
+        {{ sql_text(segment_name_of(dimension)) }} as segment_name,
+        {{ segment_value_of(dimension, 'units') }} as segment_value
         {%- for metric in metrics %},
         {%- set h = metric.metric_hash %}
         {%- for sum in metric_sums(metric) %}
@@ -166,10 +166,10 @@ segments as (
         max(last_cohort_{{ h }}) as last_cohort_{{ h }}
         {%- endfor %}
     from cells as units
-    {{- segment_joins(attribute) }}
+    {{- segment_joins(dimension) }}
     group by
         units.as_of_date, units.experiment_id, units.variant_id
-        {%- if attribute is not none %}, units.a_{{ attribute }}{% endif %}
+        {%- if dimension is not none %}, {{ segment_value_of(dimension, 'units') }}{% endif %}
     {%- endfor %}
 
 ),
