@@ -43,7 +43,10 @@ def main() -> int:
         channel = {"id": "channel", "type": "categorical", "source": "shop_events", "event": "purchase"}
         metrics["channel"] = type(mean).model_validate(channel | {"property": "channel", "categories": ["web", "app"]})
         stratified = _stratified(config.experiments[SAMPLE_EXPERIMENT])
-        experiments = {stratified.id: stratified}
+        plain = {"id": "plain", "cap": None, "covariate": None, "window": None}
+        metrics["plain"] = type(mean).model_validate(mean.model_dump() | plain)
+        grouped = _grouped(stratified)
+        experiments = {stratified.id: stratified, grouped.id: grouped}
         render(config.model_copy(update={"metrics": metrics, "experiments": experiments}), workspace.generated)
         invoke_dbt(["compile", "--select", "resource_type:model", "test_type:singular"])
         compiled = workspace.dbt_target / "compiled"
@@ -55,6 +58,14 @@ def _stratified(experiment: Experiment) -> Experiment:
     listed = ExperimentMetrics(primary=SAMPLE_METRICS)
     analysis = experiment.analysis.model_copy(update={"adjustment": "post_stratification"})
     return experiment.model_copy(update={"metrics": listed, "analysis": analysis, "status": "running"})
+
+
+def _grouped(experiment: Experiment) -> Experiment:
+    """A quasi-experiment, without which the models of groups are empty."""
+    block = {"group": "channel", "adoption": {"web": experiment.end}}
+    kept = experiment.model_dump(include={"start", "end", "exposure_source"})
+    named = {"id": "grouped", "type": "difference_in_differences", "difference_in_differences": block}
+    return Experiment.model_validate(kept | named | {"metrics": {"primary": ("plain",)}})
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from configs.metric_schema import property_text
+from configs.panel_catalog import panel_catalog
 from configs.schema import Component, Condition, Config, EventSource, Experiment, Metric
 
 Entry = dict[str, Any]
@@ -57,7 +58,7 @@ def metric_catalog(config: Config) -> Entry:
         "probes": probes,
         "lookback_days": max((metric["lookback_days"] for metric in metrics), default=0),
         "late_arrival_days": config.project.late_arrival_days,
-    }
+    } | panel_catalog(config)
 
 
 def _strata(config: Config) -> Entry:
@@ -92,7 +93,8 @@ def _overlaps(config: Config) -> Entry | None:
     """From how many shared units on a pair of experiments is tested, and by which metrics; None: not at all."""
     if config.project.overlaps is None:
         return None
-    metrics = {id_ for one in config.experiments.values() if one.is_analysed for id_ in one.metrics.roles}
+    randomised = [one for one in config.experiments.values() if one.is_analysed and not one.is_quasi]
+    metrics = {id_ for one in randomised for id_ in one.metrics.roles}
     return {
         "minimum_shared_units": config.project.overlaps.minimum_shared_units,
         "metrics": sorted(id_ for id_ in metrics if config.metrics[id_].type in _ADDITIVE),
@@ -118,7 +120,7 @@ def _all_coverages(config: Config) -> list[tuple[str, int | None]]:
     pairs = {
         pair
         for experiment in config.experiments.values()
-        if experiment.is_analysed
+        if experiment.is_analysed and not experiment.is_quasi
         for pair in coverage_windows(experiment, config.metrics).items()
     }
     return sorted(pairs, key=lambda pair: (pair[0], pair[1] or 0))
@@ -135,7 +137,7 @@ def _all_probes(config: Config) -> list[tuple[str, int | None]]:
         (source.id, id_) for source in config.sources.events for id_, one in source.measures.items() if one.unit_column
     }
     pairs: set[tuple[str, int | None]] = set()
-    for experiment in (one for one in config.experiments.values() if one.is_analysed):
+    for experiment in (one for one in config.experiments.values() if one.is_analysed and not one.is_quasi):
         limit = bot_limit(config, experiment)
         pairs |= {(id_, limit) for id_ in experiment.metrics.roles if limit is not None}
         for id_ in experiment.metrics.roles:

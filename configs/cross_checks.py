@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from configs.analysis_checks import check_analysis
 from configs.bootstrap_checks import check_bootstrap_is_given
 from configs.problems import did_you_mean
+from configs.quasi_checks import check_quasi, design_metric_places
 from configs.schema import Component, EventSource, Experiment, Guardrail, Metric, Project, Sources
 from configs.segment_pair_checks import check_segment_pairs
 from configs.strata_checks import check_stratum_attributes
@@ -121,7 +122,8 @@ def check_experiment(
     yield from check_analysis(experiment, metrics)
     yield from check_segment_pairs(experiment)
     yield from check_trends(experiment, metrics)
-    if sources is not None:
+    yield from check_quasi(experiment, metrics, sources)
+    if sources is not None and not experiment.is_quasi:
         yield from _check_exposure_source(experiment, sources)
         yield from check_trigger(experiment, sources)
 
@@ -213,7 +215,8 @@ def _metric_places(experiment: Experiment) -> Iterator[tuple[str, str, Location]
 
 def check_metrics_exist(experiment: Experiment, known: Collection[str]) -> Iterator[tuple[str, Finding]]:
     """(metric id, finding) for every metric of the experiment that isn't known."""
-    for id_, _, place in _metric_places(experiment):
+    places = [(id_, place) for id_, _, place in _metric_places(experiment)]
+    for id_, place in (*places, *design_metric_places(experiment)):
         if id_ not in known:
             yield id_, (place, f"unknown metric {id_!r}{did_you_mean(id_, known, 'metrics')}")
 

@@ -199,7 +199,7 @@ class _Reading:
         """Problems of this file, and reasons that are reported as problems of a metrics file already."""
         reasons = [
             f"metric {id_!r} is broken: {self.broken_metrics[id_]}"
-            for id_ in experiment.metrics.roles
+            for id_ in experiment.metric_ids
             if id_ in self.broken_metrics
         ]
         unknown = check_metrics_exist(experiment, self.known_metrics)

@@ -33,8 +33,9 @@ def pinned_config(config: Config, experiment: Experiment) -> dict[str, Any]:
 
     Its parts validate as the schema's models again, once sources get a path.
     """
-    metrics = [config.metrics[id_] for id_ in sorted(experiment.metrics.roles)]
+    metrics = [config.metrics[id_] for id_ in sorted(experiment.metric_ids)]
     components = [component for metric in metrics for component in metric.components]
+    grouped = getattr(experiment.design, "group", None)
     if experiment.trigger is not None:
         components.append(experiment.trigger.component)
     exposures = [source for source in config.sources.exposures if source.id == experiment.exposure_source]
@@ -46,7 +47,9 @@ def pinned_config(config: Config, experiment: Experiment) -> dict[str, Any]:
         "metrics": {metric.id: _pinned_metric(metric) for metric in metrics},
         "sources": {
             "exposures": [_pinned_exposure_source(source) for source in exposures],
-            "events": [_pinned_event_source(source, components) for source in sorted(events, key=lambda s: s.id)],
+            "events": [
+                _pinned_event_source(source, components, grouped) for source in sorted(events, key=lambda s: s.id)
+            ],
         },
     }
 
@@ -130,11 +133,11 @@ def _pinned_exposure_source(source: ExposureSource) -> dict[str, Any]:
     return pinned | {"attributes": sorted(source.attributes)}
 
 
-def _pinned_event_source(source: EventSource, components: list[Component]) -> dict[str, Any]:
+def _pinned_event_source(source: EventSource, components: list[Component], grouped: str | None) -> dict[str, Any]:
     """The source with the measures and properties that the components read: others change nothing."""
     used = [component for component in components if component.source == source.id]
     measures = {component.measure for component in used}
-    properties = {name for component in used for name in component.properties}
+    properties = {name for component in used for name in component.properties} | ({grouped} if grouped else set())
     pinned = _without_absent(source.model_dump(mode="json", include={"id", "format", "columns"}))
     pinned["measures"] = {
         id_: _pinned_measure(measure) for id_, measure in sorted(source.measures.items()) if id_ in measures

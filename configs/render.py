@@ -21,6 +21,7 @@ from typing import Any
 from configs.catalog import bot_limit, coverage_windows, metric_catalog
 from configs.exclusions import exclusions
 from configs.load import ConfigError, load_config
+from configs.panel_catalog import panel_day_rows, panel_metric_rows, panel_rows
 from configs.pinning import config_hash, pinned_config
 from configs.predecessors import predecessors
 from configs.schema import Config, Experiment
@@ -61,6 +62,7 @@ def catalog_macro(catalog: dict[str, Any]) -> str:
 
 def _tables(config: Config, catalog: dict[str, Any]) -> dict[str, tuple[Sequence[str], list[Row]]]:
     experiments = [experiment for _, experiment in sorted(config.experiments.items())]
+    randomised = [experiment for experiment in experiments if not experiment.is_quasi]
     all_populations = populations(config)
     return {
         "experiments": (
@@ -88,16 +90,17 @@ def _tables(config: Config, catalog: dict[str, Any]) -> dict[str, tuple[Sequence
             [
                 (experiment.id, metric_id, role)
                 for experiment in all_populations
+                if not experiment.is_quasi
                 for metric_id, role in sorted(experiment.metrics.roles.items())
             ],
         ),
         "experiment_coverages": (
             ("experiment_id", "coverage_hash"),
-            [row for experiment in experiments for row in _coverage_rows(config, catalog, experiment)],
+            [row for experiment in randomised for row in _coverage_rows(config, catalog, experiment)],
         ),
         "experiment_probes": (
             ("experiment_id", "probe_hash"),
-            [row for experiment in experiments for row in _probe_rows(config, catalog, experiment)],
+            [row for experiment in randomised for row in _probe_rows(config, catalog, experiment)],
         ),
         "experiment_predecessors": (
             ("experiment_id", "earlier_experiment_id"),
@@ -136,6 +139,9 @@ def _tables(config: Config, catalog: dict[str, Any]) -> dict[str, tuple[Sequence
                 if experiment.trigger is not None
             ],
         ),
+        "experiment_panels": (("experiment_id", "group_kind", "group_property"), list(panel_rows(config))),
+        "experiment_panel_metrics": (("experiment_id", "metric_id"), list(panel_metric_rows(config))),
+        "experiment_panel_days": (("experiment_id", "day", "period_date"), list(panel_day_rows(config))),
     }
 
 

@@ -16,6 +16,14 @@ from configs.entity import ColumnName, Entity, Identifier, Probability, VariantI
 from configs.health_schema import HealthThresholds
 from configs.metric_schema import Aggregate, Bootstrap, Cap, Component, Condition, Covariate, Metric, Scalar, Window
 from configs.population_schema import DILUTABLE, HeldOut, Trigger
+from configs.quasi_schema import (
+    QUASI_TYPES,
+    DifferenceInDifferences,
+    InterruptedTimeSeries,
+    Matched,
+    QuasiBlocks,
+    RegressionDiscontinuity,
+)
 
 __all__ = [
     "ANALYSED_STATUSES",
@@ -33,6 +41,7 @@ __all__ = [
     "Correction",
     "Covariate",
     "Decision",
+    "DifferenceInDifferences",
     "Entity",
     "Epoch",
     "Equivalence",
@@ -50,12 +59,15 @@ __all__ = [
     "HeldOut",
     "Hypothesis",
     "Identifier",
+    "InterruptedTimeSeries",
+    "Matched",
     "Measure",
     "Metric",
     "Overlaps",
     "Prediction",
     "Probability",
     "Project",
+    "RegressionDiscontinuity",
     "Scalar",
     "Source",
     "Sources",
@@ -286,7 +298,11 @@ class Decision(Entity):
     margins: tuple[Guardrail, ...] = Field((), description="Of do_no_harm: the margin of each primary metric.")
 
 
-class Experiment(Entity):
+_COMPARED = (Variant(id="control", weight=0.5, baseline=True), Variant(id="treated", weight=0.5))
+"""The variants of a quasi-experiment: those that the change did not reach, and those that it did."""
+
+
+class Experiment(QuasiBlocks):
     """`experiments/<id>.yaml`."""
 
     id: Identifier
@@ -322,7 +338,12 @@ class Experiment(Entity):
     start: date
     end: date
     exposure_source: Identifier | None = Field(None, description="Default: the only exposure source.")
-    variants: tuple[Variant, ...] = Field(min_length=2)
+    variants: tuple[Variant, ...] = Field(
+        default_factory=lambda data: _COMPARED if data.get("type") in QUASI_TYPES else (),
+        min_length=2,
+        validate_default=True,
+        description="Of a quasi-experiment: control and treated, where nothing else is said.",
+    )
     allocation: tuple[Epoch, ...] = ()
     exclusion_group: Identifier | None = Field(None, description="One of the project's `exclusion_groups`.")
     holdouts: tuple[Identifier, ...] = Field(
@@ -350,6 +371,11 @@ class Experiment(Entity):
         if value >= _NO_PLAN:
             raise ValueError(f"{value} is no day to plan for; give the planned last day, and move it when plans change")
         return value
+
+    @property
+    def metric_ids(self) -> tuple[str, ...]:
+        """Every metric that is computed: those with a role, and those that the design needs."""
+        return tuple(dict.fromkeys((*self.metrics.roles, *(self.design.metrics if self.design else ()))))
 
     @property
     def is_analysed(self) -> bool:
@@ -425,10 +451,13 @@ class Config(Entity):
         cls, experiments: dict[str, Experiment], info: ValidationInfo
     ) -> dict[str, Experiment]:
         sources: Sources | None = info.data.get("sources")
-        if sources is None or len(sources.exposures) != 1:
+        if sources is None:
             return experiments
-        default = {"exposure_source": sources.exposures[0].id}
+        default = {"exposure_source": min(source.id for source in sources.exposures)}
+        is_only = len(sources.exposures) == 1
         return {
-            id_: experiment if experiment.exposure_source else experiment.model_copy(update=default)
+            id_: experiment.model_copy(update=default)
+            if not experiment.exposure_source and (is_only or experiment.is_quasi)
+            else experiment
             for id_, experiment in experiments.items()
         }

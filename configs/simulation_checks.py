@@ -79,6 +79,8 @@ def _check_effects(
     for variant_id, events in effects.items():
         yield from _unknown((*at, variant_id), "event", events, carried)
         for event, effect in events.items():
+            if experiment.is_quasi and effect.rate != 1:
+                yield (*at, variant_id, event, "rate"), "isn't built yet: a quasi-experiment changes measures alone"
             if event in carried:
                 where = (*at, variant_id, event, "measures")
                 yield from _unknown(where, "measure", effect.measures, carried[event])

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
+from configs.quasi_schema import QUASI_TYPES
 from configs.schema import Experiment, Sources
 from configs.yaml_document import Location
 
 Finding = tuple[Location, str]
 
-EXPERIMENT_TYPES = ("ab", "multivariate", "rollout", "holdout")
+EXPERIMENT_TYPES = ("ab", "multivariate", "rollout", "holdout", *QUASI_TYPES)
 RULES = ("risk_aware", "clear_signals", "do_no_harm")
 
 

@@ -68,6 +68,9 @@ def _problems(
             messages[location] = _with_path(parent, f"missing key {key!r}")
         else:
             given = _given_part((*at, *location), document)[len(at) :]
+            if detail["type"] == "too_short" and given != location:  # a default too short: it has to be given
+                messages[location] = _with_path(parent, f"missing key {key!r}")
+                continue
             # Below what is given, pydantic names a mapping's key or each member of a union in turn.
             is_union = given != location and key != "[key]"
             messages[given] = _with_path(given, _union_message(detail) if is_union else _message(detail))

@@ -14,7 +14,7 @@ from configs.catalog import metric_catalog
 from configs.load import load_config
 from configs.schema import Config, Experiment
 from orchestration.bucket_sums import BUCKETS, bucket_sums, latest_snapshots
-from orchestration.history import NoHistoryError
+from orchestration.history import NoHistoryError, require_arms
 from orchestration.lock import writer_lock
 from orchestration.planning import exposure_source_of
 from orchestration.progress import with_progress
@@ -117,6 +117,7 @@ def rehearse_experiment(
         known = ", ".join(sorted(config.experiments)) or "none"
         raise NoHistoryError(f"no experiment {experiment_id!r}; there are: {known}")
     experiment = config.experiments[experiment_id]
+    require_arms(experiment)
     if not workspace.warehouse.exists():
         raise NoHistoryError(f"{workspace.state}: no units yet; start with `equipoise run --date YYYY-MM-DD`")
     with writer_lock(workspace.lock, wait_seconds=wait_seconds), open_warehouse(workspace.warehouse) as connection:

@@ -278,7 +278,7 @@ def show_calendar(
 
     if first is not None and last is not None and first > last:
         raise typer.BadParameter("--from lies after --to")
-    experiments = load_config(context.obj.configs).experiments.values()
+    experiments = [one for one in load_config(context.obj.configs).experiments.values() if not one.is_quasi]
     span = _date(first), _date(last)
     print_calendar(experiment_calendar(experiments, *span), traffic_left(experiments, *span), output)
 

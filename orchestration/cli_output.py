@@ -96,9 +96,9 @@ def print_calendar(calendar: pd.DataFrame, traffic: pd.DataFrame, output: Output
 
 
 def print_results(found: PublishedResults, output: OutputFormat) -> None:
-    """Print scorecard, health checks and decisions; CSV holds the scorecard alone."""
+    """Print scorecard, health checks and decisions; CSV holds the scorecard alone, or estimates where there is none."""
     if output is OutputFormat.CSV:
-        found.scorecard.to_csv(sys.stdout, index=False)
+        (found.quasi_estimates if found.scorecard.empty else found.scorecard).to_csv(sys.stdout, index=False)
         return
     if output is OutputFormat.JSON:
         decisions = records(found.decisions)
@@ -110,6 +110,7 @@ def print_results(found: PublishedResults, output: OutputFormat) -> None:
                 "health_checks": records(found.health_checks),
                 "decisions": decisions,
             }
+            | _quasi_records(found)
         )
         return
     console = wide_console()
@@ -124,11 +125,42 @@ def _print_experiment(console: Console, decision: dict[str, Any], found: Publish
     rows = found.scorecard[
         (found.scorecard["experiment_id"] == experiment_id) & (found.scorecard["segment_name"] == "all")
     ]
-    console.print(_table(_shown_scorecard(rows)))
+    if not rows.empty:
+        console.print(_table(_shown_scorecard(rows)))
+    _print_quasi(console, experiment_id, found)
     health = found.health_checks[found.health_checks["experiment_id"] == experiment_id]
     for check in health[~health["passed"].astype(bool) | (health["severity"] == "note")].to_dict("records"):
         mark = "passed" if check["passed"] else "FAILED"
         console.print(f"  {check['check_name']} ({check['severity']}, {mark}): {check['message']}")
+
+
+def _quasi_records(found: PublishedResults) -> dict[str, list[dict[str, Any]]]:
+    """Estimates and checks as JSON values; nothing without a quasi-experiment."""
+    if found.quasi_estimates.empty:
+        return {}
+    return {name: records(getattr(found, name)) for name in ("quasi_estimates", "quasi_checks")}
+
+
+def _print_quasi(console: Console, experiment_id: str, found: PublishedResults) -> None:
+    """A quasi-experiment's effects, and the checks of what they assume."""
+    rows = found.quasi_estimates[found.quasi_estimates["experiment_id"] == experiment_id]
+    if rows.empty:
+        return
+    effects = rows[rows["estimate"] == "effect"]
+    shown = {
+        "metric_id": "metric",
+        "role": "role",
+        "method": "method",
+        "n_treatment": "treated",
+        "n_baseline": "others",
+    }
+    shown |= {"baseline_mean": "without", "effect": "effect", "ci_low_adjusted": "from"}
+    shown |= {"ci_high_adjusted": "to", "p_value_adjusted": "p adjusted", "status": "status"}
+    console.print(_table(effects[list(shown)].rename(columns=shown)))
+    checks = found.quasi_checks[found.quasi_checks["experiment_id"] == experiment_id]
+    for check in checks.to_dict("records"):
+        mark = "passed" if check["passed"] else "FAILED"
+        console.print(f"  {check['metric_id']} {check['check_name']} ({mark}): {check['message']}")
 
 
 def _shown_scorecard(rows: pd.DataFrame) -> pd.DataFrame:

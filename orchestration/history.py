@@ -160,6 +160,12 @@ class PlanInputs:
         return power_curves(self.experiment, self.metrics, self.history, self.units_per_day)
 
 
+def require_arms(experiment: Experiment) -> None:
+    """Raise NoHistoryError for a quasi-experiment: without random arms there is nothing to size or to draw anew."""
+    if experiment.is_quasi:
+        raise NoHistoryError(f"{experiment.id} is a quasi-experiment: plans and rehearsals are of randomised arms")
+
+
 def plan_inputs(
     workspace: Workspace,
     experiment_id: str,
@@ -178,6 +184,7 @@ def plan_inputs(
             f"no experiment {experiment_id!r}; there are: {', '.join(sorted(config.experiments)) or 'none'}"
         )
     experiment = config.experiments[experiment_id]
+    require_arms(experiment)
     baselines = dict(_parsed(text, experiment, config.metrics) for text in given)
     run = current_run(workspace.state)
     if run is None and (units_per_day is None or not experiment.metrics.roles.keys() <= baselines.keys()):

@@ -45,9 +45,12 @@ def exposure_source_of(config: Config, experiment: Experiment) -> str:
 
 def sources_of(config: Config, experiment: Experiment) -> set[str]:
     """Ids of every source the experiment reads."""
-    metrics = (config.metrics[metric_id] for metric_id in experiment.metrics.roles)
+    metrics = (config.metrics[metric_id] for metric_id in experiment.metric_ids)
+    events = {component.source for metric in metrics for component in metric.components}
+    if experiment.is_quasi:
+        return events
     own = {exposure_source_of(config, experiment)} | ({experiment.trigger.source} if experiment.trigger else set())
-    return {component.source for metric in metrics for component in metric.components} | own
+    return events | own
 
 
 def first_log_date(config: Config, experiment: Experiment) -> date:

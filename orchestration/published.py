@@ -19,11 +19,16 @@ class NoResultsError(LookupError):
 
 @dataclass(frozen=True)
 class PublishedResults:
-    """The scorecard, health checks and decisions of some experiments at one as-of date each."""
+    """The scorecard, health checks and decisions of some experiments at one as-of date each.
+
+    Quasi-experiments have estimates and checks instead of a scorecard and health checks.
+    """
 
     scorecard: pd.DataFrame
     health_checks: pd.DataFrame
     decisions: pd.DataFrame
+    quasi_estimates: pd.DataFrame
+    quasi_checks: pd.DataFrame
 
 
 def read_results(
@@ -54,12 +59,29 @@ def read_results(
             ).df()
             for name in ("scorecard", "health_checks", "decisions")
         }
+        tables |= _quasi_tables(connection)
         if metric_id is not None:
-            known = sorted(tables["scorecard"]["metric_id"].unique())
+            known = sorted({*tables["scorecard"]["metric_id"], *tables["quasi_estimates"]["metric_id"]})
             if metric_id not in known:
                 raise NoResultsError(f"no results for metric {metric_id!r}; there are: {', '.join(known)}")
-            tables["scorecard"] = tables["scorecard"][tables["scorecard"]["metric_id"] == metric_id]
+            for name in ("scorecard", "quasi_estimates", "quasi_checks"):
+                tables[name] = tables[name][tables[name]["metric_id"] == metric_id]
     return PublishedResults(**tables)
+
+
+def _quasi_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, pd.DataFrame]:
+    """Of the chosen experiments; without rows where a run of an earlier version has no such tables."""
+    there = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
+    return {
+        name: connection.execute(
+            f"select results.* from {name} as results inner join chosen "
+            "on results.experiment_id = chosen.experiment_id "
+            "and results.as_of_date = cast(chosen.as_of_date as date) order by all"
+        ).df()
+        if name in there
+        else pd.DataFrame(columns=["experiment_id", "metric_id"])
+        for name in ("quasi_estimates", "quasi_checks")
+    }
 
 
 def published_through(state: Path) -> dict[str, date]:

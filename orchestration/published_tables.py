@@ -46,6 +46,8 @@ AS_OF_TABLES = {
     "effect_trends": ("results.effect_trends", "experiment_id, metric_id, variant_id, term"),
     "health_checks": ("results.health_checks", "experiment_id, check_name, segment_name, segment_value"),
     "srm_causes": ("results.srm_causes", "experiment_id, rank"),
+    "quasi_estimates": ("results.quasi_estimates", "experiment_id, metric_id, estimate, days"),
+    "quasi_checks": ("results.quasi_checks", "experiment_id, metric_id, check_name"),
     "decisions": ("results.decisions", "experiment_id"),
 }
 

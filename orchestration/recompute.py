@@ -19,6 +19,7 @@ from orchestration.lake import DayManifest, Lake, LakeError
 from orchestration.lock import LockHeldError, writer_lock
 from orchestration.publish import link_or_copy
 from orchestration.published_tables import AS_OF_TABLES, published_tables
+from orchestration.quasi import quasi_estimate_rows
 from orchestration.result_tables import (
     decision_rows,
     diluted_rows,
@@ -36,6 +37,7 @@ FOLDER = "recompute"
 LINK_ATTEMPTS = 5
 RESULTS: dict[str, Computation] = {
     "scorecard": scorecard_rows,
+    "quasi_estimates": quasi_estimate_rows,
     "diluted_effects": diluted_rows,
     **HETEROGENEITY,
     "health_checks": health_rows,

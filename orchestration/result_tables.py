@@ -25,6 +25,7 @@ from orchestration.isolation import Experiments, Reasons, isolated, without_fail
 from orchestration.partitions import days_between
 from orchestration.planning import PlannedBuild, first_log_date
 from orchestration.provenance import PROVENANCE, code_version, input_digests, input_watermark
+from orchestration.quasi import quasi_decision_rows
 from orchestration.srm_causes import with_causes
 from orchestration.warehouse import has_table
 
@@ -58,7 +59,7 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
             blocked = pd.concat([failed, blocked], ignore_index=True)
         return scorecard(moments, experiments, metrics, blocked, wanted, history, **details, events=events)
 
-    frame, failures = isolated(_planned_experiments(inputs, plans), compute)
+    frame, failures = isolated(_randomised(inputs, plans), compute)
     for experiment_id, reason in failures.items():
         one = {experiment_id: inputs.config.experiments[experiment_id]}
         as_failed = partial(_failed_metrics, plans=[plan for plan in plans if plan.experiment_id == experiment_id])
@@ -161,7 +162,7 @@ def health_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans:
     def compute(experiments: Experiments) -> pd.DataFrame:
         return health_checks(data, experiments, inputs.config.metrics, inputs.config.project, _dates(plans))
 
-    frame, failures = isolated(_planned_experiments(inputs, plans), compute)
+    frame, failures = isolated(_randomised(inputs, plans), compute)
     frame = with_causes(connection, inputs, _only_planned(frame, plans))
     return _with_rows(
         frame,
@@ -196,7 +197,12 @@ def decision_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plan
     def compute(experiments: Experiments) -> pd.DataFrame:
         return decisions(scorecards, health, experiments, inputs.config.metrics, _dates(plans), mixes, trends)
 
-    frame, failures = isolated(_planned_experiments(inputs, plans), compute)
+    frame, failures = isolated(_randomised(inputs, plans), compute)
+    if quasi := _quasi(inputs, plans):
+        rows, failed = isolated(
+            quasi, lambda experiments: quasi_decision_rows(connection, inputs, experiments, _dates(plans))
+        )
+        frame, failures = pd.concat([frame, rows], ignore_index=True), failures | failed
     frame = _only_planned(frame, plans)
     return _with_rows(
         frame,
@@ -220,7 +226,7 @@ def monitor_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans
         "select results.* from results.scorecard as results inner join runs.plan using (experiment_id)"
     ).df()
     frame, _ = isolated(
-        _planned_experiments(inputs, plans),
+        _randomised(inputs, plans),
         lambda experiments: rollback_monitor(scorecards, experiments, inputs.config.metrics),
     )
     return _only_planned(frame, plans)
@@ -293,6 +299,15 @@ def _with_rows(frame: pd.DataFrame, rows: list[dict[str, object]]) -> pd.DataFra
 
 def _planned_experiments(inputs: RunInputs, plans: list[PlannedBuild]) -> dict[str, Experiment]:
     return {plan.experiment_id: inputs.config.experiments[plan.experiment_id] for plan in plans}
+
+
+def _randomised(inputs: RunInputs, plans: list[PlannedBuild]) -> dict[str, Experiment]:
+    """Those that have arms to compare; a quasi-experiment has tables of its own."""
+    return {id_: one for id_, one in _planned_experiments(inputs, plans).items() if not one.is_quasi}
+
+
+def _quasi(inputs: RunInputs, plans: list[PlannedBuild]) -> dict[str, Experiment]:
+    return {id_: one for id_, one in _planned_experiments(inputs, plans).items() if one.is_quasi}
 
 
 def _dates(plans: list[PlannedBuild]) -> list[date]:

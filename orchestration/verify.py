@@ -28,6 +28,7 @@ MARTS = {
     "fct_exposure_counts": ("as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value"),
     "fct_epoch_counts": ("as_of_date", "experiment_id", "variant_id", "segment_name", "segment_value", "epoch"),
     "fct_assignments": ("known_from", "experiment_id", "variant_id", "hashed_variant_id"),
+    "fct_group_days": ("known_from", "experiment_id", "group_value", "period_date", "metric_id"),
     "fct_metric_probes": ("as_of_date", "experiment_id", "metric_id", "variant_id", "probe"),
     "fct_event_coverage": ("as_of_date", "experiment_id", "variant_id", "source_id"),
     "fct_metric_moments": ("as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "segment_value"),

@@ -28,6 +28,9 @@ INPUT_TABLES = {
     "first_bucket bigint, end_bucket bigint",
     "experiment_segments": "experiment_id varchar, segment_name varchar",
     "experiment_strata": "experiment_id varchar, attribute varchar",
+    "experiment_panels": "experiment_id varchar, group_kind varchar, group_property varchar",
+    "experiment_panel_metrics": "experiment_id varchar, metric_id varchar",
+    "experiment_panel_days": "experiment_id varchar, day date, period_date date",
     "experiment_exclusions": "experiment_id varchar, other_experiment_id varchar, until_date date",
     "experiment_held_out": "experiment_id varchar, holdout_id varchar, variant_id varchar, since_date date, "
     "until_date date",

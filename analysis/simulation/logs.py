@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.simulation.adoption import adoption_multiplier
 from analysis.simulation.allocation import measure_multiplier, rate_multiplier
 from analysis.simulation.behaviour import EventProcess
 from analysis.simulation.population import text_column
@@ -151,12 +152,17 @@ def _event_frame(world: World, source: EventSource, rows: _Events, day: int) -> 
         source.columns.event_name: process.name,
         source.columns.occurred_at: rows.instant,
     }
-    for name in process.measures:
-        values = _measure_values(world, rows, name, day, rng.standard_normal(len(rows.unit)))
-        data[source.measures[name].column] = np.round(values, source.measures[name].decimals)
+    amounts = {
+        name: _measure_values(world, rows, name, day, rng.standard_normal(len(rows.unit))) for name in process.measures
+    }
+    groups = {}
     for name, shares in process.properties.items():
         codes = pick(np.array(list(shares.values())), rng.random(len(rows.unit)))
         data[name] = text_column(list(shares), codes)
+        groups[name] = np.array(list(shares))[codes]
+    for name, values in amounts.items():
+        changed = values * adoption_multiplier(world, process, name, day, groups, rows.unit)
+        data[source.measures[name].column] = np.round(changed, source.measures[name].decimals)
     return pd.DataFrame(data)
 
 

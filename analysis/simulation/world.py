@@ -6,7 +6,7 @@ from analysis.simulation.allocation import Allocation, allocate
 from analysis.simulation.behaviour import Behaviour, resolve
 from analysis.simulation.population import Population, draw_population
 from analysis.simulation.visits import Calendar, Visits, draw_visits
-from configs.schema import Config
+from configs.schema import Config, Experiment
 from configs.simulation_schema import ExperimentScenario, Scenario
 
 
@@ -21,6 +21,7 @@ class World:
     population: Population
     visits: Visits
     allocations: tuple[Allocation, ...]
+    quasi_experiments: tuple[Experiment, ...] = ()
 
 
 def build_world(
@@ -31,7 +32,7 @@ def build_world(
     calendar: Calendar,
     seed: int,
 ) -> World:
-    """Draw units and visits, and allocate the units of every experiment named."""
+    """Draw units and visits, and allocate the units of every experiment named that has arms."""
     behaviour = resolve(config, scenario)
     population = draw_population(behaviour, scenario, units, calendar.days, seed)
     visits = draw_visits(population, scenario.population, calendar)
@@ -45,5 +46,7 @@ def build_world(
             calendar,
         )
         for experiment_id in experiments
+        if not config.experiments[experiment_id].is_quasi
     )
-    return World(config, scenario, behaviour, calendar, population, visits, allocations)
+    quasi = tuple(config.experiments[id_] for id_ in experiments if config.experiments[id_].is_quasi)
+    return World(config, scenario, behaviour, calendar, population, visits, allocations, quasi)

@@ -14,6 +14,7 @@ from orchestration.inputs import RunInputs, read_inputs
 from orchestration.overlap_tables import overlap_rows
 from orchestration.partitions import SINGLE_RUN, log_dates
 from orchestration.planning import PlannedBuild
+from orchestration.quasi import quasi_estimate_rows
 from orchestration.resources import run_workspace
 from orchestration.result_tables import (
     decision_rows,
@@ -42,6 +43,7 @@ MARTS = (
     "fct_event_coverage",
     "fct_excluded_units",
     "fct_exposure_counts",
+    "fct_group_days",
     "fct_metric_moments",
     "fct_metric_probes",
     "fct_overlap_moments",
@@ -85,11 +87,15 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
 
     @step(SCORECARD_KEY, MART_KEYS, check_specs=computed(SCORECARD_KEY))
     def scorecard(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        """A row per as-of date, experiment, metric, treatment and segment: effect, intervals, p-values, status."""
+        """A row per as-of date, experiment, metric, treatment and segment; of quasi-experiments `quasi_estimates`."""
         frame = compute_table(run_workspace(context), "scorecard", scorecard_rows)
         compute_table(run_workspace(context), "diluted_effects", diluted_rows)
-        failed = frame[frame["status"] == FAILED].rename(columns={"reason": "message"})
-        return _materialized(frame, _computed(SCORECARD_KEY, failed[["experiment_id", "metric_id", "message"]]))
+        quasi = compute_table(run_workspace(context), "quasi_estimates", quasi_estimate_rows)
+        failed = [
+            rows.loc[rows["status"] == FAILED, ["experiment_id", "metric_id", "reason"]] for rows in (frame, quasi)
+        ]
+        listed = pd.concat(failed).rename(columns={"reason": "message"})
+        return _materialized(frame, _computed(SCORECARD_KEY, listed))
 
     @step(HETEROGENEITY_KEY, [*MART_KEYS, SCORECARD_KEY], check_specs=computed(HETEROGENEITY_KEY))
     def heterogeneity(context: dg.AssetExecutionContext) -> dg.MaterializeResult:

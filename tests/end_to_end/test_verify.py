@@ -50,6 +50,7 @@ def test_runs_piece_by_piece_are_verified_whatever_today_s_files_say(equipoise, 
     details = {"fct_bucket_sums", "fct_cap_tails", "fct_category_counts", "category_counts"}
     details |= {"fct_event_coverage", "fct_metric_probes", "fct_assignments", "srm_causes", "diluted_effects"}
     details |= {"segment_interactions", "segment_effects", "segment_mixes", "effect_trends", "fct_day_moments"}
+    details |= {"fct_group_days", "quasi_estimates", "quasi_checks"}
     assert found["rows"].keys() == {*MARTS, *OF_QUANTILES, *details, *PUBLISHED}
     for name in NOT_RECOMPUTED["health_checks"]:
         published["health_checks"] = without_check(published["health_checks"], name)

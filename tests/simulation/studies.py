@@ -17,6 +17,7 @@ from tests.simulation import (
     moving_caps,
     overlapping,
     planned_power,
+    quasi,
     ramp_ups,
     sequential,
     stratification,
@@ -46,4 +47,5 @@ STUDIES = (
     *bandits.STUDIES,
     *factorials.STUDIES,
     *clustered.STUDIES,
+    *quasi.STUDIES,
 )
