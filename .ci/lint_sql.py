@@ -10,7 +10,7 @@ sys.path.insert(0, str(ROOT))  # this checkout's packages and dbt project, which
 
 from configs.load import load_config  # noqa: E402
 from configs.render import render  # noqa: E402
-from configs.schema import Experiment, ExperimentMetrics  # noqa: E402
+from configs.schema import Bandit, Experiment, ExperimentMetrics  # noqa: E402
 from orchestration.dbt_models import invoke_dbt  # noqa: E402
 from orchestration.workspace import Workspace  # noqa: E402
 
@@ -18,7 +18,7 @@ SAMPLE_METRICS = ("revenue_per_user", "revenue_per_order")
 """A mean with a quantile cap and a covariate, and a ratio; with those added below, every branch of the macros."""
 
 SAMPLE_EXPERIMENT = "free_shipping_threshold"
-"""With strata, which models do without if no experiment asks for them."""
+"""With strata and batches, which models do without if no experiment asks for them."""
 
 
 def main() -> int:
@@ -42,7 +42,7 @@ def main() -> int:
         metrics["channels"] = type(mean).model_validate(mean.model_dump() | counted)
         channel = {"id": "channel", "type": "categorical", "source": "shop_events", "event": "purchase"}
         metrics["channel"] = type(mean).model_validate(channel | {"property": "channel", "categories": ["web", "app"]})
-        stratified = _stratified(config.experiments[SAMPLE_EXPERIMENT])
+        stratified = _grouped(config.experiments[SAMPLE_EXPERIMENT])
         experiments = {stratified.id: stratified}
         render(config.model_copy(update={"metrics": metrics, "experiments": experiments}), workspace.generated)
         invoke_dbt(["compile", "--select", "resource_type:model", "test_type:singular"])
@@ -51,10 +51,13 @@ def main() -> int:
         return subprocess.run([*command, "--disable-progress-bar", str(compiled)], check=False).returncode
 
 
-def _stratified(experiment: Experiment) -> Experiment:
+def _grouped(experiment: Experiment) -> Experiment:
     listed = ExperimentMetrics(primary=SAMPLE_METRICS)
     analysis = experiment.analysis.model_copy(update={"adjustment": "post_stratification"})
-    return experiment.model_copy(update={"metrics": listed, "analysis": analysis, "status": "running"})
+    bandit = Bandit(reward=SAMPLE_METRICS[0])
+    return experiment.model_copy(
+        update={"metrics": listed, "analysis": analysis, "status": "running", "bandit": bandit}
+    )
 
 
 if __name__ == "__main__":

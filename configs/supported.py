@@ -7,7 +7,7 @@ from configs.yaml_document import Location
 
 Finding = tuple[Location, str]
 
-EXPERIMENT_TYPES = ("ab", "multivariate", "rollout", "holdout")
+EXPERIMENT_TYPES = ("ab", "multivariate", "rollout", "holdout", "bandit")
 RULES = ("risk_aware", "clear_signals", "do_no_harm")
 
 

@@ -1,6 +1,6 @@
 """Reading the published results, as any user could: one run's files, never the warehouse."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +12,9 @@ import pandas as pd
 from orchestration.faults import StateError
 from orchestration.publish import current_run, is_whole
 
+RESULTS = ("scorecard", "health_checks", "decisions")
+DETAILS = ("factorial_effects", "bandit_allocations")
+
 
 class NoResultsError(LookupError):
     """Nothing was published yet, or nothing of what was asked for."""
@@ -19,11 +22,15 @@ class NoResultsError(LookupError):
 
 @dataclass(frozen=True)
 class PublishedResults:
-    """The scorecard, health checks and decisions of some experiments at one as-of date each."""
+    """The scorecard, health checks and decisions of some experiments at one as-of date each.
+
+    And, of `DETAILS`, what designs of their own have: effects by factor, a bandit's allocation.
+    """
 
     scorecard: pd.DataFrame
     health_checks: pd.DataFrame
     decisions: pd.DataFrame
+    details: Mapping[str, pd.DataFrame]
 
 
 def read_results(
@@ -52,14 +59,22 @@ def read_results(
                 "on results.experiment_id = chosen.experiment_id "
                 "and results.as_of_date = cast(chosen.as_of_date as date) order by all"
             ).df()
-            for name in ("scorecard", "health_checks", "decisions")
+            for name in _there(connection, (*RESULTS, *DETAILS))
         }
+        details = {name: rows for name in DETAILS if (rows := tables.pop(name, None)) is not None and len(rows)}
         if metric_id is not None:
             known = sorted(tables["scorecard"]["metric_id"].unique())
             if metric_id not in known:
                 raise NoResultsError(f"no results for metric {metric_id!r}; there are: {', '.join(known)}")
             tables["scorecard"] = tables["scorecard"][tables["scorecard"]["metric_id"] == metric_id]
-    return PublishedResults(**tables)
+            details = {name: rows[rows["metric_id"] == metric_id] for name, rows in details.items()}
+    return PublishedResults(**tables, details=details)
+
+
+def _there(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> list[str]:
+    """Those of the tables that the run has: one from before a table lacks it."""
+    known = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
+    return [name for name in names if name in known]
 
 
 def published_through(state: Path) -> dict[str, date]:

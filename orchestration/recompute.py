@@ -14,12 +14,14 @@ from configs.pinned_files import PinnedConfig, write_configuration
 from orchestration.assets.models import build_planned
 from orchestration.assets.results import HETEROGENEITY, Computation, compute_table
 from orchestration.dbt_models import DbtError
+from orchestration.factorial import factorial_effect_rows, factorial_term_rows
 from orchestration.inputs import RunInputs, prepare_run, read_inputs
 from orchestration.lake import DayManifest, Lake, LakeError
 from orchestration.lock import LockHeldError, writer_lock
 from orchestration.publish import link_or_copy
 from orchestration.published_tables import AS_OF_TABLES, published_tables
 from orchestration.result_tables import (
+    BANDIT_TABLES,
     decision_rows,
     diluted_rows,
     event_rows,
@@ -38,6 +40,9 @@ RESULTS: dict[str, Computation] = {
     "scorecard": scorecard_rows,
     "diluted_effects": diluted_rows,
     **HETEROGENEITY,
+    "factorial_effects": factorial_effect_rows,
+    "factorial_terms": factorial_term_rows,
+    **BANDIT_TABLES,
     "health_checks": health_rows,
     "rollback_monitor": monitor_rows,
     "decisions": decision_rows,
