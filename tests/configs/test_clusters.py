@@ -28,7 +28,8 @@ def test_its_sums_are_kept_by_cluster(write_config, tmp_path):
     for name in ("experiment_clusters", "experiment_strata"):
         with (tmp_path / "generated" / f"{name}.csv").open(newline="") as file:
             assert list(csv.DictReader(file)) == [{"experiment_id": "dispatch", "attribute": "country"}]
-    assert metric_catalog(config)["strata"] == {"attributes": ["country"], "metrics": ["conversion", "order_value"]}
+    strata = metric_catalog(config)["strata"]
+    assert (strata["attributes"], strata["metrics"]) == (["country"], ["conversion", "order_value"])
 
 
 def test_it_is_read_back_as_it_was_pinned(write_config, tmp_path):
