@@ -26,7 +26,7 @@ def decide(experiment: Experiment, cells: dict[str, float], n: float = 100, **co
         [{"as_of_date": DAY, "experiment_id": "button", "check_name": "sample_ratio_mismatch", "severity": "error",
           "passed": True, "statistic": 0.0, "message": ""}]
     )  # fmt: skip
-    found = decisions(rows, health, {"button": experiment}, METRICS, [DAY], effects).iloc[0].copy()
+    found = decisions(rows, health, {"button": experiment}, METRICS, [DAY], factorial_effects=effects).iloc[0].copy()
     found["reasons"] = json.loads(found["reasons"])
     return found
 
