@@ -10,7 +10,7 @@ sys.path.insert(0, str(ROOT))  # this checkout's packages and dbt project, which
 
 from configs.load import load_config  # noqa: E402
 from configs.render import render  # noqa: E402
-from configs.schema import Experiment, ExperimentMetrics  # noqa: E402
+from configs.schema import Bandit, Experiment, ExperimentMetrics  # noqa: E402
 from orchestration.dbt_models import invoke_dbt  # noqa: E402
 from orchestration.workspace import Workspace  # noqa: E402
 
@@ -18,7 +18,7 @@ SAMPLE_METRICS = ("revenue_per_user", "revenue_per_order")
 """A mean with a quantile cap and a covariate, and a ratio; with those added below, every branch of the macros."""
 
 SAMPLE_EXPERIMENT = "free_shipping_threshold"
-"""With strata, which models do without if no experiment asks for them."""
+"""With strata and batches, which models do without if no experiment asks for them."""
 
 
 def main() -> int:
@@ -57,7 +57,10 @@ def main() -> int:
 def _stratified(experiment: Experiment) -> Experiment:
     listed = ExperimentMetrics(primary=SAMPLE_METRICS)
     analysis = experiment.analysis.model_copy(update={"adjustment": "post_stratification"})
-    return experiment.model_copy(update={"metrics": listed, "analysis": analysis, "status": "running"})
+    bandit = Bandit(reward=SAMPLE_METRICS[0])
+    return experiment.model_copy(
+        update={"metrics": listed, "analysis": analysis, "status": "running", "bandit": bandit}
+    )
 
 
 def _grouped(experiment: Experiment) -> Experiment:

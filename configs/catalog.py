@@ -18,6 +18,7 @@ from configs.schema import Component, Condition, Config, EventSource, Experiment
 Entry = dict[str, Any]
 
 _ADDITIVE = ("mean", "proportion", "retention", "ratio")
+_BATCHED = ("proportion", "mean", "retention")
 
 
 def metric_catalog(config: Config) -> Entry:
@@ -54,6 +55,7 @@ def metric_catalog(config: Config) -> Entry:
         "segment_pairs": _segment_pairs(config),
         "trends": _trends(config),
         "overlaps": _overlaps(config),
+        "batches": {"metrics": sorted({id_ for _, id_ in batched_metrics(config)})},
         "coverages": coverages,
         "probes": probes,
         "lookback_days": max((metric["lookback_days"] for metric in metrics), default=0),
@@ -62,12 +64,15 @@ def metric_catalog(config: Config) -> Entry:
 
 
 def _strata(config: Config) -> Entry:
-    """What strata need summed: attributes that make some, whether allocation epochs do, and the metrics within them."""
+    """What strata need summed: attributes that make some, whether allocation epochs do, and the metrics within them.
+
+    Clusters are strata here: an attribute's values by which sums are kept apart.
+    """
     analysed = [one for one in config.experiments.values() if one.is_analysed]
-    stratified = [one for one in analysed if one.strata or one.changes_weights]
+    stratified = [one for one in analysed if one.grouping or one.changes_weights]
     metrics = {id_ for experiment in stratified for id_ in experiment.metrics.roles}
     return {
-        "attributes": sorted({name for experiment in stratified for name in experiment.strata}),
+        "attributes": sorted({name for experiment in stratified for name in experiment.grouping}),
         "by_epoch": any(experiment.changes_weights for experiment in stratified),
         "metrics": sorted(id_ for id_ in metrics if config.metrics[id_].type in _ADDITIVE),
     }
@@ -99,6 +104,17 @@ def _overlaps(config: Config) -> Entry | None:
         "minimum_shared_units": config.project.overlaps.minimum_shared_units,
         "metrics": sorted(id_ for id_ in metrics if config.metrics[id_].type in _ADDITIVE),
     }
+
+
+def batched_metrics(config: Config) -> list[tuple[str, str]]:
+    """Experiments that are analysed by batch, each with the metrics that can be."""
+    return [
+        (experiment.id, id_)
+        for _, experiment in sorted(config.experiments.items())
+        if experiment.bandit is not None and experiment.is_analysed
+        for id_ in sorted(experiment.metrics.roles)
+        if config.metrics[id_].type in _BATCHED and config.metrics[id_].bootstrap is None
+    ]
 
 
 def coverage_windows(experiment: Experiment, metrics: Mapping[str, Metric]) -> dict[str, int | None]:

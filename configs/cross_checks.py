@@ -7,7 +7,10 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 
 from configs.analysis_checks import check_analysis
+from configs.bandit_checks import check_bandit
 from configs.bootstrap_checks import check_bootstrap_is_given
+from configs.cluster_checks import check_cluster, check_cluster_attribute
+from configs.factor_checks import check_factors_of
 from configs.problems import did_you_mean
 from configs.quasi_checks import check_quasi, design_metric_places
 from configs.schema import Component, EventSource, Experiment, Guardrail, Metric, Project, Sources
@@ -122,6 +125,9 @@ def check_experiment(
     yield from check_analysis(experiment, metrics)
     yield from check_segment_pairs(experiment)
     yield from check_trends(experiment, metrics)
+    yield from check_factors_of(experiment, metrics)
+    yield from check_bandit(experiment, metrics)
+    yield from check_cluster(experiment, metrics)
     yield from check_quasi(experiment, metrics, sources)
     if sources is not None and not experiment.is_quasi:
         yield from _check_exposure_source(experiment, sources)
@@ -277,3 +283,4 @@ def _check_exposure_source(experiment: Experiment, sources: Sources) -> Iterator
             hint = did_you_mean(segment, source.attributes, "attributes")
             yield ("segments", index), f"exposure source {source.id!r} has no attribute {segment!r}{hint}"
     yield from check_stratum_attributes(experiment, source)
+    yield from check_cluster_attribute(experiment, source)

@@ -152,7 +152,8 @@ def _labelled(pinned: PinnedConfig, metric_id: str) -> dict[str, Any]:
 
 def _description(config: Config, experiment: Experiment) -> dict[str, Any]:
     metrics = experiment.metrics
-    return {
+    factors = {"factors": list(experiment.factors)} if experiment.factors else {}
+    return factors | {
         "labels": {id_: config.metrics[id_].label for id_ in sorted(metrics.roles) if config.metrics[id_].label},
         "variants": [variant.id for variant in experiment.variants],
         "secondary": list(metrics.secondary),
@@ -170,6 +171,8 @@ def _ordered(pinned: PinnedConfig) -> dict[str, Any]:
     experiment["variants"] = sorted(experiment["variants"], key=lambda variant: order["variants"].index(variant["id"]))
     metrics["secondary"] = order["secondary"]
     metrics["guardrail"] = sorted(metrics["guardrail"], key=lambda entry: order["guardrail"].index(entry["metric"]))
+    if "factors" in order:
+        experiment["factors"] = {factor: experiment["factors"][factor] for factor in order["factors"]}
     return experiment | {"metrics": metrics, "segments": order["segments"]}
 
 

@@ -73,6 +73,8 @@ def _pinned_experiment(experiment: Experiment) -> dict[str, Any]:
         "secondary": sorted(experiment.metrics.secondary),
         "guardrail": sorted(pinned["metrics"].get("guardrail", []), key=lambda entry: entry["metric"]),
     }
+    if experiment.interactions:
+        pinned["interactions"] = sorted(sorted(factors) for factors in experiment.interactions)
     if experiment.decision.margins:
         pinned["decision"]["margins"] = sorted(pinned["decision"]["margins"], key=lambda entry: entry["metric"])
     pinned.pop("holdouts", None)  # what follows from them is in held_out

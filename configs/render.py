@@ -18,7 +18,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from configs.catalog import bot_limit, coverage_windows, metric_catalog
+from configs.catalog import batched_metrics, bot_limit, coverage_windows, metric_catalog
 from configs.exclusions import exclusions
 from configs.load import ConfigError, load_config
 from configs.panel_catalog import panel_day_rows, panel_metric_rows, panel_rows
@@ -118,6 +118,7 @@ def _tables(config: Config, catalog: dict[str, Any]) -> dict[str, tuple[Sequence
             ("experiment_id", "days"),
             [(experiment.id, experiment.trends.days) for experiment in experiments if experiment.trends],
         ),
+        "experiment_batches": (("experiment_id", "metric_id"), list(batched_metrics(config))),
         "experiment_strata": (
             ("experiment_id", "attribute"),
             [row for experiment in experiments for row in _strata_rows(experiment)],
@@ -142,6 +143,10 @@ def _tables(config: Config, catalog: dict[str, Any]) -> dict[str, tuple[Sequence
         "experiment_panels": (("experiment_id", "group_kind", "group_property"), list(panel_rows(config))),
         "experiment_panel_metrics": (("experiment_id", "metric_id"), list(panel_metric_rows(config))),
         "experiment_panel_days": (("experiment_id", "day", "period_date"), list(panel_day_rows(config))),
+        "experiment_clusters": (
+            ("experiment_id", "attribute"),
+            [(experiment.id, experiment.cluster.attribute) for experiment in experiments if experiment.cluster],
+        ),
     }
 
 
@@ -160,9 +165,14 @@ def _experiment_row(config: Config, experiment: Experiment) -> Row:
 
 
 def _epochs(experiment: Experiment) -> list[tuple[date, dict[str, float]]]:
-    """(first day, weights by variant) of each allocation epoch; a single one if none is declared."""
+    """(first day, weights by variant) of each allocation epoch; a single one if none is declared.
+
+    A bandit has one each day: what its weights are is computed from the days before, so its variants' stand here.
+    """
     declared = [(epoch.from_, epoch.weights) for epoch in experiment.allocation]
-    return declared or [(experiment.start, {variant.id: variant.weight for variant in experiment.variants})]
+    days = (experiment.end - experiment.start).days + 1 if experiment.bandit is not None else 1
+    weights = {variant.id: variant.weight for variant in experiment.variants}
+    return declared or [(experiment.start + timedelta(days=day), weights) for day in range(days)]
 
 
 def _variant_rows(experiment: Experiment) -> Iterator[Row]:
@@ -181,7 +191,7 @@ def _strata_rows(experiment: Experiment) -> Iterator[Row]:
     """The attributes that make strata, and `allocation epoch`, which is no attribute's name, where weights change."""
     if experiment.changes_weights:
         yield experiment.id, "allocation epoch"
-    for attribute in sorted(experiment.strata):
+    for attribute in sorted(experiment.grouping):
         yield experiment.id, attribute
 
 

@@ -6,13 +6,16 @@ Field names are the YAML keys. A model checks one entity on its own; what spans 
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
 from configs.analysis_schema import AlwaysValid, Analysis, Bayesian, Correction, Equivalence, GroupSequential, Spending
+from configs.design_schema import Bandit, Cluster, TargetPolicy
 from configs.entity import ColumnName, Entity, Identifier, Probability, VariantId
+from configs.factors import cells, check_factors, check_fraction
 from configs.health_schema import HealthThresholds
 from configs.metric_schema import Aggregate, Bootstrap, Cap, Component, Condition, Covariate, Metric, Scalar, Window
 from configs.population_schema import DILUTABLE, HeldOut, Trigger
@@ -31,9 +34,11 @@ __all__ = [
     "Aggregate",
     "AlwaysValid",
     "Analysis",
+    "Bandit",
     "Bayesian",
     "Bootstrap",
     "Cap",
+    "Cluster",
     "ColumnName",
     "Component",
     "Condition",
@@ -72,6 +77,7 @@ __all__ = [
     "Source",
     "Sources",
     "Spending",
+    "TargetPolicy",
     "Trends",
     "Trigger",
     "UnitColumns",
@@ -302,6 +308,14 @@ _COMPARED = (Variant(id="control", weight=0.5, baseline=True), Variant(id="treat
 """The variants of a quasi-experiment: those that the change did not reach, and those that it did."""
 
 
+def _implied_variants(given: dict[str, Any]) -> tuple[Variant, ...]:
+    """The cells of the factors, with weights alike, the baseline being where every factor is at its first level."""
+    if given.get("type") in QUASI_TYPES:
+        return _COMPARED
+    found = cells(given["factors"], given["fraction"]) if given["factors"] else {}
+    return tuple(Variant(id=id_, weight=1 / len(found), baseline=not any(levels)) for id_, levels in found.items())
+
+
 class Experiment(QuasiBlocks):
     """`experiments/<id>.yaml`."""
 
@@ -338,11 +352,20 @@ class Experiment(QuasiBlocks):
     start: date
     end: date
     exposure_source: Identifier | None = Field(None, description="Default: the only exposure source.")
+    factors: dict[Identifier, tuple[VariantId, ...]] = Field(
+        default_factory=dict, description="Factor to its levels, the baseline's first; cells are variants: red-large."
+    )
+    fraction: tuple[str, ...] = Field(
+        (), description="Generators of a fraction of the cells, such as speed = price*badge.", validate_default=True
+    )
+    interactions: tuple[tuple[Identifier, ...], ...] = Field(
+        (), description="Interactions to report, as lists of factors. Default: every pair."
+    )
     variants: tuple[Variant, ...] = Field(
-        default_factory=lambda data: _COMPARED if data.get("type") in QUASI_TYPES else (),
-        min_length=2,
+        default_factory=_implied_variants,
         validate_default=True,
-        description="Of a quasi-experiment: control and treated, where nothing else is said.",
+        json_schema_extra={"minItems": 2},
+        description="Default: the cells of `factors`; of a quasi-experiment control and treated.",
     )
     allocation: tuple[Epoch, ...] = ()
     exclusion_group: Identifier | None = Field(None, description="One of the project's `exclusion_groups`.")
@@ -362,8 +385,32 @@ class Experiment(QuasiBlocks):
     metrics: ExperimentMetrics
     analysis: Analysis = Analysis()
     decision: Decision = Decision()
+    bandit: Bandit | None = Field(None, description="Of type bandit: how units are allocated anew each day.")
+    cluster: Cluster | None = Field(None, description="Declared: clusters of units were randomised, not units.")
     hashing: Hashing | None = Field(None, description="Declared: logged variants are compared with recomputed ones.")
     health: HealthThresholds = Field(HealthThresholds(), description="Thresholds that differ from the project's.")
+
+    @field_validator("factors")
+    @classmethod
+    def _can_be_crossed(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        check_factors(value)
+        return value
+
+    @field_validator("fraction")
+    @classmethod
+    def _is_a_fraction(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if "factors" in info.data:
+            check_fraction(info.data["factors"], value)
+        return value
+
+    @field_validator("variants")
+    @classmethod
+    def _are_several(cls, value: tuple[Variant, ...]) -> tuple[Variant, ...]:
+        if not value:
+            raise PydanticKnownError("missing")
+        if len(value) == 1:
+            raise PydanticKnownError("too_short", {"field_type": "Tuple", "min_length": 2, "actual_length": 1})
+        return value
 
     @field_validator("end")
     @classmethod
@@ -413,6 +460,16 @@ class Experiment(QuasiBlocks):
     def changes_weights(self) -> bool:
         """Whether epochs have different weights, so that arms differ in when their units came."""
         return len({tuple(sorted(epoch.weights.items())) for epoch in self.allocation}) > 1
+
+    @property
+    def grouping(self) -> tuple[str, ...]:
+        """Attributes by whose values units' sums are kept apart: strata, or clusters."""
+        return self.strata if self.cluster is None else (self.cluster.attribute,)
+
+    @property
+    def compares_units(self) -> bool:
+        """Whether arms are made of units split one by one, by weights that hold: what most tests take for granted."""
+        return self.bandit is None and self.cluster is None
 
     @property
     def treatments(self) -> tuple[Variant, ...]:

@@ -39,7 +39,7 @@ def calibrate_project(workspace: Workspace, config: Config) -> pd.DataFrame:
             (experiment, as_of)
             for id_, (as_of, _) in sorted(latest_snapshots(connection).items())
             for experiment in [config.experiments.get(id_)]
-            if experiment is not None and experiment.is_analysed
+            if experiment is not None and experiment.is_analysed and experiment.compares_units
             if not {(id_, as_of, hashes.get(metric_id)) for metric_id in experiment.metrics.roles} <= known
         ]
         frames = [_calibrated_rows(connection, config, hashes, *one) for one in with_progress(due, "calibrate")]

@@ -111,6 +111,7 @@ def print_results(found: PublishedResults, output: OutputFormat) -> None:
                 "decisions": decisions,
             }
             | _quasi_records(found)
+            | {name: records(rows) for name, rows in found.details.items()}
         )
         return
     console = wide_console()
@@ -127,6 +128,10 @@ def _print_experiment(console: Console, decision: dict[str, Any], found: Publish
     ]
     if not rows.empty:
         console.print(_table(_shown_scorecard(rows)))
+    for name, details in found.details.items():
+        own = details[details["experiment_id"] == experiment_id]
+        if len(own):
+            console.print(_table(_shown_effects(own) if name == "factorial_effects" else _shown_shares(own)))
     _print_quasi(console, experiment_id, found)
     health = found.health_checks[found.health_checks["experiment_id"] == experiment_id]
     for check in health[~health["passed"].astype(bool) | (health["severity"] == "note")].to_dict("records"):
@@ -180,6 +185,29 @@ def _shown_scorecard(rows: pd.DataFrame) -> pd.DataFrame:
             "status": rows["status"].array,
         }
     )
+
+
+def _shown_effects(rows: pd.DataFrame) -> pd.DataFrame:
+    """The columns of effects by factor that a person reads first; cells' comparisons with the baseline stand above."""
+    return pd.DataFrame(
+        {
+            "metric": rows["metric_id"].array,
+            "factor": rows["term"].array,
+            "level": rows["levels"].array,
+            "with": rows["aliases"].array,
+            "effect": rows["effect"].array,
+            "from": rows["ci_low_adjusted"].array,
+            "to": rows["ci_high_adjusted"].array,
+            "p adjusted": rows["p_value_adjusted"].array,
+            "status": rows["status"].array,
+        }
+    )
+
+
+def _shown_shares(rows: pd.DataFrame) -> pd.DataFrame:
+    """How the units of the day after are to be split."""
+    shown = ["day", "variant_id", "mean", "chance_best", "share", "first_bucket", "end_bucket", "status"]
+    return rows[shown].rename(columns=lambda name: name.removesuffix("_id").replace("_", " "))
 
 
 def _change(effect: float, low: float, high: float) -> str | None:

@@ -1,6 +1,6 @@
 """Reading the published results, as any user could: one run's files, never the warehouse."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +12,9 @@ import pandas as pd
 from orchestration.faults import StateError
 from orchestration.publish import current_run, is_whole
 
+RESULTS = ("scorecard", "health_checks", "decisions")
+DETAILS = ("factorial_effects", "bandit_allocations")
+
 
 class NoResultsError(LookupError):
     """Nothing was published yet, or nothing of what was asked for."""
@@ -21,7 +24,8 @@ class NoResultsError(LookupError):
 class PublishedResults:
     """The scorecard, health checks and decisions of some experiments at one as-of date each.
 
-    Quasi-experiments have estimates and checks instead of a scorecard and health checks.
+    Of `DETAILS` what designs of their own have: effects by factor, a bandit's allocation. Quasi-experiments have
+    estimates and checks instead of a scorecard and health checks.
     """
 
     scorecard: pd.DataFrame
@@ -29,6 +33,7 @@ class PublishedResults:
     decisions: pd.DataFrame
     quasi_estimates: pd.DataFrame
     quasi_checks: pd.DataFrame
+    details: Mapping[str, pd.DataFrame]
 
 
 def read_results(
@@ -57,8 +62,9 @@ def read_results(
                 "on results.experiment_id = chosen.experiment_id "
                 "and results.as_of_date = cast(chosen.as_of_date as date) order by all"
             ).df()
-            for name in ("scorecard", "health_checks", "decisions")
+            for name in _there(connection, (*RESULTS, *DETAILS))
         }
+        details = {name: rows for name in DETAILS if (rows := tables.pop(name, None)) is not None and len(rows)}
         tables |= _quasi_tables(connection)
         if metric_id is not None:
             known = sorted({*tables["scorecard"]["metric_id"], *tables["quasi_estimates"]["metric_id"]})
@@ -66,7 +72,14 @@ def read_results(
                 raise NoResultsError(f"no results for metric {metric_id!r}; there are: {', '.join(known)}")
             for name in ("scorecard", "quasi_estimates", "quasi_checks"):
                 tables[name] = tables[name][tables[name]["metric_id"] == metric_id]
-    return PublishedResults(**tables)
+            details = {name: rows[rows["metric_id"] == metric_id] for name, rows in details.items()}
+    return PublishedResults(**tables, details=details)
+
+
+def _there(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> list[str]:
+    """Those of the tables that the run has: one from before a table lacks it."""
+    known = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
+    return [name for name in names if name in known]
 
 
 def _quasi_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, pd.DataFrame]:

@@ -20,7 +20,7 @@ from orchestration.publish import PublishedTable, is_whole, sync_to_disk
 from orchestration.warehouse import LATEST_ONLY, has_table
 
 ROW_COUNTS = ("rows_read", "rows_accepted", "rows_duplicate", "rows_quarantined")
-DATES = ("as_of_date", "last_cohort_date", "projected_date", "from_date", "to_date")
+DATES = ("as_of_date", "last_cohort_date", "projected_date", "from_date", "to_date", "day")
 AS_OF_TABLES = {
     "exposure_counts": (
         "marts.fct_exposure_counts",
@@ -44,6 +44,13 @@ AS_OF_TABLES = {
     "segment_effects": ("results.segment_effects", "experiment_id, metric_id, variant_id, segment_name, segment_value"),
     "segment_mixes": ("results.segment_mixes", "experiment_id, metric_id, variant_id, segment_name"),
     "effect_trends": ("results.effect_trends", "experiment_id, metric_id, variant_id, term"),
+    "factorial_effects": ("results.factorial_effects", "experiment_id, metric_id, term, levels"),
+    "factorial_terms": ("results.factorial_terms", "experiment_id, metric_id, term"),
+    "bandit_allocations": ("results.bandit_allocations", "experiment_id, variant_id"),
+    "policy_values": ("results.policy_values", "experiment_id, policy_id, estimator"),
+    "bandit_gains": ("results.bandit_gains", "experiment_id"),
+    "cluster_sums": ("marts.fct_cluster_sums", "experiment_id, metric_id, cluster, variant_id"),
+    "batch_moments": ("marts.fct_batch_moments", "experiment_id, metric_id, variant_id, batch_date"),
     "health_checks": ("results.health_checks", "experiment_id, check_name, segment_name, segment_value"),
     "srm_causes": ("results.srm_causes", "experiment_id, rank"),
     "quasi_estimates": ("results.quasi_estimates", "experiment_id, metric_id, estimate, days"),

@@ -14,6 +14,7 @@ from configs.pinned_files import PinnedConfig, write_configuration
 from orchestration.assets.models import build_planned
 from orchestration.assets.results import HETEROGENEITY, Computation, compute_table
 from orchestration.dbt_models import DbtError
+from orchestration.factorial import factorial_effect_rows, factorial_term_rows
 from orchestration.inputs import RunInputs, prepare_run, read_inputs
 from orchestration.lake import DayManifest, Lake, LakeError
 from orchestration.lock import LockHeldError, writer_lock
@@ -21,6 +22,7 @@ from orchestration.publish import link_or_copy
 from orchestration.published_tables import AS_OF_TABLES, published_tables
 from orchestration.quasi import quasi_estimate_rows
 from orchestration.result_tables import (
+    BANDIT_TABLES,
     decision_rows,
     diluted_rows,
     event_rows,
@@ -40,6 +42,9 @@ RESULTS: dict[str, Computation] = {
     "quasi_estimates": quasi_estimate_rows,
     "diluted_effects": diluted_rows,
     **HETEROGENEITY,
+    "factorial_effects": factorial_effect_rows,
+    "factorial_terms": factorial_term_rows,
+    **BANDIT_TABLES,
     "health_checks": health_rows,
     "rollback_monitor": monitor_rows,
     "decisions": decision_rows,

@@ -18,7 +18,10 @@ from analysis.health.thresholds import thresholds_by_experiment
 from analysis.scorecard import FAILED, EventTables, scorecard
 from analysis.scorecard.diluted import diluted_effects
 from configs.schema import Experiment, Metric
+from orchestration.bandits import EMPTY, BanditData, read_bandits, with_allocations
 from orchestration.calibration import with_calibrations
+from orchestration.clusters import read_clusters, with_cluster_counts
+from orchestration.factorial import read_factorial_effects
 from orchestration.health_data import read_health_data
 from orchestration.inputs import RunInputs
 from orchestration.isolation import Experiments, Reasons, isolated, without_failing_metrics
@@ -50,6 +53,8 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
     )
     events = EventTables(*tables)
     probes = _mart(connection, "fct_metric_probes", "mart.as_of_date between plan.from_date and plan.to_date")
+    bandits = _bandits(connection, inputs, plans)
+    clusters = read_clusters(connection, _planned_experiments(inputs, plans), metrics)
     requested, history = _planned_dates(plans), _earlier_scorecard(connection, inputs, plans)
 
     def compute(experiments: Experiments, failed: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -57,7 +62,13 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
         wanted = requested[requested["experiment_id"].isin(list(experiments))]
         if failed is not None:
             blocked = pd.concat([failed, blocked], ignore_index=True)
-        return scorecard(moments, experiments, metrics, blocked, wanted, history, **details, events=events)
+        plain = {id_: one for id_, one in experiments.items() if one.compares_units}
+        rows = [scorecard(moments, plain, metrics, blocked, wanted, history, **details, events=events)]
+        if bandits is not None:
+            rows.append(bandits.scorecard(experiments, blocked))
+        if clusters is not None:
+            rows.append(clusters.scorecard(experiments, moments, blocked, wanted))
+        return rows[0] if len(rows) == 1 else pd.concat(rows, ignore_index=True)
 
     frame, failures = isolated(_randomised(inputs, plans), compute)
     for experiment_id, reason in failures.items():
@@ -143,6 +154,28 @@ def blocked_comparisons(
     return rows.drop_duplicates(["as_of_date", "experiment_id", "metric_id"], ignore_index=True)
 
 
+def _bandits(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild]) -> BanditData | None:
+    def blocked(experiments: Experiments, dates: list[date]) -> pd.DataFrame:
+        return blocked_comparisons(inputs, experiments, dates, _mart(connection, "fct_metric_probes"))
+
+    return read_bandits(connection, _planned_experiments(inputs, plans), inputs.config.metrics, plans, blocked)
+
+
+def bandit_rows(
+    connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild], table: str
+) -> pd.DataFrame:
+    """A table of bandits at the planned as-of dates: `bandit_allocations`, `policy_values` or `bandit_gains`."""
+    bandits = _bandits(connection, inputs, plans)
+    if bandits is None:
+        return pd.DataFrame(columns=list(EMPTY[table])).astype(EMPTY[table])
+    rows = {
+        "bandit_allocations": bandits.allocation_rows,
+        "policy_values": bandits.value_rows,
+        "bandit_gains": bandits.gain_rows,
+    }
+    return rows[table]()
+
+
 def _needs(metric: Metric, source_id: str, field: str) -> bool:
     return any(
         component.source == source_id
@@ -157,7 +190,9 @@ def health_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans:
     A broken configuration file and a computation that fails are failed checks of their own. The causes of sample ratio
     mismatches go to `results.srm_causes` beside.
     """
-    data = read_health_data(connection, inputs)
+    data = with_allocations(read_health_data(connection, inputs), _bandits(connection, inputs, plans))
+    planned = _planned_experiments(inputs, plans)
+    data = with_cluster_counts(data, read_clusters(connection, planned, inputs.config.metrics))
 
     def compute(experiments: Experiments) -> pd.DataFrame:
         return health_checks(data, experiments, inputs.config.metrics, inputs.config.project, _dates(plans))
@@ -194,10 +229,15 @@ def decision_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plan
         for table in ("scorecard", "health_checks", "segment_mixes", "effect_trends")
     )
 
-    def compute(experiments: Experiments) -> pd.DataFrame:
-        return decisions(scorecards, health, experiments, inputs.config.metrics, _dates(plans), mixes, trends)
+    planned = _randomised(inputs, plans)
+    factorial = read_factorial_effects(connection, planned)
 
-    frame, failures = isolated(_randomised(inputs, plans), compute)
+    def compute(experiments: Experiments) -> pd.DataFrame:
+        return decisions(
+            scorecards, health, experiments, inputs.config.metrics, _dates(plans), mixes, trends, factorial
+        )
+
+    frame, failures = isolated(planned, compute)
     if quasi := _quasi(inputs, plans):
         rows, failed = isolated(
             quasi, lambda experiments: quasi_decision_rows(connection, inputs, experiments, _dates(plans))
@@ -330,3 +370,6 @@ def _mart(connection: duckdb.DuckDBPyConnection, name: str, condition: str = "tr
     return connection.execute(
         f"select mart.* from marts.{name} as mart inner join runs.plan as plan using (experiment_id) where {condition}"
     ).df()
+
+
+BANDIT_TABLES = {table: partial(bandit_rows, table=table) for table in EMPTY}

@@ -36,6 +36,8 @@ INPUT_TABLES = {
     "until_date date",
     "experiment_triggers": "experiment_id varchar, everyone_id varchar, trigger_hash varchar",
     "experiment_trends": "experiment_id varchar, days integer",
+    "experiment_clusters": "experiment_id varchar, attribute varchar",
+    "experiment_batches": "experiment_id varchar, metric_id varchar",
 }
 MODELS_FORMAT = 5
 """Of the tables in `intermediate`: a higher one than the warehouse's has them built anew."""

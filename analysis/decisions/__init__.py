@@ -13,6 +13,7 @@ from analysis.decisions import wording
 from analysis.decisions.clear_signals import CLEAR_SIGNALS
 from analysis.decisions.do_no_harm import DO_NO_HARM
 from analysis.decisions.evidence import Evidence, EvidenceFrames
+from analysis.decisions.factorial import decide_factorial, factorial_evidence
 from analysis.decisions.holdout import measured
 from analysis.decisions.monitor import rollback_monitor
 from analysis.decisions.notes import Notes
@@ -37,13 +38,15 @@ def decisions(
     as_of_dates: Iterable[date],
     mixes: pd.DataFrame | None = None,
     trends: pd.DataFrame | None = None,
+    factorial_effects: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """A decision for every analysed experiment at each of `as_of_dates` from its start on.
 
     `fixed` and `bayesian` are decided once, on the first as-of date of the scorecard by which every metric is mature;
     before it the decision is `continue`, `invalid`, or `rollback` where the rollback monitor found harm. Sequential
     methods are asked at every as-of date. Once ship, stop or rollback, and from the end on whatever it is, a
-    decision stays; later dates get a row only where the frames hold the deciding one. A holdout is measured at its end.
+    decision stays; later dates get a row only where the frames hold the deciding one. A holdout is measured at its end;
+    an experiment with factors is decided by `factorial_effects`, which it needs.
     `reasons` is a JSON list of `Reason`s; what `mixes` (segment_mixes) and `trends` (effect_trends) found at the final
     as-of date is a note among them.
     """
@@ -57,7 +60,7 @@ def decisions(
                 f"experiment {experiment.id}: unknown decision rule {experiment.decision.rule!r}; known: {known}"
             )
         if experiment.is_analysed:
-            timeline = _Timeline(frames, notes, experiment, metrics)
+            timeline = _Timeline(frames, notes, experiment, metrics, factorial_effects)
             decided = ((as_of, timeline.at(as_of)) for as_of in dates)
             rows += [_row(as_of, experiment, verdict) for as_of, verdict in decided if verdict is not None]
     frame = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(COLUMNS[1:], "str"))
@@ -69,9 +72,15 @@ class _Timeline:
     """The verdicts of one experiment, each day's taken once."""
 
     def __init__(
-        self, frames: EvidenceFrames, notes: Notes, experiment: Experiment, metrics: Mapping[str, Metric]
+        self,
+        frames: EvidenceFrames,
+        notes: Notes,
+        experiment: Experiment,
+        metrics: Mapping[str, Metric],
+        factorial_effects: pd.DataFrame | None,
     ) -> None:
         self._frames, self._notes, self._experiment, self._metrics = frames, notes, experiment, metrics
+        self._factorial_effects = factorial_effects
         self._due = analysis_end(experiment, metrics)
         self._verdicts: dict[date, Verdict] = {}
 
@@ -104,11 +113,16 @@ class _Timeline:
     def _taken(self, evidence: Evidence) -> Verdict:
         if evidence.failed_checks or not evidence.is_checked:
             return Verdict("invalid", None, _quality_reasons(evidence), wording.invalid(evidence.failed_checks))
-        experiment = evidence.experiment
+        experiment, rule = evidence.experiment, RULES[evidence.experiment.decision.rule]
         if experiment.type == "holdout":
             return measured(evidence, self._due)
+        if experiment.factors and evidence.as_of >= self._due:
+            if self._factorial_effects is None:
+                raise ValueError(f"experiment {experiment.id}: its effects by factor are not given")
+            found = factorial_evidence(self._factorial_effects, experiment, self._metrics, evidence.as_of)
+            return decide_factorial(evidence, found, rule, self._due)
         if evidence.as_of >= self._due or experiment.analysis.is_sequential:
-            return decide(evidence, RULES[experiment.decision.rule], self._due)
+            return decide(evidence, rule, self._due)
         harm = monitored(evidence)
         if harm is not None:
             return harm

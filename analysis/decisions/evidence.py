@@ -27,6 +27,7 @@ NUMBERS = (
     "ci_high_adjusted",
     "effect_relative",
     "p_value",
+    "p_value_adjusted",
     "p_value_non_inferiority",
     "p_value_deterioration",
     "margin",
@@ -66,6 +67,7 @@ class Comparison:
     ci_high_adjusted: float = NAN
     effect_relative: float = NAN
     p_value: float = NAN
+    p_value_adjusted: float = NAN
     p_value_non_inferiority: float = NAN
     p_value_deterioration: float = NAN
     margin: float = NAN

@@ -111,6 +111,8 @@ def _plan(experiments: Mapping[str, Experiment], metrics: Mapping[str, Metric]) 
             2.0 * experiment.analysis.minimum_units,
         )
         for experiment in experiments.values()
+        # A bandit's own allocation takes units away from what does harm; the sequence is of units, not of clusters.
+        if experiment.compares_units
         for metric_id in experiment.metrics.roles
         if metric_id in metrics and metrics[metric_id].type != "categorical"  # categories have no worse way
     ]

@@ -51,7 +51,7 @@ class Assessment:
 def decide(evidence: Evidence, rule: Rule, due: date) -> Verdict:
     """Decide an experiment; `due` is the date on which nothing is waited for any more."""
     assessments = [_assess(evidence, rule, variant.id, due) for variant in evidence.experiment.treatments]
-    harmed = _harmed(evidence, due)
+    harmed = harmed_rows(evidence, due)
     reasons = _reasons(evidence, rule, assessments, due)
     best = _best(evidence, rule, assessments, {row.variant_id for row, _ in harmed})
     if harmed:
@@ -108,18 +108,18 @@ def _assess(evidence: Evidence, rule: Rule, variant_id: str, due: date) -> Asses
     )
 
 
-def _is_proven_worse(row: Comparison, evidence: Evidence, due: date) -> bool:
+def is_proven_worse(row: Comparison, evidence: Evidence, due: date) -> bool:
     """Whether the deterioration test counts: before the end a skewed one proves nothing."""
     return has_deteriorated(row, evidence.experiment) and (evidence.as_of >= due or not row.is_skewed)
 
 
-def _harmed(evidence: Evidence, due: date) -> list[tuple[Comparison, float]]:
+def harmed_rows(evidence: Evidence, due: date) -> list[tuple[Comparison, float]]:
     """What has deteriorated, by the deterioration test or the rollback monitor, with its p-value."""
     alarmed = {(alarm.metric_id, alarm.variant_id): alarm for alarm in evidence.alarms}
     harmed = []
     for key, row in evidence.comparisons.items():
         found = [alarmed[key].p_value] if key in alarmed else []
-        if _is_proven_worse(row, evidence, due):
+        if is_proven_worse(row, evidence, due):
             found.append(row.p_value_deterioration)
         if found:
             harmed.append((row, min(found)))
@@ -171,7 +171,7 @@ def _wins(found: Assessment, rule: Rule) -> list[str]:
 def _reasons(evidence: Evidence, rule: Rule, assessments: Sequence[Assessment], due: date) -> tuple[Reason, ...]:
     experiment = evidence.experiment
     reasons = [
-        harm_reason(row, experiment) for row in evidence.comparisons.values() if _is_proven_worse(row, evidence, due)
+        harm_reason(row, experiment) for row in evidence.comparisons.values() if is_proven_worse(row, evidence, due)
     ]
     reasons += [alarm_reason(evidence.comparisons[a.metric_id, a.variant_id], a) for a in evidence.alarms]
     reasons += unknown_harm_reasons(evidence)

@@ -3,11 +3,14 @@
 import math
 from dataclasses import dataclass
 from itertools import combinations, product
+from typing import Self
 
 import numpy as np
 
-from analysis.factorial.fraction import Fraction
 from analysis.statistics.status import Floats
+from configs.factors import cell_name
+from configs.fraction import Fraction
+from configs.schema import Experiment
 
 Term = tuple[int, ...]
 """The factors of a main effect or interaction, by position."""
@@ -57,15 +60,24 @@ class Design:
             if len(factor.levels) != 2 or len(set(factor.weights)) > 1:
                 raise ValueError(f"factor '{factor.id}' needs two levels of equal weight: the design is a fraction")
 
+    @classmethod
+    def of(cls, experiment: Experiment) -> Self:
+        """What an experiment with `factors` has declared; weights are left alike, as no effect depends on them."""
+        factors = tuple(Factor(id_, levels) for id_, levels in experiment.factors.items())
+        generators = experiment.fraction
+        return cls(factors, Fraction(tuple(experiment.factors), generators) if generators else None)
+
     @property
     def cells(self) -> tuple[Cell, ...]:
-        """The variants, `price=high,badge=on`; weights add up to 1."""
+        """The variants, `high-on`; weights add up to 1."""
+        levels_of = {factor.id: factor.levels for factor in self.factors}
         found = []
         for levels in product(*(range(len(factor.levels)) for factor in self.factors)):
             if self.fraction is None or self.fraction.contains(levels):
                 pairs = list(zip(self.factors, levels, strict=True))
-                name = ",".join(f"{factor.id}={factor.levels[level]}" for factor, level in pairs)
-                found.append((name, levels, math.prod(_share(factor, level) for factor, level in pairs)))
+                found.append(
+                    (cell_name(levels_of, levels), levels, math.prod(_share(factor, level) for factor, level in pairs))
+                )
         total = sum(weight for *_, weight in found)
         return tuple(Cell(name, levels, weight / total) for name, levels, weight in found)
 

@@ -66,6 +66,14 @@ CHECKS: dict[str, Callable[[HealthInputs], pd.DataFrame | list[dict[str, Any]]]]
     "metric_freshness": metric_freshness,
     "log_anomalies": log_anomalies,
 }
+OF_UNITS = frozenset(
+    {
+        *("sample_ratio_mismatch_matured", "sample_ratio_mismatch_segment", "sample_ratio_mismatch_epoch"),
+        *("mixed_exposures", "assignment_integrity", "event_loss", "pre_exposure_imbalance", "carry_over"),
+    }
+)
+"""Checks that compare arms by units as if each had been randomised: experiments with clusters have none of them."""
+
 KEYS = ("experiment_id", "segment_name", "segment_value", "variant_id", "metric_id")
 
 
@@ -97,6 +105,8 @@ def health_checks(
     )
     frames = [health_frame(check(inputs)).assign(check_name=name) for name, check in CHECKS.items()]
     frame = health_frame(pd.concat(frames, ignore_index=True))
+    clustered = [one.id for one in experiments.values() if one.cluster is not None]
+    frame = frame[~(frame["experiment_id"].isin(clustered) & frame["check_name"].isin(OF_UNITS))]
     order = ["as_of_date", "experiment_id", "check_name", "segment_name", "segment_value"]
     return frame.sort_values(order, ignore_index=True)
 

@@ -70,7 +70,7 @@ def _judged_pairs(inputs: HealthInputs, probes: pd.DataFrame) -> pd.DataFrame:
     own = (probes["n_units"] - before["n_units"]).where(~is_open.astype(bool), probes["n_units"] - before["n_found"])
     own = own.clip(lower=0)
     probes = probes.assign(own_units=own, own_found=np.minimum(new.clip(lower=0), own))
-    changing = [id_ for id_, one in inputs.experiments.items() if one.changes_weights]
+    changing = [id_ for id_, one in inputs.experiments.items() if one.changes_weights or one.bandit]
     probes = probes[~(is_open.astype(bool) & probes["experiment_id"].isin(changing))]
     pairs = arm_pairs(probes, inputs.experiments, KEY)
     by_treatment = ["experiment_id", "metric_id", "variant_id_treatment"]

@@ -24,7 +24,7 @@ def pre_exposure_imbalance(inputs: HealthInputs) -> pd.DataFrame:
     Always-valid p-values, Bonferroni over covariate metrics and treatments. Where the allocation changes, arms are
     not alike in when their units came, and covariates may drift: that is not tested.
     """
-    tested = {id_: one for id_, one in inputs.experiments.items() if not one.changes_weights}
+    tested = {id_: one for id_, one in inputs.experiments.items() if not (one.changes_weights or one.bandit)}
     pairs = _pairs(inputs, tested)
     difference = (pairs["covariate_mean_treatment"] - pairs["covariate_mean_baseline"]).to_numpy(dtype=float)
     n_baseline, n_treatment = (pairs[f"n_units_{arm}"].to_numpy(dtype=float) for arm in ("baseline", "treatment"))

@@ -48,10 +48,16 @@ class HealthData:
     compare. `former_definitions`: those that results were published under before, up to which as-of date, and what has
     changed. `exposure_rows`: accepted rows by the date of exposure (`reason` empty) and refused ones by reason.
     `day_findings`: what the audit of a log date did not like, `experiment_id` empty where it concerns all.
-    `source_days`: the published table.
+    `source_days`: the published table. `cluster_counts`: like `epoch_counts`, of clusters where these were randomised.
     """
 
     epoch_counts: pd.DataFrame = field(
+        default_factory=_empty(
+            *("as_of_date", "experiment_id", "segment_name", "segment_value", "epoch", "variant_id"),
+            *("n_units", "n_mixed_excluded", "weight"),
+        )
+    )
+    cluster_counts: pd.DataFrame = field(
         default_factory=_empty(
             *("as_of_date", "experiment_id", "segment_name", "segment_value", "epoch", "variant_id"),
             *("n_units", "n_mixed_excluded", "weight"),

@@ -17,9 +17,12 @@ Row = dict[str, Any]
 
 
 def exposed_sample_ratio(inputs: HealthInputs) -> list[Row]:
-    """`sample_ratio_mismatch`: exposed units, mixed ones counted under their first variant."""
+    """`sample_ratio_mismatch`: exposed units, mixed ones counted under their first variant; or clusters."""
     counts = inputs.epoch_counts
-    counts = counts[counts["segment_name"] == "all"]
+    clustered = [one.id for one in inputs.experiments.values() if one.cluster is not None]
+    counts = counts[(counts["segment_name"] == "all") & ~counts["experiment_id"].isin(clustered)]
+    if len(inputs.data.cluster_counts):
+        counts = pd.concat([counts, inputs.data.cluster_counts[counts.columns]], ignore_index=True)
     counts = counts.assign(units=counts["n_units"] + counts["n_mixed_excluded"])
     tests = ratio_tests(counts, inputs.experiments, SAMPLE_RATIO_CONCENTRATION)
     return _whole_population_rows(inputs, tests, "exposed units", lambda experiment: experiment.end)
@@ -45,7 +48,7 @@ def segment_sample_ratio(inputs: HealthInputs) -> list[Row]:
 
 def epoch_sample_ratio(inputs: HealthInputs) -> list[Row]:
     """`sample_ratio_mismatch_epoch`: exposed units of each epoch of a changing allocation; warns."""
-    changing = [experiment.id for experiment in inputs.experiments.values() if len(experiment.allocation) > 1]
+    changing = [one.id for one in inputs.experiments.values() if len(one.allocation) > 1 or one.bandit is not None]
     counts = inputs.epoch_counts
     counts = counts[(counts["segment_name"] == "all") & counts["experiment_id"].isin(changing)]
     counts = counts.assign(segment_name="epoch", segment_value=counts["epoch"].astype("str"))
@@ -67,7 +70,8 @@ def _whole_population_rows(
         if day >= planned_end(experiment):
             final.setdefault(experiment.id, look)
         if day in inputs.days[experiment.id]:
-            arms = _describe(tests, look.Index, experiment, population)
+            counted = population if experiment.cluster is None else "clusters"
+            arms = _describe(tests, look.Index, experiment, counted)
             judged = _judge(inputs.thresholds[experiment.id], look, final.get(experiment.id), arms)
             rows.append({"as_of_date": day, "experiment_id": experiment.id} | judged)
     return rows

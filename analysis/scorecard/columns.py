@@ -87,6 +87,7 @@ ESTIMATED_STATUSES = frozenset(
         "zero_baseline",
         "sparse",
         "miscalibrated",
+        "few_clusters",
     }
 )
 

@@ -100,7 +100,7 @@ def _metric_plan(experiment: Experiment, metric_id: str, role: str, metric: Metr
         "baseline_id": experiment.baseline.id,
         "alpha": analysis.alpha,
         "alternative": analysis.alternative,
-        "correction": _correction(analysis, role),
+        "correction": correction_of(analysis, role),
         "segment_correction": SEGMENT_CORRECTIONS.get(analysis.method, "benjamini_hochberg"),
         "inference": analysis.method,
         "is_score": is_share and analysis.method == "fixed" and analysis.proportion_interval == "newcombe",
@@ -130,7 +130,7 @@ def _metric_plan(experiment: Experiment, metric_id: str, role: str, metric: Metr
     }
 
 
-def _correction(analysis: Analysis, role: str) -> str:
+def correction_of(analysis: Analysis, role: str) -> str:
     """Primaries decide, and a false discovery rate is no licence to ship: theirs is Holm's instead."""
     is_deciding = role == "primary" and analysis.correction in FALSE_DISCOVERY_RATE
     return "holm" if is_deciding else analysis.correction

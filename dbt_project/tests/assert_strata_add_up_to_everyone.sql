@@ -23,7 +23,11 @@ strata as (
 
 stratified as (
 
-    select distinct experiment_id from {{ source('inputs', 'experiment_strata') }}
+    select distinct experiment_strata.experiment_id
+    from {{ source('inputs', 'experiment_strata') }} as experiment_strata
+    left join {{ source('inputs', 'experiment_clusters') }} as experiment_clusters
+        on experiment_strata.experiment_id = experiment_clusters.experiment_id
+    where experiment_clusters.experiment_id is null
 
 )
 

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.health import CHECKS
 from analysis.scorecard import FAILED
 from configs.schema import Project
+from orchestration.factorial import factorial_effect_rows, factorial_term_rows
 from orchestration.inputs import RunInputs, read_inputs
 from orchestration.overlap_tables import overlap_rows
 from orchestration.partitions import SINGLE_RUN, log_dates
@@ -17,6 +18,7 @@ from orchestration.planning import PlannedBuild
 from orchestration.quasi import quasi_estimate_rows
 from orchestration.resources import run_workspace
 from orchestration.result_tables import (
+    BANDIT_TABLES,
     decision_rows,
     diluted_rows,
     event_rows,
@@ -32,10 +34,12 @@ from orchestration.workspace import Workspace
 
 MARTS = (
     "fct_assignments",
+    "fct_batch_moments",
     "fct_bucket_sums",
     "fct_cap_tails",
     "fct_category_counts",
     "fct_day_moments",
+    "fct_cluster_sums",
     "fct_earlier_arms",
     "fct_epoch_counts",
     "fct_event_clusters",
@@ -88,9 +92,14 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
     @step(SCORECARD_KEY, MART_KEYS, check_specs=computed(SCORECARD_KEY))
     def scorecard(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A row per as-of date, experiment, metric, treatment and segment; of quasi-experiments `quasi_estimates`."""
-        frame = compute_table(run_workspace(context), "scorecard", scorecard_rows)
-        compute_table(run_workspace(context), "diluted_effects", diluted_rows)
-        quasi = compute_table(run_workspace(context), "quasi_estimates", quasi_estimate_rows)
+        workspace = run_workspace(context)
+        frame = compute_table(workspace, "scorecard", scorecard_rows)
+        compute_table(workspace, "diluted_effects", diluted_rows)
+        compute_table(workspace, "factorial_effects", factorial_effect_rows)
+        compute_table(workspace, "factorial_terms", factorial_term_rows)
+        for name, rows in BANDIT_TABLES.items():
+            compute_table(workspace, name, rows)
+        quasi = compute_table(workspace, "quasi_estimates", quasi_estimate_rows)
         failed = [
             rows.loc[rows["status"] == FAILED, ["experiment_id", "metric_id", "reason"]] for rows in (frame, quasi)
         ]

@@ -189,7 +189,9 @@ def test_a_second_render_touches_nothing(rendered):
 
     assert {name: path.stat().st_mtime_ns for name, path in files_of(folder).items()} == before
     assert sorted(before) == [
+        "experiment_batches.csv",
         "experiment_buckets.csv",
+        "experiment_clusters.csv",
         "experiment_coverages.csv",
         "experiment_epochs.csv",
         "experiment_exclusions.csv",

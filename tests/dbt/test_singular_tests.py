@@ -94,6 +94,16 @@ CORRUPTIONS = {
     "one_row_for_each_key_of_fct_stratum_moments": [
         "insert into marts.fct_stratum_moments from marts.fct_stratum_moments where as_of_date = $last",
     ],
+    "assert_batches_add_up_to_everyone": [
+        # The shop has no bandit; asked for batches, it lacks them all.
+        """insert into inputs.experiment_batches
+        select experiment_id, metric_id from inputs.experiment_metrics where metric_id = 'revenue'""",
+    ],
+    "assert_clusters_add_up_to_everyone": [
+        # Nor has it clusters.
+        """insert into inputs.experiment_clusters
+        select distinct experiment_id, 'country' from inputs.experiment_metrics where metric_id = 'revenue'""",
+    ],
     "assert_event_values_are_of_all_events": [
         """update marts.fct_event_value_counts set n_events = n_events + 1
         where segment_name = 'all' and as_of_date = $last""",

@@ -51,6 +51,8 @@ def test_runs_piece_by_piece_are_verified_whatever_today_s_files_say(equipoise, 
     details |= {"fct_event_coverage", "fct_metric_probes", "fct_assignments", "srm_causes", "diluted_effects"}
     details |= {"segment_interactions", "segment_effects", "segment_mixes", "effect_trends", "fct_day_moments"}
     details |= {"fct_group_days", "quasi_estimates", "quasi_checks"}
+    details |= {"factorial_effects", "factorial_terms", "fct_batch_moments", "batch_moments", "bandit_allocations"}
+    details |= {"policy_values", "bandit_gains", "fct_cluster_sums", "cluster_sums"}
     assert found["rows"].keys() == {*MARTS, *OF_QUANTILES, *details, *PUBLISHED}
     for name in NOT_RECOMPUTED["health_checks"]:
         published["health_checks"] = without_check(published["health_checks"], name)

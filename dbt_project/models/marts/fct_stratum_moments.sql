@@ -14,7 +14,11 @@ stratum_sums as (
 
 experiment_metrics as (
 
-    select * from {{ source('inputs', 'experiment_metrics') }}
+    select experiment_metrics.*
+    from {{ source('inputs', 'experiment_metrics') }} as experiment_metrics
+    left join {{ source('inputs', 'experiment_clusters') }} as experiment_clusters
+        on experiment_metrics.experiment_id = experiment_clusters.experiment_id
+    where experiment_clusters.experiment_id is null
 
 ),
 

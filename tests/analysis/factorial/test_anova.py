@@ -10,9 +10,9 @@ from statsmodels.stats.oneway import anova_oneway
 from analysis.factorial.anova import Squares, anova, welch_james
 from analysis.factorial.design import Design, Factor
 from analysis.factorial.effects import effects_of, estimate
-from analysis.factorial.fraction import Fraction
 from analysis.statistics.moments import MeanMoments
 from analysis.statistics.status import Status
+from configs.fraction import Fraction
 
 DESIGN = Design((Factor("a", ("0", "1", "2")), Factor("b", ("0", "1")), Factor("c", ("0", "1"))))
 

@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.factorial.design import Design, Factor
-from analysis.factorial.fraction import Fraction
+from configs.fraction import Fraction
 
 PRICE = Factor("price", ("low", "high"))
 BADGE = Factor("badge", ("off", "on", "animated"))
@@ -25,12 +25,12 @@ def words(fraction: Fraction) -> set[str]:
 def test_factors_expand_to_variants() -> None:
     cells = Design((PRICE, BADGE)).cells
     assert [cell.variant_id for cell in cells] == [
-        "price=low,badge=off",
-        "price=low,badge=on",
-        "price=low,badge=animated",
-        "price=high,badge=off",
-        "price=high,badge=on",
-        "price=high,badge=animated",
+        "low-off",
+        "low-on",
+        "low-animated",
+        "high-off",
+        "high-on",
+        "high-animated",
     ]
     assert [cell.weight for cell in cells] == pytest.approx([1 / 6] * 6)
     assert [cell.is_baseline for cell in cells] == [True] + [False] * 5

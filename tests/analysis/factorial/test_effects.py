@@ -12,11 +12,11 @@ from scipy import stats
 
 from analysis.factorial.design import Design, Factor
 from analysis.factorial.effects import effects_of, estimate
-from analysis.factorial.fraction import Fraction
 from analysis.factorial.reasons import reason
 from analysis.statistics.moments import MeanMoments
 from analysis.statistics.status import Status
 from analysis.statistics.student_t import two_sided_p
+from configs.fraction import Fraction
 
 REFERENCE = Path(__file__).parents[4] / "shared" / "reference"
 TCK = tuple(Factor(name, ("-", "+")) for name in "TCK")
@@ -130,5 +130,5 @@ def test_a_main_effect_is_what_moves_when_all_cells_of_a_level_move() -> None:
 def test_a_reason_names_the_cells_that_lack_units() -> None:
     design = Design(TCK[:2])
     found = reason(design, Status.TOO_FEW_UNITS, np.array([5.0, 1.0, 9.0, np.nan]))
-    assert found.endswith(": T=-,C=+, T=+,C=+")
+    assert found.endswith(": --+, +-+")
     assert reason(design, Status.ZERO_VARIANCE, np.ones(4)) == "the metric does not vary within cells"
