@@ -15,7 +15,8 @@ CASES = [
     (PROJECT, "late_arrival_days", "late_arival_days",
      "3: unknown key 'late_arival_days'; did you mean 'late_arrival_days'?"),
     (PROJECT, "timezone: UTC", "owner: ana",
-     "2: unknown key 'owner'; known keys: exclusion_groups, health, history_start, late_arrival_days, name, overlaps, timezone"),
+     "2: unknown key 'owner'; known keys: exclusion_groups, health, history_start, late_arrival_days, name, "
+     "overlaps, timezone"),
     (PROJECT, "timezone: UTC", "timezone: Berlin",
      "2: timezone: unknown timezone 'Berlin'; use an IANA name such as Europe/Berlin"),
     (PROJECT, "name: shop", "name: 5", "1: name: expected text, got 5; write it in quotes"),
