@@ -211,7 +211,9 @@ def time_wide(n_experiments: int, n_metrics: int, segments: int) -> dict[str, fl
         "health checks, s",
         lambda: health_checks(
             HealthData(
-                counts, moments.assign(total=1.0, cap_value=np.nan), source_days=make_source_days(project, DAYS)
+                epoch_counts=counts,
+                moments=moments.assign(total=1.0, cap_value=np.nan),
+                source_days=make_source_days(project, DAYS),
             ),
             experiments,
             metrics,

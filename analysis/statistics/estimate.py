@@ -154,7 +154,8 @@ def _status(baseline: Arm, treatment: Arm, effect: Floats, zero_denominator: NDA
     raw = treatment.variance + baseline.variance
     variance = treatment.adjusted_variance + baseline.adjusted_variance
     step = np.spacing(np.maximum(np.abs(baseline.mean), np.abs(treatment.mean)))
-    infinite = np.isinf(baseline.mean) | np.isinf(treatment.mean) | np.isinf(effect) | np.isinf(raw)
+    infinite = np.isinf(baseline.mean) | np.isinf(treatment.mean) | np.isinf(effect)
+    infinite = infinite | np.isinf(raw) | np.isinf(variance)
     return first_status(
         (~(n >= 1), Status.NO_UNITS),
         (zero_denominator & (n >= 1), Status.ZERO_DENOMINATOR),

@@ -101,6 +101,7 @@ def final_dates(marts: dict[str, pd.DataFrame], config: Config) -> dict[str, pd.
     only = {
         "fct_stratum_moments": {id_ for id_, experiment in config.experiments.items() if experiment.strata},
         "fct_metric_probes": {id_ for id_, experiment in config.experiments.items() if bot_limit(config, experiment)},
+        "fct_day_moments": {id_ for id_, experiment in config.experiments.items() if experiment.trends},
     }
     for name in MARTS:
         assert set(found[name]["experiment_id"]) == only.get(name, set(last)), name

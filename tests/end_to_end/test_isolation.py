@@ -14,7 +14,7 @@ pytestmark = pytest.mark.xdist_group("two_experiments")
 RESULT_TABLES = ("exposure_counts", "metric_moments", "scorecard", "health_checks", "decisions")
 BROKEN_METRIC = "- {id: odd_metric, type: mean, source: orders, event: purchase}\n"
 REASONS = {
-    "checkout": "experiments/checkout.yaml:9: unknown metric 'conversoin'; did you mean 'conversion'?",
+    "checkout": "experiments/checkout.yaml:10: unknown metric 'conversoin'; did you mean 'conversion'?",
     "no_yaml": "experiments/no_yaml.yaml:6: isn't valid YAML",
     "odd": "metrics/odd.yaml:1: metric 'odd_metric': a mean needs `aggregate`",
 }

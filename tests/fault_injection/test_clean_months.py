@@ -21,7 +21,7 @@ MONTHS = {
     "sources.yaml": "exposures:\n"
     + EXPOSURE_SOURCE.format(id="web", format="parquet")
     + "events:\n"
-    + EVENT_SOURCE.format(id="orders", format="csv"),
+    + EVENT_SOURCE.format(id="orders", format="csv", measure=""),
     "metrics/shop.yaml": METRICS.format(of="", source="orders"),
     "simulation.yaml": "population: {visits_per_day: 0.4, new_unit_share: 0.4}\n"
     "attributes: {device: {phone: {share: 0.7}, laptop: {share: 0.3}}}\n"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from analysis.statistics.cuped import cuped
@@ -162,6 +162,7 @@ def test_coverage_of_a_proportion_its_relative_effect_and_size_of_a_margin() -> 
         st.floats(-1.5, 1.5),
     )
 )
+@example((3, 3, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 5e-324, 1.0))
 def test_no_input_gives_half_a_result(drawn: tuple[float, ...]) -> None:
     (n, m), means, variances, correlation = drawn[:2], drawn[2:6], drawn[6:10], drawn[10]
     arms = []
