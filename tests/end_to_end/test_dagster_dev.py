@@ -46,12 +46,14 @@ class Server:
     def __init__(self, workspace, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         options = ["--configs", workspace.configs, "--data", workspace.data, "--state", workspace.state]
-        self.process = subprocess.Popen(
-            [str(Path(sys.executable).with_name("equipoise")), *map(str, options), "dev", "--port", str(port)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        # What it says goes to a file: it would wait for a pipe that nobody reads.
+        with (workspace.state.parent / "dev.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [str(Path(sys.executable).with_name("equipoise")), *map(str, options), "dev", "--port", str(port)],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     def query(self, query: str, **variables: object) -> dict:
         body = json.dumps({"query": query, "variables": variables}).encode()
