@@ -82,8 +82,10 @@ select
     'exposures' as source_id, $day as log_date, $day as known_from, format('e{:02d}', number) as experiment_id,
     'unit' || unit as unit_id, case when hash(unit, number, 'arm') % 2 = 0 then 'a' else 'b' end as variant_id,
     $day + to_seconds(cast(hash(unit, number, 'at') % 86400 as integer)) as exposed_at, $day as exposed_date
-from range($units) as units (unit), range($experiments) as experiments (number)
-where hash(unit, number, 'in') % $experiments < $of
+from (
+    select distinct unit, hash(unit, draw, 'in') // 1024 % $experiments as number
+    from range($units) as units (unit), range($of) as draws (draw)
+) as drawn
 """
 
 
