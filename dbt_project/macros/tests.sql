@@ -105,3 +105,39 @@ where
         and {{ is_known }}
         {%- endif %}
 {%- endmacro %}
+
+{#- Metrics of arms of which `parts`, a table of theirs, lacks units or has other values: `total` is a part's sum of values.
+    `asked`: a relation of the experiments and metrics that should have parts. -#}
+{% macro parts_amiss(parts, total, asked) -%}
+{%- set keys = ['as_of_date', 'experiment_id', 'variant_id', 'metric_id'] -%}
+    select
+        {%- for key in keys %}
+        moments.{{ key }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ planned(ref('fct_metric_moments')) }} as moments
+    inner join {{ asked }}
+        on
+            moments.experiment_id = {{ asked }}.experiment_id
+            and moments.metric_id = {{ asked }}.metric_id
+    left join (
+        select
+            {%- for key in keys %}
+            parts.{{ key }},
+            {%- endfor %}
+            sum(parts.n_units) as n_units,
+            sum({{ total }}) as total,
+            sum(abs({{ total }})) as absolute_total
+        from {{ planned(parts) }} as parts
+        group by {{ keys | join(', ') }}
+    ) as added_up
+        on
+            {%- for key in keys %}
+            {{ 'and ' if not loop.first }}moments.{{ key }} = added_up.{{ key }}
+            {%- endfor %}
+    where
+        moments.segment_name = 'all'
+        and (
+            moments.n_units <> coalesce(added_up.n_units, 0)
+            or abs(moments.n_units * moments.mean - added_up.total) > 1e-9 * added_up.absolute_total
+        )
+{%- endmacro %}

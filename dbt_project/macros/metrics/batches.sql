@@ -6,9 +6,5 @@
     {{ return(metric_catalog()['metrics'] | selectattr('metric_id', 'in', ids) | list) }}
 {%- endmacro %}
 
-{#- The sums behind the moments of a batch, of those in `metric_sums`. -#}
-{% macro batch_sums(metric) -%}
-    {%- set names = [] -%}
-    {%- for prefix in ['n', 'y', 'yy'] -%} {%- do names.append(prefix ~ '_' ~ metric.metric_hash) -%} {%- endfor -%}
-    {{ return(metric_sums(metric) | selectattr('name', 'in', names) | list) }}
-{%- endmacro %}
+{#- The sums behind the moments of a batch, by their short names. -#}
+{% macro batch_sums() -%} {{ return(['n', 'y', 'yy']) }} {%- endmacro %}

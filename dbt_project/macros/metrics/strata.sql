@@ -23,12 +23,8 @@
 {#- How many strata a metric has at most: the smallest beyond are counted as one, `other`. -#}
 {% macro most_strata() -%} {{ return(200) }} {%- endmacro %}
 
-{#- The sums behind the moments of a stratum, of those in `metric_sums`. -#}
-{% macro stratum_sums(metric) -%}
-    {%- set names = [] -%}
-    {%- for prefix in ['n', 'y', 'yy', 'd', 'dd', 'yd'] -%} {%- do names.append(prefix ~ '_' ~ metric.metric_hash) -%} {%- endfor -%}
-    {{ return(metric_sums(metric) | selectattr('name', 'in', names) | list) }}
-{%- endmacro %}
+{#- The sums behind the moments of a stratum, by their short names. -#}
+{% macro stratum_sums() -%} {{ return(['n', 'y', 'yy', 'd', 'dd', 'yd']) }} {%- endmacro %}
 
 {#- Join a relation's units, by their attributes and the day of their exposure, to the numbers of their strata. -#}
 {% macro join_strata(relation, kind) %}

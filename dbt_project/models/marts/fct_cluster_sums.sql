@@ -22,47 +22,7 @@ clustered as (
 
 sums as (
 
-    select
-        as_of_date,
-        experiment_id,
-        variant_id,
-        cast(null as varchar) as metric_id,
-        stratum as cluster,
-        cast(null as varchar) as metric_hash,
-        cast(null as double) as one,
-        cast(null as double) as denominator_one
-        {%- for name in ['n', 'y', 'd'] %},
-        {{ exact('null') }} as {{ name }}
-        {%- endfor %}
-    from stratum_sums
-    where 1 = 0
-    {%- for metric in metrics %}
-    {%- set h = metric.metric_hash %}
-
-    union all
-
-    select
-        stratum_sums.as_of_date,
-        stratum_sums.experiment_id,
-        stratum_sums.variant_id,
-        {{ sql_text(metric.metric_id) }} as metric_id,
-        stratum_sums.stratum as cluster,
-        {{ sql_text(h) }} as metric_hash,
-        1e{{ metric.decimals }} as one,
-        {%- if metric.denominator is none %}
-        cast(null as double) as denominator_one,
-        {%- else %}
-        1e{{ metric.denominator_decimals }} as denominator_one,
-        {%- endif %}
-        n_{{ h }} as n,
-        y_{{ h }} as y,
-        {{ exact('null') if metric.denominator is none else 'd_' ~ h }} as d
-    from stratum_sums
-    inner join clustered
-        on
-            stratum_sums.experiment_id = clustered.experiment_id
-            and clustered.metric_id = {{ sql_text(metric.metric_id) }}
-    {%- endfor %}
+{{ metrics_as_rows('stratum_sums', 'stratum', metrics, ['n', 'y', 'd'], 'clustered') }}
 
 )
 
@@ -71,7 +31,7 @@ select
     experiment_id,
     variant_id,
     metric_id,
-    cluster,
+    stratum as cluster,
     cast(n as bigint) as n_units,
     cast(y as double) / one as total,
     cast(d as double) / denominator_one as denominator_total,

@@ -24,50 +24,7 @@ experiment_metrics as (
 
 sums as (
 
-    select
-        as_of_date,
-        experiment_id,
-        variant_id,
-        cast(null as varchar) as metric_id,
-        cast(null as varchar) as metric_hash,
-        stratum,
-        cast(null as double) as one,
-        cast(null as double) as denominator_one
-        {%- for name in ['n', 'y', 'yy', 'd', 'dd', 'yd'] %},
-        {{ exact('null') }} as {{ name }}
-        {%- endfor %}
-    from stratum_sums
-    where 1 = 0
-    {%- for metric in metrics %}
-    {%- set h = metric.metric_hash %}
-
-    union all
-
-    select
-        stratum_sums.as_of_date,
-        stratum_sums.experiment_id,
-        stratum_sums.variant_id,
-        {{ sql_text(metric.metric_id) }} as metric_id,
-        {{ sql_text(h) }} as metric_hash,
-        stratum_sums.stratum,
-        1e{{ metric.decimals }} as one,
-        {%- if metric.denominator is none %}
-        cast(null as double) as denominator_one,
-        {%- else %}
-        1e{{ metric.denominator_decimals }} as denominator_one,
-        {%- endif %}
-        n_{{ h }} as n,
-        y_{{ h }} as y,
-        {{ sum_of(metric, 'yy') }} as yy
-        {%- for name in ['d', 'dd', 'yd'] %},
-        {{ exact('null') if metric.denominator is none else name ~ '_' ~ h }} as {{ name }}
-        {%- endfor %}
-    from stratum_sums
-    inner join experiment_metrics
-        on
-            stratum_sums.experiment_id = experiment_metrics.experiment_id
-            and experiment_metrics.metric_id = {{ sql_text(metric.metric_id) }}
-    {%- endfor %}
+{{ metrics_as_rows('stratum_sums', 'stratum', metrics, stratum_sums(), 'experiment_metrics') }}
 
 ),
 
