@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 
 import pandas as pd
 
@@ -97,3 +98,13 @@ def assert_nothing_else_was_told(ward: Ward) -> None:
     known = [told for name in ward.faults for told in ward.told_of(name)]
     others = [(round_, one.text) for round_, run in ward.ran.items() for one in run.told if (round_, one) not in known]
     assert others == [], others
+
+
+Claim = Callable[[Ward, str], None]
+OF_EVERY_FAULT: tuple[Claim, ...] = (
+    assert_found_on_its_day_and_named,
+    assert_gated,
+    assert_told_once,
+    assert_message_helps,
+    assert_mended,
+)

@@ -16,28 +16,9 @@ def ward(tmp_path_factory: pytest.TempPathFactory) -> Ward:
 
 
 @every_fault
-def test_it_is_found_on_its_day_and_named(ward: Ward, name: str) -> None:
-    claims.assert_found_on_its_day_and_named(ward, name)
-
-
-@every_fault
-def test_it_is_gated(ward: Ward, name: str) -> None:
-    claims.assert_gated(ward, name)
-
-
-@every_fault
-def test_it_is_told_once_and_once_that_it_is_over(ward: Ward, name: str) -> None:
-    claims.assert_told_once(ward, name)
-
-
-@every_fault
-def test_the_message_says_how_grave_since_when_what_is_gated_and_shows_it(ward: Ward, name: str) -> None:
-    claims.assert_message_helps(ward, name)
-
-
-@every_fault
-def test_mended_it_is_as_any_other(ward: Ward, name: str) -> None:
-    claims.assert_mended(ward, name)
+@pytest.mark.parametrize("claim", claims.OF_EVERY_FAULT, ids=lambda claim: claim.__name__.removeprefix("assert_"))
+def test_it_is(ward: Ward, name: str, claim: claims.Claim) -> None:
+    claim(ward, name)
 
 
 def test_nobody_else_hears_of_anything(ward: Ward) -> None:
