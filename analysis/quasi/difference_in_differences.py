@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.quasi.event_study import LEVEL, event_study, leads_check
+from analysis.quasi.event_study import event_study, leads_check
 from analysis.quasi.pyfixest_models import Fit, two_stage, two_way, within
 from analysis.quasi.staggered import Staggered, comparable, refusal
 from analysis.quasi.study import (
     FOR_COMPARISON,
+    LEVEL,
     ZERO_VARIANCE,
     Check,
     Estimate,
@@ -19,6 +20,7 @@ from analysis.quasi.study import (
     Integers,
     Study,
     failure,
+    tested,
     two_sided,
     unjudged,
 )
@@ -108,13 +110,11 @@ def _pre_trend(panel: Staggered, effect: Estimate) -> Check:
     p_value = two_sided(slope, se, panel.df)
     reach = _mean_distance(panel)
     widest = (abs(slope) + float(stats.t.isf(LEVEL / 2, panel.df)) * se) * reach
-    return Check(
+    return tested(
         PRE_TREND,
-        passed=bool(p_value >= LEVEL),
-        statistic=slope,
-        threshold=LEVEL,
-        p_value=p_value,
-        message=f"before adoption the groups drifted apart by {slope:+.3g} a day (p {p_value:.2g}); a drift that"
+        slope,
+        p_value,
+        f"before adoption the groups drifted apart by {slope:+.3g} a day (p {p_value:.2g}); a drift that"
         f" this does not rule out would make up to {widest:.3g} of the estimate of {effect.effect:+.4g}",
     )
 
@@ -135,12 +135,10 @@ def _placebo(panel: Staggered) -> Check:
     fit = two_stage(rows)
     effect, se = fit.first
     p_value = two_sided(effect, se, panel.df)
-    return Check(
+    return tested(
         PLACEBO,
-        passed=bool(p_value >= LEVEL),
-        statistic=effect,
-        threshold=LEVEL,
-        p_value=p_value,
-        message=f"had adoption been {shift} days earlier, its effect before the true day would be {effect:+.4g}"
+        effect,
+        p_value,
+        f"had adoption been {shift} days earlier, its effect before the true day would be {effect:+.4g}"
         f" (p {p_value:.2g})",
     )

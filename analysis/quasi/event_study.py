@@ -5,10 +5,9 @@ import pandas as pd
 
 from analysis.quasi.pyfixest_models import within
 from analysis.quasi.staggered import Staggered, smaller_side_df
-from analysis.quasi.study import Check, Estimate, two_sided, unjudged
+from analysis.quasi.study import LEVEL, Check, Estimate, tested, two_sided, unjudged
 
 LEADS = "leads"
-LEVEL = 0.05
 
 
 def event_study(panel: Staggered, days: int) -> tuple[Estimate, ...]:
@@ -69,12 +68,10 @@ def leads_check(estimates: tuple[Estimate, ...]) -> Check:
     p_value = min(1.0, float(np.nanmin(p_values)) * len(leads))
     worst = leads[int(np.nanargmin(p_values))]
     said = "no" if p_value >= LEVEL else "a"
-    return Check(
+    return tested(
         LEADS,
-        passed=p_value >= LEVEL,
-        statistic=worst.effect,
-        threshold=LEVEL,
-        p_value=p_value,
-        message=f"{said} difference before adoption: of {len(leads)} points the farthest from zero is"
+        worst.effect,
+        p_value,
+        f"{said} difference before adoption: of {len(leads)} points the farthest from zero is"
         f" {worst.effect:+.4g} at {worst.days} days (p {p_value:.2g} over all)",
     )

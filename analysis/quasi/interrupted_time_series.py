@@ -14,12 +14,12 @@ from analysis.quasi.study import (
     Floats,
     Study,
     failure,
+    tested,
     two_sided,
     unjudged,
 )
 
 AUTOCORRELATION, PLACEBO, ENOUGH_DAYS = "autocorrelation", "placebo_breaks", "enough_days_before"
-LEVEL = 0.05
 SPARE_DAYS = 5
 """Days before, and in all after the model's parameters, below which nothing is estimated."""
 
@@ -156,12 +156,10 @@ def _placebos(before: Floats, n_after: int, season_days: int) -> Check:
         return unjudged(PLACEBO, "too few days before the change to place another one among them")
     p_value, effect, place = min(found)
     p_value = float(np.minimum(1.0, p_value * len(found)))
-    return Check(
+    return tested(
         PLACEBO,
-        passed=bool(p_value >= LEVEL),
-        statistic=effect,
-        threshold=LEVEL,
-        p_value=p_value,
-        message=f"of {len(found)} breaks that never were, the one on day {place + 1} stands out most: {effect:+.4g}"
+        effect,
+        p_value,
+        f"of {len(found)} breaks that never were, the one on day {place + 1} stands out most: {effect:+.4g}"
         f" (p {p_value:.2g} over all)",
     )

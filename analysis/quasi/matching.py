@@ -15,12 +15,12 @@ from analysis.quasi.study import (
     Integers,
     Study,
     failure,
+    tested,
     two_sided,
     unjudged,
 )
 
 OVERLAP, PLACEBO, BALANCE = "overlap", "placebo_before", "balance"
-LEVEL = 0.05
 LEAST_UNITS = 30
 LARGEST_DIFFERENCE = 0.1
 """Of means after matching, in standard deviations before it: the usual bound (Austin 2009, Stat. Med. 28)."""
@@ -202,11 +202,9 @@ def _placebo(units: Units, found: Matches, control: Integers, score: Floats) -> 
     p_value = two_sided(effect, se, len(found.treated) - 1)
     if np.isnan(p_value):
         return unjudged(PLACEBO, "the metric does not vary before uptake")
-    return Check(
+    return tested(
         PLACEBO,
-        passed=p_value >= LEVEL,
-        statistic=effect,
-        threshold=LEVEL,
-        p_value=p_value,
-        message=f"before uptake the metric of matched units already differed by {effect:+.4g} (p {p_value:.2g})",
+        effect,
+        p_value,
+        f"before uptake the metric of matched units already differed by {effect:+.4g} (p {p_value:.2g})",
     )

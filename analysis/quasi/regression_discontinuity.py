@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 
 from analysis.quasi.pyfixest_models import MissingPackageError
-from analysis.quasi.study import TOO_FEW_UNITS, Check, Estimate, Floats, Study, failure, unjudged
+from analysis.quasi.study import TOO_FEW_UNITS, Check, Estimate, Floats, Study, failure, tested, unjudged
 
 DENSITY, BALANCE, PLACEBO = "density", "balance", "placebo_cutoffs"
-LEVEL = 0.05
 LEAST_UNITS = 100
 """On each side of the cut-off; fewer leave no bandwidth to choose."""
 
@@ -77,13 +76,11 @@ def _density(running: Floats, cutoff: float) -> Check:
     if np.isnan(p_value):
         return unjudged(DENSITY, "too few different values around the cut-off")
     left, right = (float(np.ravel(value)[0]) for value in (test.hat["left"], test.hat["right"]))
-    return Check(
+    return tested(
         DENSITY,
-        passed=p_value >= LEVEL,
-        statistic=right - left,
-        threshold=LEVEL,
-        p_value=p_value,
-        message=f"units are {left:.4g} dense just below the cut-off and {right:.4g} just above (p {p_value:.2g})",
+        right - left,
+        p_value,
+        f"units are {left:.4g} dense just below the cut-off and {right:.4g} just above (p {p_value:.2g})",
     )
 
 
@@ -92,13 +89,11 @@ def _balance(covariate: Floats, running: Floats, cutoff: float, name: str) -> Ch
     if not np.ptp(covariate[keep]) > 0:
         return unjudged(f"{BALANCE}_{name}", "it does not vary")
     effect, _, p_value, _ = jump(covariate[keep], running[keep], cutoff)
-    return Check(
+    return tested(
         f"{BALANCE}_{name}",
-        passed=bool(p_value >= LEVEL),
-        statistic=effect,
-        threshold=LEVEL,
-        p_value=p_value,
-        message=f"{name} jumps by {effect:+.4g} at the cut-off (p {p_value:.2g})",
+        effect,
+        p_value,
+        f"{name} jumps by {effect:+.4g} at the cut-off (p {p_value:.2g})",
     )
 
 
@@ -114,12 +109,10 @@ def _placebos(running: Floats, outcome: Floats, cutoff: float) -> Check:
         return unjudged(PLACEBO, "too few units on either side")
     p_value, effect, middle = min(found)
     p_value = min(1.0, p_value * len(found))
-    return Check(
+    return tested(
         PLACEBO,
-        passed=bool(p_value >= LEVEL),
-        statistic=effect,
-        threshold=LEVEL,
-        p_value=p_value,
-        message=f"of {len(found)} cut-offs that never were, {middle:.4g} stands out most: {effect:+.4g}"
+        effect,
+        p_value,
+        f"of {len(found)} cut-offs that never were, {middle:.4g} stands out most: {effect:+.4g}"
         f" (p {p_value:.2g} over all)",
     )

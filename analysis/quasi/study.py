@@ -121,6 +121,16 @@ def two_sided(effect: float, se: float, df: float) -> float:
     return np.nan
 
 
+LEVEL = 0.05
+"""At which an assumption is tested."""
+
+
+def tested(name: str, statistic: float, p_value: float, message: str) -> Check:
+    """A check that fails where its p-value is below `LEVEL`."""
+    passed = bool(p_value >= LEVEL)
+    return Check(name, passed=passed, statistic=statistic, threshold=LEVEL, p_value=p_value, message=message)
+
+
 def unjudged(name: str, why: str) -> Check:
     """A check that could not be computed."""
     return Check(name, passed=False, message=f"could not be checked: {why}")

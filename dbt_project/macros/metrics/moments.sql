@@ -80,3 +80,18 @@
         + ratio_{{ h }} * ratio_{{ h }} * {{ sample_covariance('dd_' ~ h, 'd_' ~ h, 'd_' ~ h, 'n_' ~ h) }}
     )
 {%- endmacro %}
+
+{#- Mean, variance and covariance with the value of a metric's denominator, from its exact sums; NULL without one. -#}
+{% macro denominator_moments(metric) -%}
+{%- set h = metric.metric_hash -%}
+{%- set one, denominator_one = '1e' ~ metric.decimals, '1e' ~ metric.denominator_decimals -%}
+    {%- if metric.denominator is not none %}
+    cast(d_{{ h }} as double) / nullif(cast(n_{{ h }} as double), 0) / {{ denominator_one }} as denominator_mean,
+    {{ sample_covariance('dd_' ~ h, 'd_' ~ h, 'd_' ~ h, 'n_' ~ h) }} / {{ denominator_one }} / {{ denominator_one }} as denominator_variance,
+    {{ sample_covariance('yd_' ~ h, 'y_' ~ h, 'd_' ~ h, 'n_' ~ h) }} / {{ one }} / {{ denominator_one }} as denominator_covariance
+    {%- else %}
+    cast(null as double) as denominator_mean,
+    cast(null as double) as denominator_variance,
+    cast(null as double) as denominator_covariance
+    {%- endif %}
+{%- endmacro %}

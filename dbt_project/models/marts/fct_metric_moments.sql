@@ -47,15 +47,7 @@ select
     ({{ third_central_moment(metric) }}) / {{ one }} / {{ one }} / {{ one }} as third_central_moment,
     cast({{ sum_of(metric, 't') }} as double) / {{ one }} as total,
     {%- endif %}
-    {%- if metric.denominator is not none %}
-    cast(d_{{ h }} as double) / nullif({{ n }}, 0) / {{ denominator_one }} as denominator_mean,
-    {{ sample_covariance('dd_' ~ h, 'd_' ~ h, 'd_' ~ h, 'n_' ~ h) }} / {{ denominator_one }} / {{ denominator_one }} as denominator_variance,
-    {{ sample_covariance('yd_' ~ h, 'y_' ~ h, 'd_' ~ h, 'n_' ~ h) }} / {{ one }} / {{ denominator_one }} as denominator_covariance,
-    {%- else %}
-    cast(null as double) as denominator_mean,
-    cast(null as double) as denominator_variance,
-    cast(null as double) as denominator_covariance,
-    {%- endif %}
+    {{- denominator_moments(metric) }},
     {%- if metric.covariate is not none %}
     cast(x_{{ h }} as double) / nullif({{ n }}, 0) / {{ one }} as covariate_mean,
     {{ sample_covariance(sum_of(metric, 'xx'), 'x_' ~ h, 'x_' ~ h, 'n_' ~ h) }} / {{ one }} / {{ one }} as covariate_variance,

@@ -61,7 +61,6 @@ sums as (
 {%- set h = metric.metric_hash %}
 {%- set n = 'cast(n_' ~ h ~ ' as double)' %}
 {%- set one = '1e' ~ metric.decimals %}
-{%- set denominator_one = '1e' ~ metric.denominator_decimals %}
 {{ 'union all' if not loop.first }}
 
 select
@@ -75,15 +74,7 @@ select
     cast(y_{{ h }} as double) / {{ n }} / {{ one }} as mean,
     {{ sample_covariance(sum_of(metric, 'yy'), 'y_' ~ h, 'y_' ~ h, 'n_' ~ h) }} / {{ one }} / {{ one }} as variance,
     ({{ third_central_moment(metric) }}) / {{ one }} / {{ one }} / {{ one }} as third_central_moment,
-    {%- if metric.denominator is not none %}
-    cast(d_{{ h }} as double) / {{ n }} / {{ denominator_one }} as denominator_mean,
-    {{ sample_covariance('dd_' ~ h, 'd_' ~ h, 'd_' ~ h, 'n_' ~ h) }} / {{ denominator_one }} / {{ denominator_one }} as denominator_variance,
-    {{ sample_covariance('yd_' ~ h, 'y_' ~ h, 'd_' ~ h, 'n_' ~ h) }} / {{ one }} / {{ denominator_one }} as denominator_covariance,
-    {%- else %}
-    cast(null as double) as denominator_mean,
-    cast(null as double) as denominator_variance,
-    cast(null as double) as denominator_covariance,
-    {%- endif %}
+    {{- denominator_moments(metric) }},
     {{ sql_text(h) }} as metric_hash
 from moved
 inner join experiment_metrics
