@@ -12,6 +12,7 @@ from orchestration.recovery import end_dead_runs, end_dead_waiters, remove_lefto
 from orchestration.run_configuration import pin_configuration
 from orchestration.run_status import tag_status
 from orchestration.waiting import announced
+from orchestration.warehouse import kept_open
 from orchestration.workspace import Workspace
 
 PATIENCE_SECONDS = 3600.0
@@ -57,6 +58,7 @@ class WriterLock(dg.ConfigurableResource):
             _clean_up(context, workspace, dead)
             waiting.close()
             pin_configuration(workspace, self._run_id)
+            held.enter_context(kept_open(workspace.warehouse))
             try:
                 yield self
             finally:

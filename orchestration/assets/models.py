@@ -24,6 +24,7 @@ from orchestration.warehouse import (
     planned_builds,
     record_build,
     register_lake,
+    release,
     snapshots,
 )
 from orchestration.workspace import Workspace
@@ -94,6 +95,7 @@ def _build_within_memory(
     """
     with open_warehouse(workspace.warehouse) as connection:
         load_slices(connection, (1 + rows // ROWS_PER_SLICE) * cut, (1 + rows // ROWS_TESTED) * cut)
+    release(workspace.warehouse)
     try:
         return build_models(models)
     except MemoryLimitError as error:
