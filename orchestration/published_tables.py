@@ -60,9 +60,18 @@ AS_OF_TABLES = {
 
 
 def published_tables(
-    connection: duckdb.DuckDBPyConnection, inputs: RunInputs, lake: Lake, state: Path
+    connection: duckdb.DuckDBPyConnection,
+    inputs: RunInputs,
+    lake: Lake,
+    state: Path,
+    previous: Path | None,
+    waiting: Collection[str],
 ) -> list[PublishedTable]:
-    """Every published table."""
+    """Every published table.
+
+    Experiments `waiting` were begun by a run that died, and their files are gone or broken since: how much of the
+    warehouse is theirs nothing tells, so that their rows stay those of the run `previous`.
+    """
     _keep_experiments(connection, inputs)
     _load_days(connection, inputs.days.values())
     days = f"select log_date, source_id, {', '.join(ROW_COUNTS)} from runs.days"
@@ -74,7 +83,14 @@ def published_tables(
             order="experiment_id",
         ),
         *(
-            PublishedTable(name, _with_provenance(connection, relation), "as_of_date", f"as_of_date, {keys}")
+            PublishedTable(
+                name,
+                _but_as_before(
+                    connection, _with_provenance(connection, relation), previous and previous / name, waiting
+                ),
+                "as_of_date",
+                f"as_of_date, {keys}",
+            )
             for name, (relation, keys) in AS_OF_TABLES.items()
         ),
         PublishedTable(
@@ -206,6 +222,20 @@ def _copy_superseded(
     sync_to_disk([temporary])  # the only copy, once the runs that show these rows are gone
     temporary.replace(folder / f"{name}.parquet")
     sync_to_disk([folder])
+
+
+def _but_as_before(
+    connection: duckdb.DuckDBPyConnection, rows: str, before: Path | None, experiments: Collection[str]
+) -> str:
+    """The rows, with those of some experiments as they are in the run before."""
+    if not experiments:
+        return rows
+    listed = ", ".join("'" + experiment_id.replace("'", "''") + "'" for experiment_id in experiments)
+    others = f"select * from ({rows}) where experiment_id not in ({listed})"
+    if before is None or not before.is_dir():
+        return others
+    published = _published_rows(connection, before.parent, before.name)
+    return f"{others} union all by name select * from {published} where experiment_id in ({listed})"
 
 
 def _with_provenance(connection: duckdb.DuckDBPyConnection, relation: str) -> str:

@@ -53,8 +53,11 @@ def publish_run(workspace: Workspace, run_id: str) -> str:
     previous = current_run(workspace.state)
     with open_warehouse(workspace.warehouse) as connection:
         plans = planned_builds(connection)
-        _require_built(still_due(inputs.config, planned_builds(connection, "runs.begun_builds")))
-        tables = published_tables(connection, inputs, Lake(workspace.lake), workspace.state)
+        begun = planned_builds(connection, "runs.begun_builds")
+        _require_built(still_due(inputs.config, begun))
+        waiting = [*begun, *planned_builds(connection, "runs.unpublished_builds")]
+        waiting = sorted({plan.experiment_id for plan in waiting} - {plan.experiment_id for plan in plans})
+        tables = published_tables(connection, inputs, Lake(workspace.lake), workspace.state, previous, waiting)
         intact = previous if previous is not None and is_whole(previous) else None
         changed = changed_partitions(connection, inputs, plans, intact)
         keep_superseded(connection, plans, previous, workspace.superseded)
