@@ -64,8 +64,8 @@ def published_tables(
     inputs: RunInputs,
     lake: Lake,
     state: Path,
-    previous: Path | None,
-    waiting: Collection[str],
+    previous: Path | None = None,
+    waiting: Collection[str] = (),
 ) -> list[PublishedTable]:
     """Every published table.
 

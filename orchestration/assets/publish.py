@@ -55,8 +55,8 @@ def publish_run(workspace: Workspace, run_id: str) -> str:
         plans = planned_builds(connection)
         begun = planned_builds(connection, "runs.begun_builds")
         _require_built(still_due(inputs.config, begun))
-        waiting = [*begun, *planned_builds(connection, "runs.unpublished_builds")]
-        waiting = sorted({plan.experiment_id for plan in waiting} - {plan.experiment_id for plan in plans})
+        begun += planned_builds(connection, "runs.unpublished_builds")
+        waiting = sorted({plan.experiment_id for plan in begun} - {plan.experiment_id for plan in plans})
         tables = published_tables(connection, inputs, Lake(workspace.lake), workspace.state, previous, waiting)
         intact = previous if previous is not None and is_whole(previous) else None
         changed = changed_partitions(connection, inputs, plans, intact)

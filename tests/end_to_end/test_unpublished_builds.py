@@ -60,7 +60,8 @@ def test_what_was_begun_is_built_again_though_the_configuration_is_the_old_one_b
 def test_what_was_begun_and_is_no_longer_configured_stays_as_it_was_published(shop, tmp_path):
     """Its models are of two configurations, half and half; the experiments beside it go on."""
     workspace = copy_of(shop, tmp_path, "configs", "data", "state")
-    metrics, experiment = workspace.configs / "metrics" / "shop.yaml", workspace.configs / "experiments" / "pricing.yaml"
+    metrics = workspace.configs / "metrics" / "shop.yaml"
+    experiment = workspace.configs / "experiments" / "pricing.yaml"
     with environment_kept():
         workspace.activate()
         edit(metrics, "upper_quantile: 0.99}", "upper_quantile: 0.9}")
