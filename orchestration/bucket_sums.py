@@ -8,6 +8,7 @@ import duckdb
 import numpy as np
 
 from analysis.calibration import BucketSums, Units
+from analysis.calibration.buckets import MEANS
 from analysis.calibration.replicates import epochs_of
 from configs.catalog import metric_catalog
 from configs.schema import Config, Experiment
@@ -72,7 +73,13 @@ def bucket_sums(
 def _columns(metric: Mapping[str, Any]) -> dict[str, str]:
     """The snapshot's column of each value that the metric's estimator needs."""
     parts = {"y": "value", "d": "denominator", "x": "covariate", "h": "history"}
-    return {name: metric[part] for name, part in parts.items() if metric.get(part) is not None}
+    own = {name: metric[part] for name, part in parts.items() if metric.get(part) is not None}
+    return own | {name: one["value"] for name, one in _further(metric).items()}
+
+
+def _further(metric: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The catalog's entries of further covariates, in the order in which they enter."""
+    return {f"x{number}": one for number, one in enumerate(metric.get("further", []), start=1)}
 
 
 def _query(
@@ -113,9 +120,10 @@ def _query(
 
 def _seen(metric: Mapping[str, Any], name: str, column: str) -> str:
     """A unit's value as the metric sees it, as the models' macro of that name does."""
-    if name == "h":
+    kind = _further(metric)[name]["kind"] if name not in MEANS else ""
+    if name == "h" or kind == "no_history":
         return f"(case when {column} = 0 then 1 when {column} is not null then 0 end)"
-    if metric["is_binary"] and name in ("y", "x"):
+    if (metric["is_binary"] and name in ("y", "x")) or kind == "share":
         return f"(case when {column} > 0 then 1 when {column} is not null then 0 end)"
     return f"(case when {column} = {NOTHING_YET} then 0 else {column} end)"
 
@@ -139,5 +147,6 @@ def _sums(metric: Mapping[str, Any], names: tuple[str, ...], table: np.ndarray) 
     second[:, upper[0], upper[1]] = table[:, 1 + k :]
     second[:, upper[1], upper[0]] = table[:, 1 + k :]
     decimals = {"y": metric["decimals"], "d": metric["denominator_decimals"], "x": metric["decimals"], "h": 0}
+    decimals |= {name: one["decimals"] for name, one in _further(metric).items()}
     scale = np.array([10.0 ** decimals[name] for name in names])
     return BucketSums.from_integers(names, n, first, second, scale, is_share=metric["is_binary"])

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.statistics.further_covariates import covariance_column, mean_column
 from analysis.statistics.status import Floats
 
-# Names of the values: numerator, denominator, covariate, and whether there was no history.
+# Names of the values: numerator, denominator, covariate, whether there was no history; further covariates: x1, x2, …
+OWN = {"y": "value", "d": "denominator", "x": "covariate", "h": "no_history"}
 MEANS = {"y": "mean", "d": "denominator_mean", "x": "covariate_mean", "h": "no_history_share"}
 COVARIANCES = {
     ("y", "y"): "variance",
@@ -62,8 +64,8 @@ class BucketSums:
 
     @classmethod
     def from_units(cls, bucket: NDArray[np.intp], is_share: bool = False, **values: Floats) -> "BucketSums":
-        """The sums of unit-level values y, d, x, h; `bucket` numbers each unit's cell from 0."""
-        names = tuple(name for name in MEANS if name in values)
+        """The sums of unit-level values y, d, x, h, x1, …; `bucket` numbers each unit's cell from 0."""
+        names = (*(name for name in MEANS if name in values), *(name for name in values if name not in MEANS))
         unit = np.stack([np.asarray(values[name], dtype=float) for name in names], axis=-1)
         centre = unit.mean(axis=0)
         if is_share:
@@ -104,11 +106,17 @@ def moment_columns(
         covariance = (second - first[..., :, None] * offset[..., None, :]) / (n - 1)[..., None, None]
     mean = centre + offset
     undefined = n < 2
-    columns = {"n_units": n} | {MEANS[name]: mean[..., i] for i, name in enumerate(values)}
-    for (left, right), name in COVARIANCES.items():
-        if left in values and right in values:
-            found = covariance[..., values.index(left), values.index(right)]
-            columns[name] = np.where(undefined, np.nan, found)
+    further = {name: int(name[1:]) for name in values if name not in MEANS}
+    columns = {"n_units": n}
+    columns |= {mean_column(further[name]) if name in further else MEANS[name]: mean[..., i]
+                for i, name in enumerate(values)}  # fmt: skip
+    pairs = {pair: name for pair, name in COVARIANCES.items() if pair[0] in values and pair[1] in values}
+    for name, number in further.items():
+        pairs |= {(name, other): covariance_column(number, OWN[other]) for other in values if other in OWN}
+        pairs |= {(name, other): covariance_column(number, at) for other, at in further.items() if at <= number}
+    for (left, right), name in pairs.items():
+        found = covariance[..., values.index(left), values.index(right)]
+        columns[name] = np.where(undefined, np.nan, found)
     return columns
 
 
