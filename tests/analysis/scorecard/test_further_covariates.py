@@ -196,7 +196,7 @@ def test_other_metrics_keep_every_digit(card):
     ("method", "options"),
     [
         ("always_valid", {}),
-        ("group_sequential", {"group_sequential": {"looks": ["2026-10-08", "2026-10-21"]}, "minimum_units": 500}),
+        ("group_sequential", {"group_sequential": {"looks": ["2026-10-08", "2026-10-21"], "planned_units": 4500}}),
         ("bayesian", {}),
     ],
 )
