@@ -57,7 +57,7 @@ select
     sums.as_of_date,
     sums.experiment_id,
     sums.variant_id,
-    cast(null as varchar) as metric_id,
+    experiment_metrics.metric_id,
     sums.segment_name,
     sums.segment_value,
     cast(null as varchar) as covariate,
@@ -67,4 +67,6 @@ select
     cast(null as double) as covariance,
     cast(null as varchar) as metric_hash
 from sums
+inner join experiment_metrics
+    on sums.experiment_id = experiment_metrics.experiment_id
 where 1 = 0
