@@ -38,6 +38,11 @@ def main() -> int:
             metrics[resampled["id"]] = type(mean).model_validate(
                 metrics[metric_id].model_dump(exclude_none=True) | resampled
             )
+            further = {"name": "visits", "source": "shop_events", "event": "visit"}
+            adjusted = {"id": f"adjusted_{metric_id}", "covariate": {"lookback_days": 7, "further": [further]}}
+            metrics[adjusted["id"]] = type(mean).model_validate(
+                metrics[metric_id].model_dump(exclude_none=True) | adjusted
+            )
         counted = {"id": "channels", "aggregate": "count_distinct", "measure": None, "property": "channel"}
         metrics["channels"] = type(mean).model_validate(mean.model_dump() | counted)
         channel = {"id": "channel", "type": "categorical", "source": "shop_events", "event": "purchase"}

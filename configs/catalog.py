@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from configs.covariates import Term, further_terms
 from configs.metric_schema import property_text
 from configs.panel_catalog import panel_catalog
 from configs.schema import Component, Condition, Config, EventSource, Experiment, Metric
@@ -236,7 +237,20 @@ class _Columns:
                 "history": self._days(self._any_event(numerator.source), "sum", -days, -1),
                 "lookback_days": days,
             }
+        if terms := further_terms(metric):
+            definition["further"] = [self._further(metric, term) for term in terms]
         return {"metric_id": metric.id, "metric_hash": definition_hash(definition, 12)} | definition
+
+    def _further(self, metric: Metric, term: Term) -> Entry:
+        """The unit value of a further covariate, or of any event of its source; `kind` says how a unit's is seen."""
+        days = metric.covariate.lookback_days if metric.covariate else 0
+        if term.covariate is None:
+            column, kind, decimals = self._days(self._any_event(term.source), "sum", -days, -1), "no_history", 0
+        else:
+            column = self._value(metric, term.covariate, -days, -1)
+            kind = "share" if term.covariate.type == "proportion" else "amount"
+            decimals = self._decimals(term.covariate)
+        return {"name": term.name, "value": column, "kind": kind, "decimals": decimals}
 
     def _event_values(self, metric: Metric, component: Component, number_of_events: str) -> Entry:
         """The column of single events' measures, their decimals, and the days of the window."""

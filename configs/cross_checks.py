@@ -57,15 +57,16 @@ def _repeats(values: Sequence[str], at: Location, noun: str) -> Iterator[Finding
 def check_metric(metric: Metric, sources: Sources) -> Iterator[Finding]:
     """Sources, measures and properties exist; a cap is a whole number of the measure's units."""
     yield from check_bootstrap_is_given(metric)
-    places: Sequence[Location] = (("numerator",), ("denominator",)) if metric.type == "ratio" else ((),)
+    places: list[Location] = [("numerator",), ("denominator",)] if metric.type == "ratio" else [()]
+    places += [("covariate", "further", index) for index, _ in enumerate(metric.further_covariates)]
     events = {source.id: source for source in sources.events}
-    for place, component in zip(places, metric.components, strict=True):
+    for place, component in zip(places, metric.read_components, strict=True):
         source = events.get(component.source)
         if source is None:
             yield (*place, "source"), _unknown_event_source(component.source, sources)
             continue
         yield from _check_component(component, source, place)
-        if metric.cap is not None and metric.cap.upper is not None:
+        if metric.cap is not None and metric.cap.upper is not None and component in metric.components:
             yield from _check_cap(metric.cap.upper, component, source)
 
 

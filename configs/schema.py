@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, ValidationInfo, field_validator
 
 from configs.analysis_schema import AlwaysValid, Analysis, Bayesian, Correction, Equivalence, GroupSequential, Spending
+from configs.covariates import with_resolved_covariates
 from configs.design_schema import Bandit, Cluster, TargetPolicy
 from configs.entity import ColumnName, Entity, Identifier, Probability, VariantId
 from configs.experiment_schema import (
@@ -27,7 +28,18 @@ from configs.experiment_schema import (
     Variant,
 )
 from configs.health_schema import HealthThresholds
-from configs.metric_schema import Aggregate, Bootstrap, Cap, Component, Condition, Covariate, Metric, Scalar, Window
+from configs.metric_schema import (
+    Aggregate,
+    Bootstrap,
+    Cap,
+    Component,
+    Condition,
+    Covariate,
+    FurtherCovariate,
+    Metric,
+    Scalar,
+    Window,
+)
 from configs.population_schema import DILUTABLE, HeldOut, Trigger
 from configs.quasi_schema import (
     DifferenceInDifferences,
@@ -77,6 +89,7 @@ __all__ = [
     "ExposureColumns",
     "ExposureSource",
     "Format",
+    "FurtherCovariate",
     "GroupSequential",
     "Guardrail",
     "Hashing",
@@ -153,6 +166,11 @@ class Config(Entity):
     sources: Sources
     metrics: dict[str, Metric]
     experiments: dict[str, Experiment]
+
+    @field_validator("metrics")
+    @classmethod
+    def _resolve_covariates(cls, metrics: dict[str, Metric]) -> dict[str, Metric]:
+        return with_resolved_covariates(metrics)
 
     @field_validator("experiments")
     @classmethod

@@ -51,7 +51,7 @@ def _carried_measures(scenario: Scenario, config: Config) -> dict[str, set[str]]
         for _, event in event_keys(config, scenario)
     }
     for metric in config.metrics.values():
-        for component in metric.components:
+        for component in metric.read_components:
             if component.measure is not None:
                 carried[component.event].add(component.measure)
     return carried

@@ -46,7 +46,7 @@ def exposure_source_of(config: Config, experiment: Experiment) -> str:
 def sources_of(config: Config, experiment: Experiment) -> set[str]:
     """Ids of every source the experiment reads."""
     metrics = (config.metrics[metric_id] for metric_id in experiment.metric_ids)
-    events = {component.source for metric in metrics for component in metric.components}
+    events = {component.source for metric in metrics for component in metric.read_components}
     if experiment.is_quasi:
         return events
     own = {exposure_source_of(config, experiment)} | ({experiment.trigger.source} if experiment.trigger else set())

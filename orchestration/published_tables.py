@@ -34,6 +34,10 @@ AS_OF_TABLES = {
         "marts.fct_category_counts",
         "experiment_id, metric_id, variant_id, segment_name, segment_value, position",
     ),
+    "covariate_moments": (
+        "marts.fct_covariate_moments",
+        "experiment_id, metric_id, variant_id, segment_name, segment_value, covariate, other",
+    ),
     "stratum_moments": ("marts.fct_stratum_moments", "experiment_id, metric_id, variant_id, stratum"),
     "scorecard": ("results.scorecard", "experiment_id, metric_id, variant_id, segment_name, segment_value"),
     "diluted_effects": ("results.diluted_effects", "experiment_id, metric_id, variant_id"),

@@ -1,14 +1,14 @@
 """Scorecard, health checks and decisions: `analysis` applied to the marts, one experiment never stopping another."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import partial
 
 import duckdb
 import pandas as pd
 
-from analysis.completeness import blocked_metrics
+from analysis.completeness import blocked_metrics, unadjusted_metrics
 from analysis.decisions import decisions
 from analysis.decisions.lifecycle import lifecycle_events
 from analysis.decisions.monitor import rollback_monitor
@@ -16,8 +16,9 @@ from analysis.health import health_checks
 from analysis.health.amount_units import metrics_in_mixed_units
 from analysis.health.thresholds import thresholds_by_experiment
 from analysis.scorecard import FAILED, EventTables, scorecard
+from analysis.scorecard.covariates import with_covariates
 from analysis.scorecard.diluted import diluted_effects
-from configs.schema import Experiment, Metric
+from configs.schema import Component, Experiment
 from orchestration.bandits import EMPTY, BanditData, read_bandits, with_allocations
 from orchestration.calibration import with_calibrations
 from orchestration.clusters import read_clusters, with_cluster_counts
@@ -36,7 +37,11 @@ from orchestration.warehouse import has_table
 def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:
     """The scorecard of the planned as-of dates; what fails gets rows with status `failed`."""
     metrics, dates = inputs.config.metrics, _dates(plans)
-    moments = _mart(connection, "fct_metric_moments", "mart.as_of_date between plan.from_date and plan.to_date")
+    moments, covariates = (
+        _mart(connection, name, "mart.as_of_date between plan.from_date and plan.to_date")
+        for name in ("fct_metric_moments", "fct_covariate_moments")
+    )
+    moments = with_covariates(moments, covariates, metrics)
     details = {
         argument: _mart(connection, name, "mart.as_of_date between plan.from_date and plan.to_date")
         for argument, name in (
@@ -103,6 +108,8 @@ def diluted_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans
         "where list_contains($ids, mart.experiment_id) and as_of_date between plan.from_date and plan.to_date",
         own,
     ).df()
+    covariates = _mart(connection, "fct_covariate_moments", "mart.as_of_date between plan.from_date and plan.to_date")
+    moments = with_covariates(moments, covariates, inputs.config.metrics)
     frame, _ = isolated(experiments, lambda some: diluted_effects(scorecards, moments, some, inputs.config.metrics))
     return _only_planned(frame, plans)
 
@@ -142,8 +149,13 @@ def blocked_comparisons(
     metrics, project = inputs.config.metrics, inputs.config.project
     found = [blocked_metrics(inputs.source_days(), experiments, metrics, dates, project)]
     for (source_id, field), source_days in inputs.days_without_field().items():
+        needed = {id_ for id_, metric in metrics.items() if _needs(metric.components, source_id, field)}
+        adjusted = {id_ for id_, metric in metrics.items() if _needs(metric.further_covariates, source_id, field)}
         rows = blocked_metrics(source_days, experiments, metrics, dates, project)
-        found.append(rows[rows["metric_id"].isin([m.id for m in metrics.values() if _needs(m, source_id, field)])])
+        found.append(rows[rows["metric_id"].isin(needed)])
+        if adjusted - needed:
+            rows = unadjusted_metrics(source_days, experiments, metrics, dates, project)
+            found.append(rows[rows["metric_id"].isin(adjusted - needed)])
     own = probes[probes["experiment_id"].isin(list(experiments))]
     found.append(metrics_in_mixed_units(own, thresholds_by_experiment(project, experiments)))
     rows = pd.concat(found, ignore_index=True)
@@ -176,11 +188,11 @@ def bandit_rows(
     return rows[table]()
 
 
-def _needs(metric: Metric, source_id: str, field: str) -> bool:
+def _needs(components: Iterable[Component], source_id: str, field: str) -> bool:
     return any(
         component.source == source_id
         and (field == f"m_{component.measure}" or field in {f"p_{name}" for name in component.properties})
-        for component in metric.components
+        for component in components
     )
 
 

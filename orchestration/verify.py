@@ -32,6 +32,10 @@ MARTS = {
     "fct_metric_probes": ("as_of_date", "experiment_id", "metric_id", "variant_id", "probe"),
     "fct_event_coverage": ("as_of_date", "experiment_id", "variant_id", "source_id"),
     "fct_metric_moments": ("as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "segment_value"),
+    "fct_covariate_moments": (
+        *("as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "segment_value"),
+        *("covariate", "other"),
+    ),
     "fct_cluster_sums": ("as_of_date", "experiment_id", "metric_id", "variant_id", "cluster"),
     "fct_batch_moments": ("as_of_date", "experiment_id", "metric_id", "variant_id", "batch_date"),
     "fct_stratum_moments": ("as_of_date", "experiment_id", "metric_id", "variant_id", "stratum"),

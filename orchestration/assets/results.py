@@ -38,6 +38,7 @@ MARTS = (
     "fct_bucket_sums",
     "fct_cap_tails",
     "fct_category_counts",
+    "fct_covariate_moments",
     "fct_day_moments",
     "fct_cluster_sums",
     "fct_earlier_arms",

@@ -46,6 +46,10 @@ MARTS = {
         *("as_of_date", "experiment_id", "variant_id", "metric_id", "segment_name", "segment_value"),
         "category",
     ],
+    "fct_covariate_moments": [
+        *("as_of_date", "experiment_id", "variant_id", "metric_id", "segment_name", "segment_value"),
+        *("covariate", "other"),
+    ],
     "fct_stratum_moments": ["as_of_date", "experiment_id", "variant_id", "metric_id", "stratum"],
     "fct_day_moments": ["as_of_date", "experiment_id", "variant_id", "metric_id", "day", "other_day"],
     "fct_event_clusters": ["as_of_date", "experiment_id", "variant_id", "metric_id", "segment_name", "segment_value"],
@@ -90,14 +94,16 @@ METRICS = """\
 - {id: conversion, type: proportion, source: orders, event: purchase, window: {end_days: 2},
    covariate: {lookback_days: 3}}
 - {id: revenue, type: mean, source: orders, event: purchase, aggregate: sum, measure: amount,
-   window: {end_days: 3}, cap: {upper_quantile: 0.8}, covariate: {lookback_days: 2},
+   window: {end_days: 3}, cap: {upper_quantile: 0.8},
+   covariate: {lookback_days: 2, also: [ever_visited, seconds_per_order],
+               further: [{name: dearest, source: orders, event: purchase, aggregate: max, measure: amount}]},
    where: [{property: channel, op: "!=", value: app}]}
 - {id: web_orders, type: mean, source: orders, event: purchase, aggregate: count,
    where: [{property: channel, op: in, value: [web, shop]}], cap: {upper: 2}, covariate: {lookback_days: 1}}
 - {id: largest_order, type: mean, source: orders, event: purchase, aggregate: max, measure: amount,
    covariate: {lookback_days: 3}}
 - {id: order_value, type: ratio, window: {start_days: 1, end_days: 3}, cap: {upper_quantile: 0.75},
-   covariate: {lookback_days: 3},
+   covariate: {lookback_days: 3, also: [order_value, channels]},
    numerator: {source: orders, event: purchase, aggregate: sum, measure: amount},
    denominator: {source: orders, event: purchase, aggregate: count}}
 - {id: seconds_per_order, type: ratio, cap: {upper: 150}, covariate: {lookback_days: 2},
@@ -106,7 +112,8 @@ METRICS = """\
    denominator: {source: orders, event: purchase, aggregate: count}}
 - {id: back_on_day_2, type: retention, source: visits, event: visit, window: {start_days: 2, end_days: 3},
    bootstrap: {replicates: 9999}}
-- {id: ever_visited, type: proportion, source: visits, event: visit, covariate: {lookback_days: 2}}
+- {id: ever_visited, type: proportion, source: visits, event: visit,
+   covariate: {lookback_days: 2, also: [web_orders, back_on_day_2]}}
 - {id: median_spend, type: quantile, quantile: 0.5, source: orders, event: purchase, aggregate: sum, measure: amount,
    window: {end_days: 2}}
 - {id: order_size, type: ratio, window: {end_days: 2}, cap: {upper_quantile: 0.75}, bootstrap: {replicates: 9999},

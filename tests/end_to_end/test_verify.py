@@ -17,9 +17,16 @@ from tests.end_to_end.two_experiments.days import DAYS, FIRST_DAY
 
 pytestmark = pytest.mark.xdist_group("two_experiments")
 
-MARTS = ("fct_exposure_counts", "fct_epoch_counts", "fct_metric_moments", "fct_stratum_moments")
+MARTS = (
+    "fct_exposure_counts",
+    "fct_epoch_counts",
+    "fct_metric_moments",
+    "fct_stratum_moments",
+    "fct_covariate_moments",
+)
 OF_QUANTILES = ("fct_value_counts", "fct_event_clusters", "fct_event_value_counts")
-PUBLISHED = ("exposure_counts", "metric_moments", "stratum_moments", "scorecard", "health_checks", "decisions")
+PUBLISHED = ("exposure_counts", "metric_moments", "covariate_moments", "stratum_moments")
+PUBLISHED += ("scorecard", "health_checks", "decisions")
 
 
 @pytest.fixture(scope="module")

@@ -38,6 +38,10 @@
         {%- if not metric.is_binary -%} {%- do pairs.append(('x', 'x')) -%} {%- endif -%}
         {%- if metric.denominator is not none -%} {%- do pairs.extend([('d', 'x'), ('d', 'h')]) -%} {%- endif -%}
     {%- endif -%}
+    {%- for one in further_covariates(metric) -%}
+        {%- do sums.append({'name': one.prefix ~ '_' ~ h, 'sql': exact_total(times ~ one.prefix ~ '_' ~ h)}) -%}
+    {%- endfor -%}
+    {%- do pairs.extend(further_pairs(metric)) -%}
     {%- for left, right in pairs -%}
         {%- do sums.append({
             'name': left ~ right ~ '_' ~ h,
@@ -51,6 +55,32 @@
         {%- do sums.append({'name': first ~ second ~ third ~ '_low_' ~ h, 'sql': 'sum(' ~ limbs.low ~ ')'}) -%}
     {%- endfor -%}
     {{ return(sums) }}
+{%- endmacro %}
+
+{#- The pairs of short names of whose products a metric with further covariates needs the sums: each of these with every
+    variable before it, and with itself. -#}
+{% macro further_pairs(metric) -%}
+    {%- set pairs = [] -%}
+    {%- set earlier = ['y', 'x', 'h'] + (['d'] if metric.denominator is not none else []) -%}
+    {%- for one in further_covariates(metric) -%}
+        {%- do earlier.append(one.prefix) -%}
+        {%- for other in earlier -%} {%- do pairs.append((one.prefix, other)) -%} {%- endfor -%}
+    {%- endfor -%}
+    {{ return(pairs) }}
+{%- endmacro %}
+
+{#- A metric's variables by their short names: what each is called in fct_covariate_moments, and what makes a whole unit of it. -#}
+{% macro metric_variables(metric) -%}
+    {%- set found = {
+        'y': {'name': 'own value', 'one': '1e' ~ metric.decimals},
+        'd': {'name': 'own denominator', 'one': '1e' ~ metric.denominator_decimals},
+        'x': {'name': 'own covariate', 'one': '1e' ~ metric.decimals},
+        'h': {'name': 'own no history', 'one': '1'},
+    } -%}
+    {%- for one in further_covariates(metric) -%}
+        {%- do found.update({one.prefix: {'name': one.name, 'one': '1e' ~ one.decimals}}) -%}
+    {%- endfor -%}
+    {{ return(found) }}
 {%- endmacro %}
 
 {#- One of a metric's sums by its short name: of a binary value the square is the value, and without a cap t is y. -#}
