@@ -41,6 +41,7 @@ from configs.metric_schema import (
     Window,
 )
 from configs.population_schema import DILUTABLE, HeldOut, Trigger
+from configs.publish_schema import PostgresResults, Publish, StoredResults
 from configs.quasi_schema import (
     DifferenceInDifferences,
     InterruptedTimeSeries,
@@ -102,14 +103,17 @@ __all__ = [
     "Measure",
     "Metric",
     "Overlaps",
+    "PostgresResults",
     "Prediction",
     "Probability",
     "Project",
+    "Publish",
     "RegressionDiscontinuity",
     "Scalar",
     "Source",
     "Sources",
     "Spending",
+    "StoredResults",
     "TargetPolicy",
     "Trends",
     "Trigger",
@@ -141,6 +145,7 @@ class Project(Entity):
     overlaps: Overlaps | None = Field(
         None, description="Declared: pairs of running experiments are tested for interaction."
     )
+    publish: Publish = Field(Publish(), description="Where results are sent, beside the state folder.")
 
     @field_validator("timezone")
     @classmethod
