@@ -54,13 +54,12 @@ class Instance:
     def start(self, *names: str) -> None:
         """Start `code`, `daemon`, `admin` or `web`."""
         everywhere = ["-w", str(self.file)]
-        web = ["dagster-webserver", "-h", "127.0.0.1", *everywhere]
+        web = ["dagster-webserver", *everywhere]
         commands = {
-            "code": ["dagster", "code-server", "start", "-m", "orchestration.definitions", "-h", "127.0.0.1"]
-            + ["-p", str(self.code_port)],
+            "code": ["dagster", "code-server", "start", "-m", "orchestration.definitions", *here(self.code_port)],
             "daemon": ["dagster-daemon", "run", *everywhere],
-            "admin": [*web, "-p", str(self.port)],
-            "web": [*web, "-p", str(self.read_only_port), "--read-only"],
+            "admin": [*web, *here(self.port)],
+            "web": [*web, *here(self.read_only_port), "--read-only"],
         }
         for name in names:
             command, *arguments = commands[name]
@@ -126,6 +125,11 @@ class Instance:
             finally:
                 _end_session(process.pid)
         self.processes.clear()
+
+
+def here(port: int) -> list[str]:
+    """The options for a server of this machine alone."""
+    return ["-h", "127.0.0.1", "-p", str(port)]
 
 
 def _end_session(group: int) -> None:
