@@ -35,6 +35,7 @@ from configs.quasi_schema import (
     Matched,
     RegressionDiscontinuity,
 )
+from configs.retention_schema import Retention
 from configs.source_schema import (
     EventColumns,
     EventSource,
@@ -128,6 +129,7 @@ class Project(Entity):
     overlaps: Overlaps | None = Field(
         None, description="Declared: pairs of running experiments are tested for interaction."
     )
+    retention: Retention | None = Field(None, description="Declared: Dagster's records are pruned every night.")
 
     @field_validator("timezone")
     @classmethod

@@ -1,15 +1,12 @@
 """Dagster's launcher of runs, and whether the process of one still lives: `deploy/dagster.yaml` names it."""
 
-import fcntl
-import os
-from pathlib import Path
-
 import dagster as dg
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
 from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 from dagster._serdes import deserialize_value
 
+from orchestration.lock import is_locked
 from orchestration.recovery import WRITER_TAG
 from orchestration.workspace import Workspace
 
@@ -45,19 +42,3 @@ class WatchedRunLauncher(DefaultRunLauncher):
         if deserialize_value(answer, CanCancelExecutionResult).can_cancel:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the code server was started anew and does not know it")
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock on a file."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(descriptor)

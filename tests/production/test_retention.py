@@ -1,0 +1,194 @@
+"""Pruning on SQLite, ours and Dagster's, and on PostgreSQL: what goes, what stays, and what it costs nobody."""
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+import yaml
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    ScheduleInstigatorData,
+    TickData,
+    TickStatus,
+)
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
+from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
+from dagster._core.storage.tags import PARTITION_NAME_TAG
+
+from orchestration.retention import old_runs, prune
+from orchestration.workspace import DAGSTER_YAML
+from tests.end_to_end.pipeline import command, environment_kept
+from tests.production.instance import SETTINGS
+from tests.production.origins import schedule_origin
+
+KEY = dg.AssetKey("published")
+DAYS = dg.StaticPartitionsDefinition(["one", "two", "three"])
+DAY_AGO = timedelta(days=1)
+
+
+@dg.asset(key=KEY, partitions_def=DAYS, check_specs=[dg.AssetCheckSpec("is_fine", asset=KEY)])
+def published(context):
+    context.log.info("a line of the log")
+    yield dg.MaterializeResult(tags={"rows": "7"})
+    yield dg.AssetCheckResult(check_name="is_fine", passed=True)
+
+
+@pytest.fixture(params=["ours", "sqlite", "postgres"])
+def instance(request, tmp_path):
+    """An instance of each kind of storage, its tables empty."""
+    settings = {"ours": DAGSTER_YAML, "sqlite": "", "postgres": SETTINGS.read_text()}[request.param]
+    (tmp_path / "dagster.yaml").write_text(settings)
+    with environment_kept():
+        os.environ |= {"DAGSTER_HOME": str(tmp_path), "EQUIPOISE_STATE": str(tmp_path)}
+        if request.param == "postgres":
+            os.environ |= request.getfixturevalue("postgres")
+        with dg.DagsterInstance.get() as instance:
+            instance.wipe()
+            instance.wipe_all_schedules()
+            yield instance
+
+
+def materialize(instance, partition) -> str:
+    return dg.materialize([published], instance=instance, partition_key=partition).run_id
+
+
+def age(instance, run_ids, days: float = 100) -> None:
+    """Let runs have ended so many days ago."""
+    then = (datetime.now(UTC) - timedelta(days=days)).replace(tzinfo=None)
+    with instance.run_storage.connect() as connection:
+        connection.execute(sa.update(RunsTable).where(RunsTable.c.run_id.in_(run_ids)).values(update_timestamp=then))
+
+
+def count(instance, table, **values) -> int:
+    storage = instance.run_storage if table in (RunsTable, RunTagsTable) else instance.event_log_storage
+    connect = storage.connect if table in (RunsTable, RunTagsTable) else storage.index_connection
+    where = [table.c[name] == value for name, value in values.items()]
+    with connect() as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(table).where(*where)).scalar_one()
+
+
+def test_only_old_runs_go_and_the_newest_of_each_partition_and_check_stays(instance, tmp_path):
+    replaced, alone, recent = (materialize(instance, partition) for partition in ("one", "two", "one"))
+    age(instance, [replaced, alone])
+    before = datetime.now(UTC) - DAY_AGO
+    logs = tmp_path / "storage"
+    assert (logs / replaced).is_dir()
+
+    assert old_runs(instance, before) == [replaced, alone]
+    pruned = prune(instance, before)
+
+    assert (pruned.runs, pruned.checks, pruned.kept_materializations) == (2, 2, 1)
+    assert [run.run_id for run in instance.get_runs()] == [recent]
+    assert instance.get_materialized_partitions(KEY) == {"one", "two"}
+    assert instance.get_latest_materialization_event(KEY).run_id == recent
+    for gone in (replaced, alone):
+        assert not list(tmp_path.glob(f"history/runs/{gone}*"))
+        assert not instance.all_logs(gone, of_type=dg.DagsterEventType.STEP_START)
+        assert count(instance, RunTagsTable, run_id=gone) == 0
+        assert count(instance, AssetCheckExecutionsTable, run_id=gone) == 0
+        assert not (logs / gone).exists()
+    assert count(instance, SqlEventLogStorageTable, run_id=replaced) == 0
+    assert count(instance, SqlEventLogStorageTable, run_id=alone) == 1
+    assert count(instance, AssetCheckExecutionsTable, run_id=recent) == 1
+    assert instance.all_logs(recent, of_type=dg.DagsterEventType.STEP_START)
+
+
+def test_a_pruned_instance_is_pruned_again_and_goes_on(instance):
+    first = materialize(instance, "one")
+    age(instance, [first])
+    prune(instance, datetime.now(UTC) - DAY_AGO)
+    second = materialize(instance, "one")
+    age(instance, [second])
+
+    assert prune(instance, datetime.now(UTC) - DAY_AGO).runs == 1
+    assert prune(instance, datetime.now(UTC) - DAY_AGO).runs == 0
+    # The first run's materialisation, which stayed, is no longer the newest: it outlives its run all the same.
+    assert instance.get_materialized_partitions(KEY) == {"one"}
+    assert instance.get_latest_materialization_event(KEY).run_id == second
+
+
+def test_a_run_that_has_not_ended_stays_however_old(instance):
+    run = dg.DagsterRun(job_name="job", status=dg.DagsterRunStatus.STARTED)
+    instance.add_run(run)
+    age(instance, [run.run_id])
+
+    assert prune(instance, datetime.now(UTC)).runs == 0
+    assert instance.get_run_by_id(run.run_id) is not None
+
+
+def test_a_thousand_runs_and_their_ticks_are_pruned_as_configured(instance):
+    runs = [
+        dg.DagsterRun(job_name="job", status=dg.DagsterRunStatus.SUCCESS, tags={PARTITION_NAME_TAG: str(number)})
+        for number in range(1_000)
+    ]
+    for run in runs:
+        instance.add_run(run)
+    for run in runs[:50]:
+        instance.report_engine_event("a line of the log", run)
+    age(instance, [run.run_id for run in runs[:900]])
+    origin = schedule(instance)
+    for days in (100, 50, 1):
+        for status in (TickStatus.SUCCESS, TickStatus.SKIPPED):
+            at = time.time() - days * 86_400
+            instance.create_tick(
+                TickData(origin.get_id(), "daily", InstigatorType.SCHEDULE, status, at, selector_id="s")
+            )
+
+    pruned = prune(instance, datetime.now(UTC) - timedelta(days=60))
+
+    assert (pruned.runs, instance.get_runs_count()) == (900, 100)
+    assert {run.run_id for run in instance.get_runs()} == {run.run_id for run in runs[900:]}
+    assert count(instance, RunTagsTable) == 100
+    kept = sorted(
+        (round((time.time() - tick.timestamp) / 86_400), tick.status.value) for tick in ticks(instance, origin)
+    )
+    # Sixty days for everything; production's settings keep a skipped tick for seven.
+    skipped = [] if instance.get_tick_retention_settings(InstigatorType.SCHEDULE)[TickStatus.SKIPPED] == 7 else [50]
+    assert kept == sorted([(1, "SUCCESS"), (50, "SUCCESS"), (1, "SKIPPED"), *((day, "SKIPPED") for day in skipped)])
+    assert pruned.ticks == 6 - len(kept)
+
+
+def schedule(instance):
+    origin = schedule_origin("daily")
+    data = ScheduleInstigatorData("30 2 * * *")
+    instance.add_instigator_state(InstigatorState(origin, InstigatorType.SCHEDULE, InstigatorStatus.RUNNING, data))
+    return origin
+
+
+def ticks(instance, origin):
+    return instance.get_ticks(origin.get_id(), "s")
+
+
+def test_the_command_prunes_as_the_project_says(unrun_shop, tmp_path):
+    import shutil
+    from dataclasses import replace
+
+    workspace = replace(unrun_shop, configs=tmp_path / "configs", state=tmp_path / "state")
+    shutil.copytree(unrun_shop.configs, workspace.configs)
+    asked = command(workspace, "prune")
+    assert asked.status == 1
+    assert "retention: {run_days: DAYS}" in asked.err
+
+    project = workspace.configs / "project.yaml"
+    project.write_text(project.read_text() + "retention: {run_days: 30}\n")
+    with environment_kept():
+        workspace.activate()
+        with dg.DagsterInstance.get() as instance:
+            runs = [dg.DagsterRun(job_name="job", status=dg.DagsterRunStatus.SUCCESS) for _ in range(2)]
+            for run in runs:
+                instance.add_run(run)
+            age(instance, [runs[0].run_id])
+    assert command(workspace, "prune", "--dry-run", "--format", "csv").out.split() == ["run_id", runs[0].run_id]
+    assert command(workspace, "prune", "--format", "csv").out.splitlines()[1] == "1,0,0,0,0"
+    assert "0 runs" in command(workspace, "prune").out
+
+
+def test_a_settings_file_of_production_names_only_what_dagster_knows():
+    settings = yaml.safe_load(SETTINGS.read_text())
+    assert settings["concurrency"]["pools"] == {"default_limit": 1, "granularity": "run"}
+    assert settings["run_monitoring"]["max_runtime_seconds"] > 0
