@@ -94,6 +94,7 @@ __all__ = [
     "Probability",
     "Project",
     "RegressionDiscontinuity",
+    "Retention",
     "Scalar",
     "Source",
     "Sources",

@@ -66,7 +66,6 @@ class PooledSqliteEventLogStorage(sqlite_event_log.SqliteEventLogStorage):
         with self._db_lock:
             if run_id in self._engines:
                 self._engines.pop(run_id).dispose()
-            self._initialized_dbs.discard(run_id)
 
     def wipe(self) -> None:
         """Remove every file, closed first."""

@@ -122,6 +122,7 @@ def _remove_file(storage: SqlEventLogStorage, run_id: str) -> None:
         return
     if isinstance(storage, PooledSqliteEventLogStorage):
         storage.close_run(run_id)
+    storage._initialized_dbs.discard(run_id)
     path = Path(storage.path_for_shard(run_id))
     for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         file.unlink(missing_ok=True)

@@ -121,6 +121,7 @@ def test_a_run_that_has_not_ended_stays_however_old(instance):
     assert instance.get_run_by_id(run.run_id) is not None
 
 
+@pytest.mark.parametrize("instance", ["postgres", pytest.param("ours", marks=pytest.mark.slow)], indirect=True)
 def test_a_thousand_runs_and_their_ticks_are_pruned_as_configured(instance):
     runs = [
         dg.DagsterRun(job_name="job", status=dg.DagsterRunStatus.SUCCESS, tags={PARTITION_NAME_TAG: str(number)})
@@ -131,13 +132,21 @@ def test_a_thousand_runs_and_their_ticks_are_pruned_as_configured(instance):
     for run in runs[:50]:
         instance.report_engine_event("a line of the log", run)
     age(instance, [run.run_id for run in runs[:900]])
-    origin = schedule(instance)
+    state = InstigatorState(
+        schedule_origin("daily"),
+        InstigatorType.SCHEDULE,
+        InstigatorStatus.RUNNING,
+        ScheduleInstigatorData("30 2 * * *"),
+    )
+    instance.add_instigator_state(state)
+    origin = {"origin_id": state.instigator_origin_id, "selector_id": state.selector_id}
     for days in (100, 50, 1):
         for status in (TickStatus.SUCCESS, TickStatus.SKIPPED):
-            at = time.time() - days * 86_400
-            instance.create_tick(
-                TickData(origin.get_id(), "daily", InstigatorType.SCHEDULE, status, at, selector_id="s")
+            at, kind = time.time() - days * 86_400, InstigatorType.SCHEDULE
+            tick = TickData(
+                state.instigator_origin_id, "daily", kind, status, at, run_ids=[], selector_id=state.selector_id
             )
+            instance.create_tick(tick)
 
     pruned = prune(instance, datetime.now(UTC) - timedelta(days=60))
 
@@ -145,23 +154,12 @@ def test_a_thousand_runs_and_their_ticks_are_pruned_as_configured(instance):
     assert {run.run_id for run in instance.get_runs()} == {run.run_id for run in runs[900:]}
     assert count(instance, RunTagsTable) == 100
     kept = sorted(
-        (round((time.time() - tick.timestamp) / 86_400), tick.status.value) for tick in ticks(instance, origin)
+        (round((time.time() - tick.timestamp) / 86_400), tick.status.value) for tick in instance.get_ticks(**origin)
     )
     # Sixty days for everything; production's settings keep a skipped tick for seven.
     skipped = [] if instance.get_tick_retention_settings(InstigatorType.SCHEDULE)[TickStatus.SKIPPED] == 7 else [50]
     assert kept == sorted([(1, "SUCCESS"), (50, "SUCCESS"), (1, "SKIPPED"), *((day, "SKIPPED") for day in skipped)])
     assert pruned.ticks == 6 - len(kept)
-
-
-def schedule(instance):
-    origin = schedule_origin("daily")
-    data = ScheduleInstigatorData("30 2 * * *")
-    instance.add_instigator_state(InstigatorState(origin, InstigatorType.SCHEDULE, InstigatorStatus.RUNNING, data))
-    return origin
-
-
-def ticks(instance, origin):
-    return instance.get_ticks(origin.get_id(), "s")
 
 
 def test_the_command_prunes_as_the_project_says(unrun_shop, tmp_path):
