@@ -100,12 +100,13 @@ def test_dagster_knows_the_options_of_each_command(service):
         "dagster-webserver": create_dagster_webserver_cli,
     }
     program, *arguments = dagster_commands()[service]
-    command, parameters = programs[program](), {}
+    command = programs[program]()
     while isinstance(command, click.Group):
         name, *arguments = arguments
         command = command.commands[name]
-    parameters = command.make_context(program, list(arguments), resilient_parsing=True).params
-    assert parameters.get("read_only", False) == (service == "web")
+    given, rest, _ = command.make_parser(click.Context(command)).parse_args(list(arguments))
+    assert rest == []
+    assert ("read_only" in given) == (service == "web")
 
 
 def test_only_the_sign_in_reaches_the_analysts_server_from_outside():

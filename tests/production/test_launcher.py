@@ -35,6 +35,7 @@ def workspace(tmp_path, monkeypatch):
 
 @pytest.fixture
 def instance(tmp_path):
+    (tmp_path / "home").mkdir()
     with dg.DagsterInstance.local_temp(str(tmp_path / "home"), overrides=MONITORED) as instance:
         yield instance
 
