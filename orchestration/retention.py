@@ -10,11 +10,12 @@ import sqlalchemy as sa
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
     AssetEventTagsTable,
+    ConcurrencySlotsTable,
     SqlEventLogStorageTable,
 )
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
-from dagster._core.storage.runs.schema import RunTagsTable
+from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 from dagster._core.storage.runs.sql_run_storage import SqlRunStorage
 from sqlalchemy.engine import Connection
 
@@ -62,12 +63,10 @@ def prune(instance: dg.DagsterInstance, before: datetime) -> Pruned:
         gone = _prune_events(events, batch, materializations, checks)
         for run_id in batch:
             _remove_file(events, run_id)
-            events.free_concurrency_slots_for_run(run_id)
             instance.compute_log_manager.delete_logs(prefix=[run_id])
-        with runs.connect() as connection:  # SQLite leaves them otherwise
+        with runs.connect() as connection:
             connection.execute(RunTagsTable.delete().where(RunTagsTable.c.run_id.in_(batch)))
-        for run_id in batch:
-            runs.delete_run(run_id)
+            connection.execute(RunsTable.delete().where(RunsTable.c.run_id.in_(batch)))
         removed = [one + more for one, more in zip(removed, (len(batch), *gone), strict=True)]
     return Pruned(removed[0], removed[1], removed[2], _prune_ticks(instance, before), removed[3])
 
@@ -105,6 +104,10 @@ def _prune_events(
             connection.execute(events.delete().where(events.c.id.in_(ids)))
         for ids in _in_parts(evaluations):
             connection.execute(AssetCheckExecutionsTable.delete().where(AssetCheckExecutionsTable.c.id.in_(ids)))
+        slots = ConcurrencySlotsTable.c.run_id
+        holding = connection.execute(sa.select(slots).where(slots.in_(run_ids)).distinct()).fetchall()
+    for (run_id,) in holding:  # of a pool; Dagster frees them when it sees the run end
+        storage.free_concurrency_slots_for_run(run_id)
     return len(going), len(evaluations), len(found) - len(going)
 
 

@@ -1,19 +1,25 @@
 """The small shop of two experiments with as many past log dates as asked for, the last of which was yesterday."""
 
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from orchestration.workspace import Workspace
 
 CONFIGS = Path(__file__).parents[1] / "end_to_end" / "two_experiments"
 
 
+def first_day(days: int) -> date:
+    """The first of so many log dates, in the project's timezone."""
+    return datetime.now(ZoneInfo("Europe/Berlin")).date() - timedelta(days=days)
+
+
 def long_shop(folder: Path, days: int) -> Workspace:
     """The workspace in this folder, without logs; `checkout` runs throughout, `pricing` in the first half."""
     workspace = Workspace(folder / "configs", folder / "data", folder / "state")
     shutil.copytree(CONFIGS, workspace.configs, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    first = datetime.now(UTC).date() - timedelta(days=days)
+    first = first_day(days)
     spans = {
         "checkout": ("2026-10-02", "2026-10-04", first + timedelta(days=1), first + timedelta(days=days + 30)),
         "pricing": ("2026-10-01", "2026-10-05", first, first + timedelta(days=max(days // 2, 6))),

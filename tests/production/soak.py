@@ -12,13 +12,13 @@ import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from orchestration.simulated_project import simulate_project
 from orchestration.workspace import Workspace
 from tests.production.instance import ROOT, Instance, running, settle
-from tests.production.long_shop import long_shop
+from tests.production.long_shop import first_day, long_shop
 from tests.production.postgres import postgres_server, skip_reason
 
 PROCESSES = ("code", "daemon", "admin", "web")
@@ -85,7 +85,7 @@ def soak(folder: Path, minutes: float, *, days: int = 240, users: int = 300) -> 
     """Run day after day for some minutes, in this folder."""
     workspace = long_shop(folder, days)
     simulate_project(workspace, units=users, days=days, seed=1)
-    first = datetime.now(UTC).date() - timedelta(days=days)
+    first = first_day(days)
     seen, ended = Soak(minutes), threading.Event()
     with postgres_server() as variables:
         settle(workspace, run_monitoring={"poll_interval_seconds": 10})

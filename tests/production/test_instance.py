@@ -1,16 +1,19 @@
 """A production instance on PostgreSQL: a run like any other, and one whose machine died in the middle of it."""
 
 import time
+from dataclasses import replace
 
 import dagster as dg
 import pytest
 
 from orchestration.lock import is_locked
 from orchestration.schedules import JOB_NAME
-from tests.end_to_end.pipeline import command, copy_of, environment_kept, run, tables
-from tests.end_to_end.two_experiments.days import FIRST_DAY, LAST_DAY
-from tests.production.instance import running, settle
+from tests.end_to_end.pipeline import command, environment_kept, run, tables
+from tests.production.conftest import DAYS
+from tests.production.instance import ROOT, running, settle
+from tests.production.long_shop import first_day
 
+FIRST_DAY, LAST_DAY = first_day(DAYS), first_day(1)
 RANGE = {
     "dagster__asset_partition_range_start": FIRST_DAY.isoformat(),
     "dagster__asset_partition_range_end": LAST_DAY.isoformat(),
@@ -23,10 +26,7 @@ RETRIES = """query Retries { runsOrError(filter: {tags: [{key: "dagster/is_retry
 @pytest.fixture
 def production(unrun_shop, tmp_path, postgres, monkeypatch):
     """The small shop, never run, with production's settings on an empty database."""
-    workspace = copy_of(unrun_shop, tmp_path, "configs", "data")
-    from dataclasses import replace
-
-    workspace = replace(workspace, state=tmp_path / "state")
+    workspace = replace(unrun_shop, state=tmp_path / "state")
     settle(workspace, run_monitoring={"poll_interval_seconds": 5})
     for name, value in postgres.items():
         monkeypatch.setenv(name, value)
@@ -61,7 +61,9 @@ def wait_for(condition, seconds: float, what: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_machine_that_died_in_the_middle_of_a_run_is_started_again_and_the_results_are_whole(production, shop):
+def test_a_machine_that_died_in_the_middle_of_a_run_is_started_again_and_the_results_are_whole(
+    production, unrun_shop, tmp_path
+):
     with running(production, {}, "code", "daemon", "admin") as instance:
 
         def status(run_id: str) -> str:
@@ -82,17 +84,16 @@ def test_a_machine_that_died_in_the_middle_of_a_run_is_started_again_and_the_res
         wait_for(lambda: status(run_id) == "FAILURE", 300, "nobody noticed that the run had died")
         wait_for(lambda: retries() and retries()[0]["status"] == "SUCCESS", 420, f"no retry succeeded: {retries()}")
         assert [retry["parentRunId"] for retry in retries()] == [run_id]
-    ours, theirs = tables(production.state), tables(shop.state)
+    undisturbed = replace(unrun_shop, state=tmp_path / "undisturbed")
+    run(undisturbed, FIRST_DAY, LAST_DAY)
+    ours, theirs = tables(production.state), tables(undisturbed.state)
     for name in theirs:
         assert ours[name].equals(theirs[name]), name
 
 
 @pytest.mark.slow
 def test_the_demo_runs_on_postgresql(production, tmp_path):
-    from dataclasses import replace
-    from pathlib import Path
-
-    demo = replace(production, configs=Path("configs").resolve(), data=tmp_path / "demo_data")
+    demo = replace(production, configs=ROOT / "configs", data=tmp_path / "demo_data")
     printed = command(demo, "demo", "--units", "4000")
     assert printed.status == 0, printed.err
     assert "Published in" in printed.out

@@ -1,7 +1,10 @@
 """Pruning on SQLite, ours and Dagster's, and on PostgreSQL: what goes, what stays, and what it costs nobody."""
 
 import os
+import shutil
 import time
+import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -121,17 +124,33 @@ def test_a_run_that_has_not_ended_stays_however_old(instance):
     assert instance.get_run_by_id(run.run_id) is not None
 
 
-@pytest.mark.parametrize("instance", ["postgres", pytest.param("ours", marks=pytest.mark.slow)], indirect=True)
+def thousand_runs(instance) -> list[str]:
+    """Copies of one run with a tag and an event, put into the tables at once."""
+    model = dg.DagsterRun(job_name="job", status=dg.DagsterRunStatus.SUCCESS, tags={PARTITION_NAME_TAG: "one"})
+    instance.add_run(model)
+    instance.report_engine_event("a line of the log", model)
+    ids = [model.run_id, *(str(uuid.UUID(int=number)) for number in range(999))]
+
+    def multiply(connection, table) -> None:
+        (row,) = connection.execute(sa.select(table)).mappings().fetchall()
+        kept = {name: value for name, value in row.items() if name != "id"}
+        texts = {name for name, value in kept.items() if isinstance(value, str)}
+        copies = [kept | {name: kept[name].replace(model.run_id, new) for name in texts} for new in ids[1:]]
+        connection.execute(sa.insert(table), copies)
+
+    with instance.run_storage.connect() as connection:
+        multiply(connection, RunsTable)
+        multiply(connection, RunTagsTable)
+    if type(instance.event_log_storage).__name__.startswith("Postgres"):  # SQLite has a file for each run
+        with instance.event_log_storage.index_connection() as connection:
+            multiply(connection, SqlEventLogStorageTable)
+    return ids
+
+
+@pytest.mark.parametrize("instance", ["postgres", "ours"], indirect=True)
 def test_a_thousand_runs_and_their_ticks_are_pruned_as_configured(instance):
-    runs = [
-        dg.DagsterRun(job_name="job", status=dg.DagsterRunStatus.SUCCESS, tags={PARTITION_NAME_TAG: str(number)})
-        for number in range(1_000)
-    ]
-    for run in runs:
-        instance.add_run(run)
-    for run in runs[:50]:
-        instance.report_engine_event("a line of the log", run)
-    age(instance, [run.run_id for run in runs[:900]])
+    runs = thousand_runs(instance)
+    age(instance, runs[:900])
     state = InstigatorState(
         schedule_origin("daily"),
         InstigatorType.SCHEDULE,
@@ -151,8 +170,10 @@ def test_a_thousand_runs_and_their_ticks_are_pruned_as_configured(instance):
     pruned = prune(instance, datetime.now(UTC) - timedelta(days=60))
 
     assert (pruned.runs, instance.get_runs_count()) == (900, 100)
-    assert {run.run_id for run in instance.get_runs()} == {run.run_id for run in runs[900:]}
+    assert {run.run_id for run in instance.get_runs()} == set(runs[900:])
     assert count(instance, RunTagsTable) == 100
+    if type(instance.event_log_storage).__name__.startswith("Postgres"):
+        assert (count(instance, SqlEventLogStorageTable), pruned.events) == (100, 900)
     kept = sorted(
         (round((time.time() - tick.timestamp) / 86_400), tick.status.value) for tick in instance.get_ticks(**origin)
     )
@@ -163,9 +184,6 @@ def test_a_thousand_runs_and_their_ticks_are_pruned_as_configured(instance):
 
 
 def test_the_command_prunes_as_the_project_says(unrun_shop, tmp_path):
-    import shutil
-    from dataclasses import replace
-
     workspace = replace(unrun_shop, configs=tmp_path / "configs", state=tmp_path / "state")
     shutil.copytree(unrun_shop.configs, workspace.configs)
     asked = command(workspace, "prune")
