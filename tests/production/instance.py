@@ -88,7 +88,7 @@ class Instance:
             data: dict[str, Any] = json.load(answer)["data"]
         return data
 
-    def wait_until_up(self, seconds: float = 240) -> None:
+    def wait_until_up(self, seconds: float = 600) -> None:
         """Until the web servers that were started answer with the code location loaded."""
         deadline = time.monotonic() + seconds
         ports = {"admin": self.port, "web": self.read_only_port}

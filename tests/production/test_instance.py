@@ -73,7 +73,7 @@ def test_a_machine_that_died_in_the_middle_of_a_run_is_started_again_and_the_res
             return instance.query(RETRIES)["runsOrError"]["results"]
 
         run_id = instance.launch(JOB_NAME, **RANGE)
-        wait_for(lambda: is_locked(production.lock), 240, "the run never began")
+        wait_for(lambda: is_locked(production.lock), 900, "the run never began")
         instance.kill("daemon")
         assert is_locked(production.lock)  # the code server's run goes on without it
         instance.kill("code")
@@ -81,8 +81,8 @@ def test_a_machine_that_died_in_the_middle_of_a_run_is_started_again_and_the_res
         assert not (production.state / "results").exists()
 
         instance.start("code", "daemon")
-        wait_for(lambda: status(run_id) == "FAILURE", 300, "nobody noticed that the run had died")
-        wait_for(lambda: retries() and retries()[0]["status"] == "SUCCESS", 420, f"no retry succeeded: {retries()}")
+        wait_for(lambda: status(run_id) == "FAILURE", 900, "nobody noticed that the run had died")
+        wait_for(lambda: retries() and retries()[0]["status"] == "SUCCESS", 900, f"no retry succeeded: {retries()}")
         assert [retry["parentRunId"] for retry in retries()] == [run_id]
     undisturbed = replace(unrun_shop, state=tmp_path / "undisturbed")
     run(undisturbed, FIRST_DAY, LAST_DAY)
