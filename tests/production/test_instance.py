@@ -1,11 +1,14 @@
 """A production instance on PostgreSQL: a run like any other, and one whose machine died in the middle of it."""
 
+import shutil
 import time
 from dataclasses import replace
 
 import dagster as dg
 import pytest
 
+from orchestration.definitions import build_defs
+from orchestration.housekeeping import JOB as HOUSEKEEPING
 from orchestration.lock import is_locked
 from orchestration.schedules import JOB_NAME
 from tests.end_to_end.pipeline import command, environment_kept, run, tables
@@ -26,7 +29,10 @@ RETRIES = """query Retries { runsOrError(filter: {tags: [{key: "dagster/is_retry
 @pytest.fixture
 def production(unrun_shop, tmp_path, postgres, monkeypatch):
     """The small shop, never run, with production's settings on an empty database."""
-    workspace = replace(unrun_shop, state=tmp_path / "state")
+    workspace = replace(unrun_shop, configs=tmp_path / "configs", state=tmp_path / "state")
+    shutil.copytree(unrun_shop.configs, workspace.configs)
+    with (workspace.configs / "project.yaml").open("a") as project:
+        project.write("retention: {run_days: 30}\n")
     settle(workspace, run_monitoring={"poll_interval_seconds": 5})
     for name, value in postgres.items():
         monkeypatch.setenv(name, value)
@@ -46,6 +52,8 @@ def test_a_run_of_the_command_line_is_kept_in_postgresql(production):
             (ended,) = instance.get_runs()
             assert type(instance.run_storage).__name__ == "PostgresRunStorage"
             assert ended.status is dg.DagsterRunStatus.SUCCESS
+            repository = build_defs(production).get_repository_def()
+            assert {schedule.job_name for schedule in repository.schedule_defs} >= {JOB_NAME, HOUSEKEEPING}
             assert instance.get_materialized_partitions(dg.AssetKey("published_results")) == {FIRST_DAY.isoformat()}
     examined = command(production, "doctor", "--format", "csv")
     lines = dict(line.split(",")[:2] for line in examined.out.splitlines()[1:])
@@ -61,9 +69,7 @@ def wait_for(condition, seconds: float, what: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_machine_that_died_in_the_middle_of_a_run_is_started_again_and_the_results_are_whole(
-    production, unrun_shop, tmp_path
-):
+def test_a_run_whose_machine_died_is_started_again_and_its_results_are_whole(production, tmp_path):
     with running(production, {}, "code", "daemon", "admin") as instance:
 
         def status(run_id: str) -> str:
@@ -84,7 +90,7 @@ def test_a_machine_that_died_in_the_middle_of_a_run_is_started_again_and_the_res
         wait_for(lambda: status(run_id) == "FAILURE", 900, "nobody noticed that the run had died")
         wait_for(lambda: retries() and retries()[0]["status"] == "SUCCESS", 900, f"no retry succeeded: {retries()}")
         assert [retry["parentRunId"] for retry in retries()] == [run_id]
-    undisturbed = replace(unrun_shop, state=tmp_path / "undisturbed")
+    undisturbed = replace(production, state=tmp_path / "undisturbed")
     run(undisturbed, FIRST_DAY, LAST_DAY)
     ours, theirs = tables(production.state), tables(undisturbed.state)
     for name in theirs:

@@ -5,12 +5,11 @@ import shutil
 import time
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import pytest
 import sqlalchemy as sa
-import yaml
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import (
     InstigatorState,
@@ -23,11 +22,14 @@ from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, Sq
 from dagster._core.storage.runs.schema import RunsTable, RunTagsTable
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 
+from configs.schema import Project, Retention
+from orchestration.housekeeping import housekeeping
 from orchestration.retention import old_runs, prune
 from orchestration.workspace import DAGSTER_YAML
 from tests.end_to_end.pipeline import command, environment_kept
-from tests.production.instance import SETTINGS
+from tests.production.instance import SETTINGS, settle
 from tests.production.origins import schedule_origin
+from tests.production.postgres import free_port
 
 KEY = dg.AssetKey("published")
 DAYS = dg.StaticPartitionsDefinition(["one", "two", "three"])
@@ -183,6 +185,31 @@ def test_a_thousand_runs_and_their_ticks_are_pruned_as_configured(instance):
     assert pruned.ticks == 6 - len(kept)
 
 
+def test_the_nightly_job_prunes_where_the_project_says_so(instance):
+    run_id = materialize(instance, "one")
+    age(instance, [run_id], days=40)
+    project = Project(name="shop", history_start=date(2026, 1, 1))
+    assert housekeeping(project) == []
+
+    (schedule,) = housekeeping(project.model_copy(update={"retention": Retention(run_days=30)}))
+    assert schedule.job.execute_in_process(instance=instance).success
+
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    assert [run.job_name for run in instance.get_runs()] == ["housekeeping"]
+
+
+def test_a_database_that_is_down_is_said_to_be(unrun_shop, tmp_path, monkeypatch):
+    workspace = replace(unrun_shop, state=tmp_path / "state")
+    settle(workspace)
+    for name in ("HOST", "USER", "PASSWORD", "DB"):
+        monkeypatch.setenv(f"EQUIPOISE_POSTGRES_{name}", "127.0.0.1")
+    monkeypatch.setenv("EQUIPOISE_POSTGRES_PORT", str(free_port()))
+    printed = command(workspace, "prune", "--older-than", "9")
+    assert printed.status == 1
+    assert "Dagster's database cannot be reached: is PostgreSQL up" in printed.err
+    assert "Traceback" not in printed.err
+
+
 def test_the_command_prunes_as_the_project_says(unrun_shop, tmp_path):
     workspace = replace(unrun_shop, configs=tmp_path / "configs", state=tmp_path / "state")
     shutil.copytree(unrun_shop.configs, workspace.configs)
@@ -191,7 +218,10 @@ def test_the_command_prunes_as_the_project_says(unrun_shop, tmp_path):
     assert "retention: {run_days: DAYS}" in asked.err
 
     project = workspace.configs / "project.yaml"
-    project.write_text(project.read_text() + "retention: {run_days: 30}\n")
+    written = project.read_text()
+    project.write_text(written + "retention: {run_days: 0}\n")
+    assert command(workspace, "validate").err.startswith("project.yaml:5: retention.run_days")
+    project.write_text(written + "retention: {run_days: 30}\n")
     with environment_kept():
         workspace.activate()
         with dg.DagsterInstance.get() as instance:
@@ -202,9 +232,3 @@ def test_the_command_prunes_as_the_project_says(unrun_shop, tmp_path):
     assert command(workspace, "prune", "--dry-run", "--format", "csv").out.split() == ["run_id", runs[0].run_id]
     assert command(workspace, "prune", "--format", "csv").out.splitlines()[1] == "1,0,0,0,0"
     assert "0 runs" in command(workspace, "prune").out
-
-
-def test_a_settings_file_of_production_names_only_what_dagster_knows():
-    settings = yaml.safe_load(SETTINGS.read_text())
-    assert settings["concurrency"]["pools"] == {"default_limit": 1, "granularity": "run"}
-    assert settings["run_monitoring"]["max_runtime_seconds"] > 0
