@@ -141,9 +141,8 @@ def _prune_ticks(instance: dg.DagsterInstance, before: datetime) -> int:
         kept = instance.get_tick_retention_settings(state.instigator_type)
         for status, days in kept.items():
             end = max(before, now - timedelta(days=days)) if days >= 0 else before
-            found = {"before": end.timestamp(), "statuses": [status]}
-            ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, **found)
-            if ticks:
-                instance.purge_ticks(state.instigator_origin_id, state.selector_id, end.timestamp(), [status])
+            of_schedule, at = (state.instigator_origin_id, state.selector_id), end.timestamp()
+            if ticks := instance.get_ticks(*of_schedule, before=at, statuses=[status]):
+                instance.purge_ticks(*of_schedule, at, [status])
                 removed += len(ticks)
     return removed

@@ -43,7 +43,7 @@ def published(context):
     yield dg.AssetCheckResult(check_name="is_fine", passed=True)
 
 
-@pytest.fixture(params=["ours", "sqlite", "postgres"])
+@pytest.fixture(params=["ours", pytest.param("sqlite", marks=pytest.mark.slow), "postgres"])
 def instance(request, tmp_path):
     """An instance of each kind of storage, its tables empty."""
     settings = {"ours": DAGSTER_YAML, "sqlite": "", "postgres": SETTINGS.read_text()}[request.param]
