@@ -13,8 +13,8 @@ import pytest
 from dagster._core.launcher import WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG, MAX_RUNTIME_SECONDS_TAG
 
+from orchestration import launcher
 from orchestration.deadline import ended_in_time, longest_seconds
-from orchestration.launcher import WatchedRunLauncher
 from orchestration.lock import writer_lock
 from orchestration.recovery import writer_tags
 from orchestration.waiting import announced
@@ -47,9 +47,9 @@ def started(instance, **tags):
 
 
 def health(instance, run) -> WorkerStatus:
-    launcher = WatchedRunLauncher()
-    launcher.register_instance(instance)
-    return launcher.check_run_worker_health(run).status
+    watched = launcher.WatchedRunLauncher()
+    watched.register_instance(instance)
+    return watched.check_run_worker_health(run).status
 
 
 def hold(path: Path, ready) -> None:
@@ -80,11 +80,28 @@ def test_a_writer_lives_for_as_long_as_its_process_holds_the_lock(instance, work
     assert health(instance, run) is WorkerStatus.NOT_FOUND
 
 
-def test_a_run_that_waits_for_the_lock_lives(instance, workspace):
+def test_a_run_that_waits_for_the_lock_lives(instance, workspace, monkeypatch):
     run = started(instance, **{GRPC_INFO_TAG: json.dumps({"host": "127.0.0.1", "port": free_port()})})
     with announced(workspace.waiting, RUN_ID):
         assert health(instance, run) is WorkerStatus.RUNNING
-    assert health(instance, run) is WorkerStatus.NOT_FOUND  # nobody listens on that port
+    assert health(instance, run) is WorkerStatus.RUNNING  # nobody listens on that port, which may yet change
+    monkeypatch.setattr(launcher, "UNREACHABLE_SECONDS", 0.0)
+    assert health(instance, run) is WorkerStatus.NOT_FOUND
+
+
+def test_a_code_server_that_does_not_know_a_run_is_asked_again_before_the_run_is_given_up(instance, workspace):
+    class Server(launcher.WatchedRunLauncher):
+        answers = iter(["away", "away", "new", "new", "new"])
+
+        def _doubt(self, run):
+            return next(self.answers), 0.2
+
+    server, run = Server(), started(instance)
+    statuses = []
+    for pause in (0.0, 0.0, 0.3, 0.0, 0.3):  # what is new to doubt begins its own time
+        time.sleep(pause)
+        statuses.append(server.check_run_worker_health(run).status)
+    assert statuses == [WorkerStatus.RUNNING] * 4 + [WorkerStatus.NOT_FOUND]
 
 
 def test_a_run_that_nobody_can_tell_of_is_left_to_its_time_limit(instance, workspace):
