@@ -103,16 +103,17 @@ def soak(folder: Path, minutes: float, *, days: int = 240, users: int = 300) -> 
 def _run_days(instance: Instance, seen: Soak, days: list[date]) -> None:
     deadline = time.monotonic() + 60 * seen.minutes
     for number, day in enumerate(days, start=1):
-        if time.monotonic() > deadline:
-            return
         run_id = instance.launch("daily_analysis", dagster__partition=day.isoformat())
         while (status := instance.query(STATUS, read_only=True, id=run_id)["runOrError"]["status"]) not in FINISHED:
             instance.query(PAGES, read_only=True)
             time.sleep(2)
         seen.statuses[day] = status
-        if number in (2, 20, 40, 60) or number % 50 == 0:
+        is_over = time.monotonic() > deadline
+        if number == 2 or number % 20 == 0 or is_over:
             seen.folders[number] = folder_sizes(instance.workspace)
         print(f"{datetime.now():%H:%M:%S} {number:4} {day} {status}", flush=True)
+        if is_over:
+            return
 
 
 def folder_sizes(workspace: Workspace) -> dict[str, float]:
