@@ -48,6 +48,7 @@ from configs.quasi_schema import (
     Matched,
     RegressionDiscontinuity,
 )
+from configs.retention_schema import Retention
 from configs.source_schema import (
     EventColumns,
     EventSource,
@@ -109,6 +110,7 @@ __all__ = [
     "Project",
     "Publish",
     "RegressionDiscontinuity",
+    "Retention",
     "Scalar",
     "Source",
     "Sources",
@@ -146,6 +148,7 @@ class Project(Entity):
         None, description="Declared: pairs of running experiments are tested for interaction."
     )
     publish: Publish = Field(Publish(), description="Where results are sent, beside the state folder.")
+    retention: Retention | None = Field(None, description="Declared: Dagster's records are pruned every night.")
 
     @field_validator("timezone")
     @classmethod

@@ -343,4 +343,4 @@ def _collect_less_garbage() -> None:
 
 
 # Commands with a module of their own register themselves; they need what stands above.
-from orchestration import cli_alerts, cli_rehearse, cli_suites  # noqa: E402, F401
+from orchestration import cli_alerts, cli_operations, cli_rehearse, cli_suites  # noqa: E402, F401

@@ -14,6 +14,7 @@ from orchestration.assets.models import model_assets
 from orchestration.assets.publish import publish_asset
 from orchestration.assets.results import result_assets
 from orchestration.dbt_models import manifest_path
+from orchestration.housekeeping import housekeeping
 from orchestration.resources import WriterLock
 from orchestration.schedules import calibration_job, daily_job, daily_schedule, weekly_calibration
 from orchestration.sensors import alert_sensors
@@ -46,7 +47,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
             calibration_asset(),
         ],
         jobs=[job, calibration],
-        schedules=[daily_schedule(job), weekly_calibration(calibration, project)],
+        schedules=[daily_schedule(job), weekly_calibration(calibration, project), *housekeeping(project)],
         sensors=alert_sensors(workspace),
         resources={"writer_lock": WriterLock.of(workspace)},
         executor=dg.in_process_executor,

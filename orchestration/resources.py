@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import PrivateAttr
 
+from orchestration.deadline import ended_in_time, longest_seconds
 from orchestration.lock import Owner, writer_lock
 from orchestration.recovery import end_dead_runs, end_dead_waiters, remove_leftovers, writer_tags
 from orchestration.run_configuration import pin_configuration
@@ -17,6 +18,9 @@ from orchestration.workspace import Workspace
 
 PATIENCE_SECONDS = 3600.0
 """How long a run that the daemon started waits for the one before it."""
+
+WAREHOUSE_POOL = "warehouse"
+"""Dagster's pool of the steps that write: an instance with pools starts one such run after the other, none waits."""
 
 
 class WriterLock(dg.ConfigurableResource):
@@ -52,6 +56,7 @@ class WriterLock(dg.ConfigurableResource):
         workspace = self._live
         self._run_id = context.run_id or "no_run"
         with ExitStack() as waiting, ExitStack() as held:
+            held.enter_context(ended_in_time(longest_seconds(context.instance, context.run)))
             if context.run is not None:
                 waiting.enter_context(announced(workspace.waiting, context.run.run_id))
             dead = held.enter_context(writer_lock(workspace.lock, wait_seconds=self.wait_seconds))

@@ -18,7 +18,7 @@ from orchestration.partitions import SINGLE_RUN, days_between, log_dates, reques
 from orchestration.progress import with_progress
 from orchestration.provenance import code_version
 from orchestration.request import definition_digest, take_up_request
-from orchestration.resources import run_workspace
+from orchestration.resources import WAREHOUSE_POOL, run_workspace
 from orchestration.workspace import Workspace
 
 
@@ -43,6 +43,7 @@ def _ingest_asset(project: Project, source: ExposureSource | EventSource) -> dg.
         partitions_def=log_dates(project),
         backfill_policy=SINGLE_RUN,
         required_resource_keys={"writer_lock"},
+        pool=WAREHOUSE_POOL,
         check_specs=[
             dg.AssetCheckSpec(
                 "row_accounting",

@@ -15,7 +15,7 @@ from orchestration.inputs import needed_log_dates, read_inputs
 from orchestration.lake import Lake
 from orchestration.planning import chunked, with_base_dates, with_changes_through
 from orchestration.progress import with_progress
-from orchestration.resources import run_workspace
+from orchestration.resources import WAREHOUSE_POOL, run_workspace
 from orchestration.warehouse import (
     has_table,
     load_plan,
@@ -117,6 +117,7 @@ def model_assets(manifest: Path) -> dg.AssetsDefinition:
         exclude="resource_type:unit_test",
         dagster_dbt_translator=ModelKeys(DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True)),
         required_resource_keys={"writer_lock"},
+        pool=WAREHOUSE_POOL,
     )
     def models(
         context: dg.AssetExecutionContext,

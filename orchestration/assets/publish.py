@@ -17,7 +17,7 @@ from orchestration.published_tables import (
     record_publication,
 )
 from orchestration.request import finish_request
-from orchestration.resources import run_workspace
+from orchestration.resources import WAREHOUSE_POOL, run_workspace
 from orchestration.warehouse import open_warehouse, planned_builds
 from orchestration.workspace import Workspace
 
@@ -36,6 +36,7 @@ def publish_asset(project: Project) -> dg.AssetsDefinition:
         partitions_def=log_dates(project),
         backfill_policy=SINGLE_RUN,
         required_resource_keys={"writer_lock"},
+        pool=WAREHOUSE_POOL,
     )
     def published_results(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         folder = publish_run(run_workspace(context), context.run.run_id)

@@ -16,7 +16,7 @@ from orchestration.overlap_tables import overlap_rows
 from orchestration.partitions import SINGLE_RUN, log_dates
 from orchestration.planning import PlannedBuild
 from orchestration.quasi import quasi_estimate_rows
-from orchestration.resources import run_workspace
+from orchestration.resources import WAREHOUSE_POOL, run_workspace
 from orchestration.result_tables import (
     BANDIT_TABLES,
     decision_rows,
@@ -84,6 +84,7 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
             partitions_def=log_dates(project),
             backfill_policy=SINGLE_RUN,
             required_resource_keys={"writer_lock"},
+            pool=WAREHOUSE_POOL,
             **extra,
         )
 
