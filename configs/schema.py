@@ -12,7 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from configs.analysis_schema import AlwaysValid, Analysis, Bayesian, Correction, Equivalence, GroupSequential, Spending
 from configs.covariates import with_resolved_covariates
-from configs.design_schema import Bandit, Cluster, TargetPolicy
+from configs.design_schema import Bandit, Cluster, Switchback, TargetPolicy
 from configs.entity import ColumnName, Entity, Identifier, Probability, VariantId
 from configs.experiment_schema import (
     ANALYSED_STATUSES,
@@ -116,6 +116,7 @@ __all__ = [
     "Sources",
     "Spending",
     "StoredResults",
+    "Switchback",
     "TargetPolicy",
     "Trends",
     "Trigger",
