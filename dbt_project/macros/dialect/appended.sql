@@ -22,7 +22,7 @@
             where 1 = 0
         {%- endcall -%}
     {%- endif -%}
-    {%- set sql = with_base_date(sql) -%}
+    {%- set sql = with_literal_dates(sql) -%}
     {%- set columns = get_column_schema_from_query(of_slice(sql, 0, 1)) | map(attribute='name') | join(', ') -%}
     {%- set slices = number_of_slices(sql) -%}
     {%- for slice in range(slices) -%}
@@ -53,22 +53,42 @@
     with which DuckDB skips what lies before without reading it; true in the compiled model. -#}
 {% macro after_base(column) -%} true /* after base: {{ column }} */ {%- endmacro %}
 
-{#- The model's SQL with that literal. -#}
-{% macro with_base_date(sql) -%}
-    {%- if '/* after base: ' not in sql -%} {{ return(sql) }} {%- endif -%}
-    {%- set earliest -%}
+{#- The same of rows with a date before the start of every planned experiment: what those long past have left. -#}
+{% macro since_start(column) -%} true /* since start: {{ column }} */ {%- endmacro %}
+
+{#- The same of rows with a date before the first planned as-of date of all. -#}
+{% macro from_first(column) -%} true /* from first: {{ column }} */ {%- endmacro %}
+
+{#- The model's SQL with the literals that it asks for. -#}
+{% macro with_literal_dates(sql) -%}
+    {%- set plan = source('inputs', 'build_plan') -%}
+    {%- set after_base -%}
     select
         min(case
             when base_date is not null then base_date
             when is_rebuild then {{ date_plus('from_date', -1) }}
             else cast('0001-01-01' as date)
         end)
-    from {{ source('inputs', 'build_plan') }}
+    from {{ plan }}
     {%- endset -%}
-    {%- set found = run_query(earliest).columns[0].values()[0] -%}
-    {%- if found is none -%} {{ return(sql) }} {%- endif -%}
-    {%- set condition = "\\1 > cast('" ~ found ~ "' as date)" -%}
-    {{ return(modules.re.sub('true /\\* after base: (\\S+) \\*/', condition, sql)) }}
+    {%- set since_start -%}
+    select min(experiments.start_date)
+    from {{ plan }} as build_plan
+    inner join {{ source('inputs', 'experiments') }} as experiments
+        on build_plan.experiment_id = experiments.experiment_id
+    {%- endset -%}
+    {%- set first = 'select min(from_date) from ' ~ plan -%}
+    {%- set literal = namespace(sql=sql) -%}
+    {%- for mark, comparison, earliest in [
+        ('after base', '>', after_base), ('since start', '>=', since_start), ('from first', '>=', first)
+    ] if '/* ' ~ mark ~ ': ' in sql -%}
+        {%- set found = run_query(earliest).columns[0].values()[0] -%}
+        {%- if found is not none -%}
+            {%- set condition = "\\1 " ~ comparison ~ " cast('" ~ found ~ "' as date)" -%}
+            {%- set literal.sql = modules.re.sub('true /\\* ' ~ mark ~ ': (\\S+) \\*/', condition, literal.sql) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(literal.sql) }}
 {%- endmacro %}
 
 {#- The model's SQL, cut down to a slice: a range of hashes. -#}
