@@ -59,6 +59,14 @@
 {#- The same of rows with a date before the first planned as-of date of all. -#}
 {% macro from_first(column) -%} true /* from first: {{ column }} */ {%- endmacro %}
 
+{#- The start of the planned experiments, the first of all, as a query. -#}
+{% macro first_start() -%}
+    select min(experiments.start_date)
+    from {{ source('inputs', 'build_plan') }} as build_plan
+    inner join {{ source('inputs', 'experiments') }} as experiments
+        on build_plan.experiment_id = experiments.experiment_id
+{%- endmacro %}
+
 {#- The model's SQL with the literals that it asks for. -#}
 {% macro with_literal_dates(sql) -%}
     {%- set plan = source('inputs', 'build_plan') -%}
@@ -71,16 +79,10 @@
         end)
     from {{ plan }}
     {%- endset -%}
-    {%- set since_start -%}
-    select min(experiments.start_date)
-    from {{ plan }} as build_plan
-    inner join {{ source('inputs', 'experiments') }} as experiments
-        on build_plan.experiment_id = experiments.experiment_id
-    {%- endset -%}
     {%- set first = 'select min(from_date) from ' ~ plan -%}
     {%- set literal = namespace(sql=sql) -%}
     {%- for mark, comparison, earliest in [
-        ('after base', '>', after_base), ('since start', '>=', since_start), ('from first', '>=', first)
+        ('after base', '>', after_base), ('since start', '>=', first_start()), ('from first', '>=', first)
     ] if '/* ' ~ mark ~ ': ' in sql -%}
         {%- set found = run_query(earliest).columns[0].values()[0] -%}
         {%- if found is not none -%}
