@@ -219,6 +219,7 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
             lake_hashes=inputs.partition_hashes,
             built_hashes=built_partitions(connection),
         )
+        connection.execute("begin")  # all of it or nothing, and one wait for the disk
         load_rendered(connection, workspace.generated)
         load_request(connection, requested)
         builds = merged_plans(due, builds)
@@ -232,6 +233,7 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
         load_source_freshness(connection, _latest_days(inputs))
         load_former_definitions(connection, workspace, inputs.config)
         register_lake(connection, inputs.config, [])
+        connection.execute("commit")
     return plans
 
 
