@@ -154,7 +154,7 @@ def read_inputs(workspace: Workspace, requested: tuple[date, date] | None = None
 
 @lru_cache(maxsize=2)
 def _configuration(configs: Path, _version: tuple[object, ...]) -> tuple[Config, dict[str, str], dict[str, str]]:
-    """The valid part, the reasons for what is not, and the hash of each experiment: each step of a run asks for them."""
+    """The valid part, the reasons for what is not, and each experiment's hash: every step of a run asks for them."""
     config, _, broken = load_config_tolerant(configs)
     return config, broken, {one.id: config_hash(config, one) for one in config.experiments.values()}
 

@@ -157,7 +157,7 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
 def computing(workspace: Workspace) -> Iterator[Callable[[str, Computation], pd.DataFrame]]:
     """What computes a result table for the planned as-of dates, puts it into the warehouse, and returns it.
 
-    The configuration is read, and the warehouse opened, once for all tables: to open one with a long history takes a while.
+    The configuration is read, and the warehouse opened, once for all tables.
     """
     inputs = read_inputs(workspace)
     with open_warehouse(workspace.warehouse) as connection:
