@@ -143,7 +143,7 @@ def changed_partitions(
     if previous is None or (rebuilt and _shows_any(previous, rebuilt)):
         as_of = None
     elif as_of is not None:
-        segmented = _passing_dates(previous)
+        segmented = _passing_dates(previous, sorted(plan.experiment_id for plan in plans))
         as_of = None if segmented is None else as_of | segmented | {inputs.requested[1]}
     log_dates = _changed_days(connection, previous)
     changed: dict[str, set[date] | None] = dict.fromkeys(AS_OF_TABLES, as_of)
@@ -345,23 +345,26 @@ def _shows_any(previous: Path, experiments: Collection[str]) -> bool:
     return any(experiment_id in experiments for (experiment_id,) in found)
 
 
-def _passing_dates(previous: Path) -> set[date] | None:
-    """As-of dates published with segment rows or trends, which go when a later date is built; None if nothing tells."""
+def _passing_dates(previous: Path, planned: list[str]) -> set[date] | None:
+    """As-of dates published with segment rows or trends of planned experiments, which go when a later date is built.
+
+    Those of other experiments stay: of one that ended, its last date's. None if nothing tells.
+    """
     if not any((previous / "exposure_counts").rglob("*.parquet")):
         return None
-    dates = _published_dates(previous, "exposure_counts", "segment_name <> 'all'")
+    dates = _published_dates(previous, "exposure_counts", planned, "segment_name <> 'all'")
     for table in LATEST_ONLY:
         if any((previous / table).rglob("*.parquet")):
-            dates |= _published_dates(previous, table, "true")
+            dates |= _published_dates(previous, table, planned, "true")
     return dates
 
 
-def _published_dates(run: Path, table: str, condition: str) -> set[date]:
-    files = f"{run}/{table}/**/*.parquet".replace("'", "''")
+def _published_dates(run: Path, table: str, experiments: list[str], condition: str) -> set[date]:
     with duckdb.connect() as reader:
         rows = reader.execute(
-            f"select distinct as_of_date from read_parquet('{files}', hive_partitioning = false, union_by_name = true) "
-            f"where {condition}"
+            "select distinct as_of_date from read_parquet($files, hive_partitioning = false, union_by_name = true) "
+            f"where list_contains($experiments, experiment_id) and {condition}",
+            {"files": f"{run}/{table}/**/*.parquet", "experiments": experiments},
         ).fetchall()
     return {as_of_date for (as_of_date,) in rows}
 

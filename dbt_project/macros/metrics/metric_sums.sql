@@ -7,12 +7,11 @@
 {% macro metric_sums(metric, sign=none) -%}
     {%- set h = metric.metric_hash -%}
     {%- set times = sign ~ ' * ' if sign is not none else '' -%}
-    {%- set one = sign if sign is not none else '1' -%}
     {%- set y, d, x, no_history = 'y_' ~ h, 'd_' ~ h, 'x_' ~ h, 'h_' ~ h -%}
     {%- set sums = [
-        {'name': 'n_' ~ h, 'sql': "sum(case when u_" ~ h ~ " then " ~ one ~ " else 0 end)"},
-        {'name': 'overflow_' ~ h, 'sql': "sum(case when o_" ~ h ~ " then " ~ one ~ " else 0 end)"},
-        {'name': 'not_computed_' ~ h, 'sql': "sum(case when m_" ~ h ~ " then " ~ one ~ " else 0 end)"},
+        {'name': 'n_' ~ h, 'sql': number_of_units('u_' ~ h, sign)},
+        {'name': 'overflow_' ~ h, 'sql': number_of_units('o_' ~ h, sign)},
+        {'name': 'not_computed_' ~ h, 'sql': number_of_units('m_' ~ h, sign)},
     ] -%}
     {%- if metric.categories is defined -%} {{ return(sums) }} {%- endif -%}
     {%- do sums.append({'name': y, 'sql': exact_total(times ~ y)}) -%}
@@ -81,6 +80,11 @@
         {%- do found.update({one.prefix: {'name': one.name, 'one': '1e' ~ one.decimals}}) -%}
     {%- endfor -%}
     {{ return(found) }}
+{%- endmacro %}
+
+{#- For how many units the condition holds; a count has a narrower state than a sum, which is what many groups cost. -#}
+{% macro number_of_units(condition, sign=none) -%}
+    {{- 'count(case when ' ~ condition ~ ' then 1 end)' if sign is none else 'sum(case when ' ~ condition ~ ' then ' ~ sign ~ ' else 0 end)' -}}
 {%- endmacro %}
 
 {#- One of a metric's sums by its short name: of a binary value the square is the value, and without a cap t is y. -#}
