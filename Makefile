@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-chaos test-chaos-long test-faults lint check-configs format dev lock clean bench-full bench-daily bench-backfill bench-wide bench-growth bench-statistics validation simulations
+.PHONY: help setup demo test test-long test-spark test-chaos test-chaos-long test-faults lint check-configs format dev lock clean bench-full bench-daily bench-backfill bench-wide bench-growth bench-statistics validation simulations
 
 PYTHON ?= python3
 VENV := .venv
@@ -27,6 +27,17 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $(STAMP)
 
+SPARK_VENV := .venv-spark
+SPARK_STAMP := $(SPARK_VENV)/.up-to-date
+UNITS ?= 20000
+DAYS ?= 45
+
+$(SPARK_STAMP): $(STAMP) requirements-spark.lock
+	test -x $(SPARK_VENV)/bin/python || $(PYTHON) -m venv $(SPARK_VENV)
+	$(BIN)/uv pip install --quiet --python $(SPARK_VENV)/bin/python -r requirements-spark.lock
+	$(BIN)/uv pip install --quiet --python $(SPARK_VENV)/bin/python --no-deps --no-build-isolation --editable .
+	touch $(SPARK_STAMP)
+
 demo: setup  ## Simulate a month of logs, run the whole pipeline, print each decision beside the truth
 	$(BIN)/equipoise demo
 
@@ -44,6 +55,10 @@ test-chaos-long: setup  ## The same, 500 times
 
 test-faults: setup  ## Every injected fault through the whole pipeline, and 60 clean days; docs/fault_injection.md
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/fault_injection
+
+test-spark: $(SPARK_STAMP)  ## The demo's logs on DuckDB and on Spark, all tables compared; UNITS=20000 DAYS=45; Java 17; docs/sizing.md
+	$(SPARK_VENV)/bin/python -m pytest tests/spark
+	$(SPARK_VENV)/bin/python -m tests.spark --units $(UNITS) --days $(DAYS)
 
 lint: setup  ## ruff, mypy, import-linter, sqlfluff
 	$(BIN)/ruff check .
@@ -67,6 +82,7 @@ dev: setup  ## Dagster's web UI and daemon, with the daily schedule on
 
 lock: setup  ## Refresh requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra spark --constraint requirements.lock --generate-hashes --no-emit-index-url --no-header --output-file requirements-spark.lock pyproject.toml
 
 simulations: setup  ## Error rates of every method on simulated experiments, into docs/error_rates.md; EXPERIMENTS=10000
 	$(BIN)/python -m tests.simulation --experiments $(EXPERIMENTS) --output docs/error_rates.md
@@ -93,4 +109,4 @@ validation: setup  ## Every published reference figure beside ours, written to d
 	$(BIN)/python -m tests.validation
 
 clean:  ## Remove the environment and the demo's state
-	rm -rf $(VENV) var data
+	rm -rf $(VENV) $(SPARK_VENV) var data

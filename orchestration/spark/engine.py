@@ -6,7 +6,7 @@ import duckdb
 
 from configs.schema import Config
 from orchestration.spark.hand_over import hand_over_inputs, register_lake
-from orchestration.spark.session import spark_session
+from orchestration.spark.session import remove_leftovers, spark_session
 from orchestration.spark.take_back import take_back
 from orchestration.warehouse import LakeFile
 from orchestration.workspace import Workspace
@@ -26,7 +26,9 @@ class SparkEngine:
 
     def hand_over(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Small tables of Spark's."""
-        hand_over_inputs(spark_session(self._workspace), connection, self._workspace.spark / "inputs")
+        session = spark_session(self._workspace)
+        remove_leftovers(session)
+        hand_over_inputs(session, connection, self._workspace.spark / "inputs")
 
     def take_back(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Views over the tables' files."""

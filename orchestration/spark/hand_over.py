@@ -1,6 +1,6 @@
 """What the models read on Spark: the inputs as small tables, the lake's files as views."""
 
-import shutil
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,25 +19,31 @@ SPARK_TYPES = {"varchar": "string", "double": "double", "timestamp": "timestamp"
 
 
 def hand_over_inputs(session: "SparkSession", connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Copy every table of the warehouse's schema `inputs` to Spark's."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Copy every table of the warehouse's schema `inputs` to Spark's: their files are replaced, tables seldom change."""
+    listing = folder / "tables.json"
+    known = json.loads(listing.read_text(encoding="utf-8")) if listing.exists() else {}
     names = connection.execute(
         "select table_name from information_schema.tables where table_schema = 'inputs' order by 1"
     ).fetchall()
+    created = {}
     for (name,) in names:
         target = folder / name / "rows.parquet"
-        target.parent.mkdir(parents=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         described = connection.execute(f"describe inputs.{name}").fetchall()
-        columns = {row[0]: SPARK_TYPES.get(row[1].lower(), row[1].lower()) for row in described}
+        listed = ", ".join(f"{row[0]} {SPARK_TYPES.get(row[1].lower(), row[1].lower())}" for row in described)
         connection.execute(f"copy inputs.{name} to '{_escaped(target)}' (format parquet)")
-        session.sql(f"drop table if exists inputs.{name}")
-        listed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
-        session.sql(f"create table inputs.{name} ({listed}) using parquet location '{_escaped(target.parent)}'")
+        created[name] = f"create table inputs.{name} ({listed}) using parquet location '{_escaped(target.parent)}'"
+        if known.get(name) == created[name]:
+            session.sql(f"refresh table inputs.{name}")
+        else:
+            session.sql(f"drop table if exists inputs.{name}")
+            session.sql(created[name])
+    listing.write_text(json.dumps(created), encoding="utf-8")
 
 
 def register_lake(session: "SparkSession", config: Config, files: Sequence[LakeFile]) -> None:
     """Point the views `lake.exposures` and `lake.events` at these files of accepted rows."""
-    attributes = {name: "varchar" for source in config.sources.exposures for name in source.attributes}
+    attributes = {f"a_{name}": "varchar" for source in config.sources.exposures for name in source.attributes}
     exposures = [
         select
         for source in config.sources.exposures

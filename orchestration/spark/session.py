@@ -9,7 +9,8 @@ from orchestration.workspace import Workspace
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-SCHEMAS = ("inputs", "lake", "staging", "intermediate", "marts")
+MODEL_SCHEMAS = ("staging", "intermediate", "marts")
+SCHEMAS = ("inputs", "lake", *MODEL_SCHEMAS)
 
 SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -21,7 +22,7 @@ SETTINGS = {
 }
 LOCAL_SETTINGS = {
     "spark.master": "local[*]",
-    "spark.driver.memory": "2g",
+    "spark.driver.memory": os.environ.get("SPARK_DRIVER_MEMORY", "2g"),
     "spark.sql.shuffle.partitions": str(os.cpu_count() or 1),
     "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
 }
@@ -54,9 +55,20 @@ def _local_settings(workspace: Workspace) -> dict[str, str]:
     folder = workspace.spark
     folder.mkdir(parents=True, exist_ok=True)
     return LOCAL_SETTINGS | {
-        "spark.driver.memory": os.environ.get("EQUIPOISE_MEMORY_LIMIT", LOCAL_SETTINGS["spark.driver.memory"]),
         "spark.sql.warehouse.dir": str(folder / "tables"),
         "spark.local.dir": str(workspace.spill),
         "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder}",
         "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={folder}/metastore;create=true",
     }
+
+
+def remove_leftovers(session: "SparkSession") -> None:
+    """Remove folders of tables that the catalog does not have: a process died while it wrote one, or dropped it."""
+    jvm, configuration = session._jvm, session._jsc.hadoopConfiguration()
+    for schema in MODEL_SCHEMAS:
+        location = jvm.org.apache.hadoop.fs.Path(session.catalog.getDatabase(schema).locationUri)
+        files = location.getFileSystem(configuration)
+        known = {row.tableName for row in session.sql(f"show tables in {schema}").collect()}
+        for folder in files.listStatus(location) if files.exists(location) else ():
+            if folder.getPath().getName() not in known:
+                files.delete(folder.getPath(), True)

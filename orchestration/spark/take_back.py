@@ -1,4 +1,4 @@
-"""What the models made on Spark, as views of the DuckDB warehouse over the tables' files: the later steps read these."""
+"""What the models made on Spark, as views of the warehouse over the tables' files: the later steps read these."""
 
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse

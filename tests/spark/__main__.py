@@ -1,4 +1,4 @@
-"""The demo's logs through the pipeline on DuckDB and on Spark, and every published table compared: `make test-spark`."""
+"""The demo's logs through the pipeline on DuckDB and on Spark, and all published tables compared: `make test-spark`."""
 
 import argparse
 import os
