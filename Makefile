@@ -56,9 +56,9 @@ test-chaos-long: setup  ## The same, 500 times
 test-faults: setup  ## Every injected fault through the whole pipeline, and 60 clean days; docs/fault_injection.md
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/fault_injection
 
-test-spark: $(SPARK_STAMP)  ## The demo's logs on DuckDB and on Spark, all tables compared; UNITS=20000 DAYS=45; Java 17; docs/sizing.md
+test-spark: $(SPARK_STAMP)  ## The demo's logs on DuckDB and on Spark, all tables compared; UNITS=20000 DAYS=45 ONLY=banner_colour; docs/sizing.md
 	$(SPARK_VENV)/bin/python -m pytest tests/spark
-	$(SPARK_VENV)/bin/python -m tests.spark --units $(UNITS) --days $(DAYS)
+	$(SPARK_VENV)/bin/python -m tests.spark --units $(UNITS) --days $(DAYS) $(if $(ONLY),--experiments $(ONLY))
 
 lint: setup  ## ruff, mypy, import-linter, sqlfluff
 	$(BIN)/ruff check .

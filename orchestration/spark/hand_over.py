@@ -1,6 +1,7 @@
 """What the models read on Spark: the inputs as small tables, the lake's files as views."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ SPARK_TYPES = {"varchar": "string", "double": "double", "timestamp": "timestamp"
 
 
 def hand_over_inputs(session: "SparkSession", connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Copy every table of the warehouse's schema `inputs` to Spark's: their files are replaced, tables seldom change."""
+    """Copy every table of schema `inputs` to Spark's: their files are replaced, the tables seldom change."""
     listing = folder / "tables.json"
     known = json.loads(listing.read_text(encoding="utf-8")) if listing.exists() else {}
     names = connection.execute(
@@ -76,7 +77,7 @@ def _selects(
 def _select(
     source_id: str, paths: Sequence[Path], stored: frozenset[str], columns: Mapping[str, str], fields: Mapping[str, str]
 ) -> str:
-    folder = paths[0].parent.parent
+    folder = re.sub(r"([][{}*?\\])", r"\\\1", str(paths[0].parent.parent)).replace("`", "``")
     below = ",".join(f"{path.parent.name}/{path.name}" for path in paths)
     files = f"{folder}/{below}" if len(paths) == 1 else f"{folder}/{{{below}}}"
     selected = [f"cast({name} as {SPARK_TYPES.get(kind, kind)}) as {name}" for name, kind in columns.items()]

@@ -23,22 +23,24 @@ def take_back(session: "SparkSession", connection: duckdb.DuckDBPyConnection) ->
 
 
 def _query(session: "SparkSession", table: str) -> str:
-    columns = {field.name: field.dataType.simpleString() for field in session.table(table).schema.fields}
+    types = {field.name: field.dataType.simpleString() for field in session.table(table).schema.fields}
+    properties = {row.key: row.value for row in session.sql(f"show tblproperties {table}").collect()}
+    own_order = [name for name in properties.get("equipoise.columns", "").split(",") if name in types]
+    columns = {name: types[name] for name in dict.fromkeys([*own_order, *types])}
     partitions = {one.name for one in session.catalog.listColumns(table) if one.isPartition}
     files = [unquote(urlparse(path).path) for path in session.table(table).inputFiles()]
-    types = {name: _duckdb_type(kind) for name, kind in columns.items()}
     if not files:
-        nothing = ", ".join(f"cast(null as {kind}) as {name}" for name, kind in types.items())
+        nothing = ", ".join(f"cast(null as {_duckdb_type(kind)}) as {name}" for name, kind in columns.items())
         return f"select {nothing} where false"
     listed = ", ".join("'" + path.replace("'", "''") + "'" for path in files)
-    selected = ", ".join(f"{_value(name, kind)} as {name}" for name, kind in types.items())
+    selected = ", ".join(f"{_value(name, kind)} as {name}" for name, kind in columns.items())
     hive = f"hive_partitioning = {str(bool(partitions)).lower()}, hive_types_autocast = false"
     return f"select {selected} from read_parquet([{listed}], union_by_name = true, {hive})"
 
 
 def _value(name: str, kind: str) -> str:
     """An instant that Spark wrote has a zone; in the models' own types it is UTC without one."""
-    return f"timezone('UTC', {name})" if kind == "timestamp" else f"cast({name} as {kind})"
+    return f"timezone('UTC', {name})" if kind == "timestamp" else f"cast({name} as {_duckdb_type(kind)})"
 
 
 def _duckdb_type(kind: str) -> str:

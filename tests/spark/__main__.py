@@ -13,6 +13,7 @@ from configs.load import load_config
 from orchestration.simulated_project import simulate_project
 from orchestration.workspace import Workspace
 from tests.spark.comparison import as_lines, compare_states
+from tests.spark.demo_part import part_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = ("duckdb", "spark")
@@ -24,7 +25,7 @@ def main() -> int:
     parser.add_argument("--units", type=int, default=20_000, help="users to simulate; the demo has 20,000")
     parser.add_argument("--days", type=int, default=45, help="log dates; the demo has 45")
     parser.add_argument("--daily", type=int, default=1, help="how many of them are run one by one after the others")
-    parser.add_argument("--configs", type=Path, default=ROOT / "configs")
+    parser.add_argument("--experiments", nargs="*", help="only these of the demo's experiments, and their metrics")
     parser.add_argument("--folder", type=Path, help="where to leave logs and states; else they are removed")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -32,9 +33,12 @@ def main() -> int:
 
 
 def _compare(options: argparse.Namespace, folder: Path) -> int:
-    workspace = Workspace(options.configs.resolve(), folder.resolve() / "data", folder.resolve() / "duckdb")
+    configs = ROOT / "configs"
+    if options.experiments:
+        configs = part_of(configs, options.experiments, folder.resolve() / "configs")
+    workspace = Workspace(configs, folder.resolve() / "data", folder.resolve() / "duckdb")
     simulate_project(workspace, units=options.units, days=options.days, seed=1)
-    first = load_config(options.configs).project.history_start
+    first = load_config(configs).project.history_start
     last = first + timedelta(days=options.days - 1)
     spans = [(first, last - timedelta(days=options.daily))]
     spans += [(last - timedelta(days=back),) * 2 for back in reversed(range(options.daily))]

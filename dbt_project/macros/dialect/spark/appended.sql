@@ -26,7 +26,9 @@
         {%- if existing_relation is none -%}
             {%- set kept = given -%}
             {%- call statement('create') -%}
-                create table {{ target_relation }} using parquet partitioned by ({{ partitions | join(', ') }}) as
+                create table {{ target_relation }} using parquet partitioned by ({{ partitions | join(', ') }})
+                {#- Spark puts partition columns last; readers get the model's own order. #}
+                tblproperties ('equipoise.columns' = '{{ given | join(',') }}') as
                 {{ partitioned(sql, kept, given, partitions) }} where 1 = 0
             {%- endcall -%}
         {%- else -%}
