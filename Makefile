@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-chaos test-chaos-long test-faults soak lint check-configs format dev lock clean bench-full bench-daily bench-backfill bench-wide bench-growth bench-statistics validation simulations
+.PHONY: help setup demo test test-long test-chaos test-chaos-long test-faults soak test-spark lint check-configs format dev lock clean bench-full bench-daily bench-backfill bench-wide bench-growth bench-statistics validation simulations
 
 PYTHON ?= python3
 VENV := .venv
@@ -29,6 +29,17 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $(STAMP)
 
+SPARK_VENV := .venv-spark
+SPARK_STAMP := $(SPARK_VENV)/.up-to-date
+UNITS ?= 20000
+DAYS ?= 45
+
+$(SPARK_STAMP): $(STAMP) requirements-spark.lock
+	test -x $(SPARK_VENV)/bin/python || $(PYTHON) -m venv $(SPARK_VENV)
+	$(BIN)/uv pip install --quiet --python $(SPARK_VENV)/bin/python -r requirements-spark.lock
+	$(BIN)/uv pip install --quiet --python $(SPARK_VENV)/bin/python --no-deps --no-build-isolation --editable .
+	touch $(SPARK_STAMP)
+
 demo: setup  ## Simulate a month of logs, run the whole pipeline, print each decision beside the truth
 	$(BIN)/equipoise demo
 
@@ -49,6 +60,10 @@ test-faults: setup  ## Every injected fault through the whole pipeline, and 60 c
 
 soak: setup  ## A production instance on PostgreSQL for an hour of simulated days; MINUTES=60 WRITE=--write
 	$(BIN)/python -m tests.production.soak --minutes $(MINUTES) $(WRITE)
+
+test-spark: $(SPARK_STAMP)  ## The demo's logs on DuckDB and on Spark, all tables compared; UNITS=20000 DAYS=45 ONLY=banner_colour; docs/sizing.md
+	$(SPARK_VENV)/bin/python -m pytest tests/spark
+	$(SPARK_VENV)/bin/python -m tests.spark --units $(UNITS) --days $(DAYS) $(if $(ONLY),--experiments $(ONLY))
 
 lint: setup  ## ruff, mypy, import-linter, sqlfluff
 	$(BIN)/ruff check .
@@ -73,6 +88,7 @@ dev: setup  ## Dagster's web UI and daemon, with the daily schedule on
 lock: setup  ## Refresh requirements.lock from pyproject.toml, and of its versions what an image holds
 	$(COMPILE) --extra dev --output-file requirements.lock pyproject.toml
 	$(COMPILE) --extra lakes --extra postgres --constraint requirements.lock --output-file deploy/requirements.lock pyproject.toml
+	$(COMPILE) --extra dev --extra spark --constraint requirements.lock --output-file requirements-spark.lock pyproject.toml
 
 simulations: setup  ## Error rates of every method on simulated experiments, into docs/error_rates.md; EXPERIMENTS=10000
 	$(BIN)/python -m tests.simulation --experiments $(EXPERIMENTS) --output docs/error_rates.md
@@ -99,4 +115,4 @@ validation: setup  ## Every published reference figure beside ours, written to d
 	$(BIN)/python -m tests.validation
 
 clean:  ## Remove the environment and the demo's state
-	rm -rf $(VENV) var data
+	rm -rf $(VENV) $(SPARK_VENV) var data

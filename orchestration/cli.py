@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import sys
+from dataclasses import replace
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -37,6 +38,13 @@ FormatOption = Annotated[OutputFormat, typer.Option("--format", help="How to pri
 ExperimentOption = Annotated[str | None, typer.Option("--experiment", help="Only this experiment.")]
 
 
+class Target(StrEnum):
+    """An engine of the models, as dbt's profile names it."""
+
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+
+
 class InputError(Exception):
     """The input or a check failed: the message is for the user, the exit status is 1."""
 
@@ -55,7 +63,8 @@ def locate(
     ] = Path("var"),
 ) -> None:
     """Point the command at a project."""
-    context.obj = Workspace(configs.resolve(), data.resolve(), state.resolve())
+    target = os.environ.get("EQUIPOISE_TARGET", "duckdb")
+    context.obj = Workspace(configs.resolve(), data.resolve(), state.resolve(), target)
 
 
 @app.command()
@@ -122,6 +131,9 @@ def run(
     wait: Annotated[
         float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long to wait while another run is writing.")
     ] = 0.0,
+    target: Annotated[
+        Target | None, typer.Option("--target", help="What the models run on; default: $EQUIPOISE_TARGET, or duckdb.")
+    ] = None,
     output: FormatOption = OutputFormat.TABLE,
 ) -> None:
     """Run the whole pipeline for a log date, or for a range of them in one run."""
@@ -135,6 +147,8 @@ def run(
     start, end = (day, day) if day is not None else (first, last)
     if start is None or end is None or start > end:
         raise typer.BadParameter("--from lies after --to")
+    if target is not None:
+        context.obj = replace(context.obj, target=target.value)
     try:
         outcome = run_days(context.obj, start.date(), end.date(), wait_seconds=wait)
     except UnknownDayError as error:

@@ -15,6 +15,7 @@ from configs.pinned_files import pin
 from configs.render import config_hash, render
 from configs.schema import Config, EventSource, ExposureSource, Project
 from orchestration.calibration import restore_calibrations
+from orchestration.engine import engine_of
 from orchestration.faults import UNCHANGED, StateError
 from orchestration.former_definitions import load_former_definitions
 from orchestration.ingest import source_contract, source_fields
@@ -205,7 +206,7 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
     for experiment in inputs.config.experiments.values():
         pin(workspace.pinned_configs, inputs.config, experiment)
     with open_warehouse(workspace.warehouse) as connection:
-        drop_outdated_models(connection)
+        drop_outdated_models(connection, engine_of(workspace).forget_models)
         begun = planned_builds(connection, "runs.begun_builds")
         due = still_due(inputs.config, begun)
         unpublished = still_due(inputs.config, planned_builds(connection, "runs.unpublished_builds"))

@@ -82,7 +82,7 @@ def scratch_folder(live: Workspace) -> Iterator[Path]:
 
 def scratch_workspace(live: Workspace, folder: Path) -> Workspace:
     """A workspace whose configuration and state lie in a folder."""
-    return replace(live, configs=folder / "configuration", state=folder)
+    return replace(live, configs=folder / "configuration", state=folder, target="duckdb")
 
 
 def recomputable(table: str, query: str) -> str:

@@ -33,13 +33,19 @@ class WriterLock(dg.ConfigurableResource):
     configs: str
     data: str
     state: str
+    target: str = "duckdb"
     wait_seconds: float = PATIENCE_SECONDS
     _run_id: str = PrivateAttr(default="")
 
     @classmethod
     def of(cls, workspace: Workspace) -> "WriterLock":
         """The lock of a workspace."""
-        return cls(configs=str(workspace.configs), data=str(workspace.data), state=str(workspace.state))
+        return cls(
+            configs=str(workspace.configs),
+            data=str(workspace.data),
+            state=str(workspace.state),
+            target=workspace.target,
+        )
 
     @property
     def workspace(self) -> Workspace:
@@ -48,7 +54,7 @@ class WriterLock(dg.ConfigurableResource):
 
     @property
     def _live(self) -> Workspace:
-        return Workspace(Path(self.configs), Path(self.data), Path(self.state))
+        return Workspace(Path(self.configs), Path(self.data), Path(self.state), self.target)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["WriterLock"]:

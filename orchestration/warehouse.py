@@ -1,7 +1,7 @@
 """The DuckDB warehouse: what pipeline steps put into it for dbt, and how they open it."""
 
 import csv
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -113,9 +113,10 @@ def _connected(path: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def drop_outdated_models(connection: duckdb.DuckDBPyConnection) -> None:
+def drop_outdated_models(connection: duckdb.DuckDBPyConnection, forget_elsewhere: Callable[[], None]) -> None:
     """Forget what an earlier version of the models built of units, so that every experiment is built from its start.
 
+    `forget_elsewhere` does so where that is not in the warehouse.
     Marts and results stay: an experiment that left the configuration keeps its last rows.
     """
     if has_table(connection, "runs", "models_format"):
@@ -124,6 +125,7 @@ def drop_outdated_models(connection: duckdb.DuckDBPyConnection) -> None:
         found = []
     if found == [(MODELS_FORMAT,)]:
         return
+    forget_elsewhere()
     connection.execute("begin")
     for schema in ("staging", "intermediate"):
         connection.execute(f"drop schema if exists {schema} cascade")
@@ -231,7 +233,7 @@ def register_lake(connection: duckdb.DuckDBPyConnection, config: Config, files: 
         for source in config.sources.exposures
     ]
     events = [
-        _lake_select(source.id, files, EVENT_COLUMNS, _event_fields(source)) for source in config.sources.events
+        _lake_select(source.id, files, EVENT_COLUMNS, event_fields(source)) for source in config.sources.events
     ] or [_lake_select("none", [], EVENT_COLUMNS, {})]
     connection.execute(f"create or replace view lake.exposures as {' union all by name '.join(exposures)}")
     connection.execute(f"create or replace view lake.events as {' union all by name '.join(events)}")
@@ -255,7 +257,8 @@ EVENT_COLUMNS = {
 }
 
 
-def _event_fields(source: EventSource) -> dict[str, str]:
+def event_fields(source: EventSource) -> dict[str, str]:
+    """The optional columns of an event source's rows, with their types."""
     units = [name for name, measure in source.measures.items() if measure.unit_column]
     texts = [*(f"u_{name}" for name in units), *(f"p_{name}" for name in source.properties)]
     return {f"m_{name}": "bigint" for name in source.measures} | dict.fromkeys(texts, "varchar")

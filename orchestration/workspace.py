@@ -14,6 +14,8 @@ class Workspace:
     configs: Path
     data: Path
     state: Path
+    target: str = "duckdb"
+    """The engine that dbt's models run on: an output of `profiles.yml`."""
 
     @classmethod
     def from_environment(cls) -> "Workspace":
@@ -22,6 +24,7 @@ class Workspace:
             configs=Path(os.environ.get("EQUIPOISE_CONFIGS", "configs")).resolve(),
             data=Path(os.environ.get("EQUIPOISE_DATA", "data")).resolve(),
             state=Path(os.environ.get("EQUIPOISE_STATE", "var")).resolve(),
+            target=os.environ.get("EQUIPOISE_TARGET", "duckdb"),
         )
 
     @property
@@ -36,13 +39,18 @@ class Workspace:
 
     @property
     def warehouse(self) -> Path:
-        """The DuckDB database of dbt's models; only pipeline steps open it."""
-        return self.state / "warehouse.duckdb"
+        """The DuckDB database of dbt's models, or of what is known of those on Spark; only pipeline steps open it."""
+        return self.state / "warehouse.duckdb" if self.target == "duckdb" else self.spark / "warehouse.duckdb"
+
+    @property
+    def spark(self) -> Path:
+        """What belongs to the models on Spark; without a cluster their tables and metastore too."""
+        return self.state / "spark"
 
     @property
     def dbt_target(self) -> Path:
         """Dbt's target folder: partial parse, manifest, run results."""
-        return self.state / "dbt"
+        return self.state / "dbt" if self.target == "duckdb" else self.spark / "dbt"
 
     @property
     def dagster_home(self) -> Path:
@@ -90,6 +98,7 @@ class Workspace:
             "EQUIPOISE_CONFIGS": str(self.configs),
             "EQUIPOISE_DATA": str(self.data),
             "EQUIPOISE_STATE": str(self.state),
+            "EQUIPOISE_TARGET": self.target,
             "EQUIPOISE_GENERATED": str(self.generated),
             "EQUIPOISE_WAREHOUSE": str(self.warehouse),
             "EQUIPOISE_SPILL": str(self.spill),

@@ -1,6 +1,10 @@
 {#- Remove what this run will build again: all of a rebuilt experiment, else its rows from `from_date` on.
     `date_columns`: a row goes as soon as one of them reaches the plan's first date. -#}
 {% macro forget_planned(relation, date_columns) -%}
+    {{- adapter.dispatch('forget_planned', 'equipoise')(relation, date_columns) -}}
+{%- endmacro %}
+
+{% macro default__forget_planned(relation, date_columns) -%}
     {%- if has_earlier_rows() -%}
     delete from {{ relation }}
     where
@@ -34,10 +38,14 @@
 {%- endmacro %}
 
 {#- Segment rows stay for the latest and the final as-of date only. -#}
-{% macro forget_old_segments(relation) -%} {{ forget_before_latest(relation, "segment_name <> 'all'") }} {%- endmacro %}
+{% macro forget_old_segments(relation) -%} {{- forget_before_latest(relation, "segment_name <> 'all'") -}} {%- endmacro %}
 
 {#- Remove rows of an experiment's former latest dates; its final date's stay. -#}
 {% macro forget_before_latest(relation, condition='true') -%}
+    {{- adapter.dispatch('forget_before_latest', 'equipoise')(relation, condition) -}}
+{%- endmacro %}
+
+{% macro default__forget_before_latest(relation, condition) -%}
     {%- if has_earlier_rows() -%}
     delete from {{ relation }}
     where {{ condition }} and exists (
@@ -56,8 +64,14 @@
 {#- After a run: keep the unit snapshots of the last `late_arrival_days` + 2 as-of dates of each experiment. -#}
 {% macro forget_old_snapshots() -%}
     {%- if execute and flags.WHICH in ('build', 'run') -%}
-        {%- set snapshots = adapter.get_relation(database=target.database, schema='intermediate', identifier='int_exposed_units') -%}
+        {%- set snapshots = adapter.get_relation(database=target.database or none, schema='intermediate', identifier='int_exposed_units') -%}
         {%- if snapshots is not none -%}
+            {{- adapter.dispatch('forget_snapshots', 'equipoise')(snapshots) -}}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro default__forget_snapshots(snapshots) -%}
     delete from {{ snapshots }}
     where exists (
         select 1
@@ -66,6 +80,4 @@
             build_plan.experiment_id = {{ snapshots }}.experiment_id
             and {{ snapshots }}.as_of_date <= {{ date_plus('build_plan.to_date', -(metric_catalog()['late_arrival_days'] + 2)) }}
     )
-        {%- endif -%}
-    {%- endif -%}
 {%- endmacro %}

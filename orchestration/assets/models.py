@@ -11,6 +11,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_
 from orchestration.assets.inputs import INPUTS_KEY
 from orchestration.assets.results import MARTS
 from orchestration.dbt_models import MemoryLimitError, NodeResult, build_models
+from orchestration.engine import Engine, engine_of
 from orchestration.inputs import needed_log_dates, read_inputs
 from orchestration.lake import Lake
 from orchestration.planning import chunked, with_base_dates, with_changes_through
@@ -23,7 +24,6 @@ from orchestration.warehouse import (
     open_warehouse,
     planned_builds,
     record_build,
-    register_lake,
     release,
     snapshots,
 )
@@ -66,7 +66,7 @@ def build_planned(workspace: Workspace) -> list[list[NodeResult]]:
     built; what was published before stays.
     """
     inputs = read_inputs(workspace)
-    lake = Lake(workspace.lake)
+    lake, engine = Lake(workspace.lake), engine_of(workspace)
     results = []
     with open_warehouse(workspace.warehouse) as connection:
         chunks = list(chunked(planned_builds(connection, "runs.build"), DAYS_PER_BUILD))
@@ -77,31 +77,34 @@ def build_planned(workspace: Workspace) -> list[list[NodeResult]]:
         with open_warehouse(workspace.warehouse) as connection:
             based = with_base_dates(chunk, snapshots(connection))
             load_plan(connection, with_changes_through(based, inputs.read_by_unit))
-            register_lake(connection, inputs.config, inputs.lake_files(lake, dates))
-        results.append(_build_within_memory(workspace, inputs.joined_rows(dates)))
+            engine.register_lake(connection, inputs.config, inputs.lake_files(lake, dates))
+        results.append(_build_within_memory(workspace, engine, inputs.joined_rows(dates)))
         if any(result.is_failure for result in results[-1]):
             break
         with open_warehouse(workspace.warehouse) as connection:
+            engine.take_back(connection)
             record_build(connection, chunk, inputs.analysed_hashes, inputs.partition_hashes)
     return results
 
 
 def _build_within_memory(
-    workspace: Workspace, rows: int, *, cut: int = 1, models: Sequence[str] = ()
+    workspace: Workspace, engine: Engine, rows: int, *, cut: int = 1, models: Sequence[str] = ()
 ) -> list[NodeResult]:
     """Build the span in as many slices as its joined rows ask for, times `cut`; what does not fit gets twice as many.
 
     How much DuckDB holds at once depends on how its threads fall, so that no estimate of ours is always enough.
     """
     with open_warehouse(workspace.warehouse) as connection:
-        load_slices(connection, (1 + rows // ROWS_PER_SLICE) * cut, (1 + rows // ROWS_TESTED) * cut)
+        slices = (1 + rows // ROWS_PER_SLICE) * cut if engine.cuts_units else 1
+        load_slices(connection, slices, (1 + rows // ROWS_TESTED) * cut)
+        engine.hand_over(connection)
     release(workspace.warehouse)
     try:
         return build_models(models)
     except MemoryLimitError as error:
         if cut >= FINEST_CUT:
             raise
-        return [*error.built, *_build_within_memory(workspace, rows, cut=2 * cut, models=error.models)]
+        return [*error.built, *_build_within_memory(workspace, engine, rows, cut=2 * cut, models=error.models)]
 
 
 def model_assets(manifest: Path) -> dg.AssetsDefinition:

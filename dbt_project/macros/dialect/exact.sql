@@ -56,7 +56,10 @@
 
 {% macro duckdb__whole_quotient(dividend, divisor) -%} (cast({{ dividend }} as hugeint) // {{ divisor }}) {%- endmacro %}
 
-{% macro spark__whole_quotient(dividend, divisor) -%} (({{ dividend }}) div {{ divisor }}) {%- endmacro %}
+{#- `div` would make 64 bits of it; without what is left the quotient is whole, and its decimals are zeros. -#}
+{% macro spark__whole_quotient(dividend, divisor) -%}
+    {{ exact('(' ~ exact(dividend) ~ ' - ' ~ exact(dividend) ~ ' % ' ~ divisor ~ ') / ' ~ divisor) }}
+{%- endmacro %}
 
 {% macro remainder(dividend, divisor) -%}
     {{ return(adapter.dispatch('remainder', 'equipoise')(dividend, divisor)) }}

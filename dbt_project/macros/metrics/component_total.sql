@@ -27,9 +27,6 @@
     {%- if component.open_ended %} and occurred_date <= end_date{% endif %}
 {%- endmacro %}
 
-{#- A text literal with its quotes doubled. -#}
-{% macro sql_text(value) -%} '{{ value | replace("'", "''") }}' {%- endmacro %}
-
 {#- A comma-separated list of text literals. -#}
 {% macro sql_texts(values) -%}
     {%- for value in values -%} {{ sql_text(value) }}{{ ", " if not loop.last }} {%- endfor -%}

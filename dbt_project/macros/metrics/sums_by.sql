@@ -106,8 +106,8 @@ sums as (
         experiment_id,
         variant_id,
         {{ kept }},
-        cast(null as varchar) as metric_id,
-        cast(null as varchar) as metric_hash,
+        cast(null as {{ type_text() }}) as metric_id,
+        cast(null as {{ type_text() }}) as metric_hash,
         cast(null as double) as one
         {%- if has_denominators %},
         cast(null as double) as denominator_one

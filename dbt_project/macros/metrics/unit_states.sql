@@ -221,7 +221,7 @@
         exposed_date,
         arm,
         effective_date,
-        lead(effective_date, 1, {{ date_plus('changes_through', 1) }}) over changes_of_unit as until_date,
+        coalesce(lead(effective_date) over changes_of_unit, {{ date_plus('changes_through', 1) }}) as until_date,
         row_number() over changes_of_unit as nth,
         has_left,
         sum(has_left) over changes_so_far as times_left
@@ -234,7 +234,7 @@
         {%- if unit_value.aggregate == 'max' %}
         max({{ column }}) over changes_so_far as {{ column }},
         coalesce(
-            max({{ column }}) over (changes_of_unit rows between unbounded preceding and 1 preceding), {{ nothing_yet() }}
+            max({{ column }}) over changes_before, {{ nothing_yet() }}
         ) as before_{{ column }}
         {%- else %}
         {{ exact_total(column) }} over changes_so_far as {{ column }},
@@ -247,6 +247,10 @@
         changes_so_far as (
             partition by experiment_id, unit_id, exposed_at order by effective_date
             rows between unbounded preceding and current row
+        ),
+        changes_before as (
+            partition by experiment_id, unit_id, exposed_at order by effective_date
+            rows between unbounded preceding and 1 preceding
         )
 
 ),

@@ -47,7 +47,7 @@ value_changes as (
     select
         experiment_id,
         cast(0 as smallint) as arm,
-        cast(null as varchar) as metric_id,
+        cast(null as {{ type_text() }}) as metric_id,
         cast(null as bigint) as value,
         to_date as changed_on,
         cast(0 as bigint) as n_units
@@ -138,8 +138,8 @@ value_counts as (
     metric that has the decimals of the counted values. -#}
 {% macro quantile_levels(metrics, decimals) -%}
     select
-        cast(null as varchar) as metric_id,
-        cast(null as varchar) as metric_hash,
+        cast(null as {{ type_text() }}) as metric_id,
+        cast(null as {{ type_text() }}) as metric_hash,
         cast(null as double) as quantile,
         cast(null as double) as one
     where 1 = 0

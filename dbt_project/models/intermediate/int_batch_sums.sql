@@ -58,7 +58,7 @@ group by as_of_date, experiment_id, variant_id, exposed_date
 select
     experiment_id,
     to_date as as_of_date,
-    cast(null as varchar) as variant_id,
+    cast(null as {{ type_text() }}) as variant_id,
     from_date as batch_date
 from build_plan
 where 1 = 0

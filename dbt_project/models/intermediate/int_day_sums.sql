@@ -29,7 +29,7 @@ cohort as (
         trends.days,
         true as is_complete,
         last_days.ends_at is null
-        or last_days.ends_at >= {{ dbt.dateadd('hour', 'trends.days * 24', 'units.exposed_at') }} as is_complete_by_end
+        or last_days.ends_at >= {{ instant_plus_days('units.exposed_at', 'trends.days') }} as is_complete_by_end
     from {{ units }} as units
     inner join build_plan
         on
@@ -46,7 +46,7 @@ cohort as (
         on experiments.end_date = last_days.as_of_date
     where
         {{ in_slice_by('units.unit_hash') }}
-        and {{ dbt.dateadd('hour', 'trends.days * 24', 'units.exposed_at') }} <= calendar.ends_at
+        and {{ instant_plus_days('units.exposed_at', 'trends.days') }} <= calendar.ends_at
 
 ),
 
@@ -210,7 +210,7 @@ left join products
 select
     to_date as as_of_date,
     experiment_id,
-    cast(null as varchar) as variant_id,
+    cast(null as {{ type_text() }}) as variant_id,
     0 as day,
     0 as other_day
 from build_plan

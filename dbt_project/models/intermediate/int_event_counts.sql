@@ -32,11 +32,11 @@ group by
     {%- for attribute in attributes %}, a_{{ attribute }}{% endfor %}
 {%- else %}
 select
-    cast(null as varchar) as metric_id,
+    cast(null as {{ type_text() }}) as metric_id,
     experiment_id,
     cast(0 as smallint) as arm
     {%- for attribute in attributes %},
-    cast(null as varchar) as a_{{ attribute }}
+    cast(null as {{ type_text() }}) as a_{{ attribute }}
     {%- endfor %},
     from_date as effective_date,
     to_date as until_date,

@@ -83,18 +83,25 @@ ranked as (
         quantiles.metric_hash,
         quantiles.quantile,
         quantiles.one,
-        sum(counts.n_events) over (events_of_group order by counts.value) as n_up_to,
+        sum(counts.n_events) over values_so_far as n_up_to,
         sum(counts.n_events) over events_of_group as n_all,
         min(counts.value) over events_of_group as smallest,
         max(counts.value) over events_of_group as largest
     from counts
     inner join quantiles
         on counts.metric_id = quantiles.metric_id
-    window events_of_group as (
-        partition by
-            counts.as_of_date, counts.experiment_id, counts.arm, counts.metric_id,
-            counts.segment_name, counts.segment_value
-    )
+    window
+        events_of_group as (
+            partition by
+                counts.as_of_date, counts.experiment_id, counts.arm, counts.metric_id,
+                counts.segment_name, counts.segment_value
+        ),
+        values_so_far as (
+            partition by
+                counts.as_of_date, counts.experiment_id, counts.arm, counts.metric_id,
+                counts.segment_name, counts.segment_value
+            order by counts.value
+        )
 
 )
 

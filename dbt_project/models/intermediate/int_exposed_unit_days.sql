@@ -1,6 +1,7 @@
 {{
     config(
         materialized='appended',
+        dated_by=['known_from', 'exposure_known_from'],
         pre_hook=[
             {"sql": "{{ follow_components(this) }}", "transaction": false},
             {"sql": "{{ follow_value_sets(this) }}", "transaction": false},
@@ -94,7 +95,7 @@ planned_exposures as (
             case
                 when events.occurred_at >= planned_exposures.exposed_at
                     then {{ whole_days_between('planned_exposures.exposed_at', 'events.occurred_at') }}
-                else -{{ dbt.datediff('events.occurred_date', 'planned_exposures.exposed_date', 'day') }}
+                else -{{ days_between('events.occurred_date', 'planned_exposures.exposed_date') }}
             end as integer
         ) as day
     from {{ ref('stg_events') }} as events

@@ -1,6 +1,7 @@
 {{
     config(
         materialized='appended',
+        dated_by=['counts_from'],
         pre_hook=["{{ forget_planned(this, ['counts_from']) }}"]
     )
 }}
@@ -81,8 +82,8 @@ where known.unit_id is null
 
 select
     experiment_id,
-    cast(null as varchar) as holdout_id,
-    cast(null as varchar) as unit_id,
+    cast(null as {{ type_text() }}) as holdout_id,
+    cast(null as {{ type_text() }}) as unit_id,
     from_date as known_from,
     from_date as counts_from,
     from_date as until_date

@@ -40,7 +40,7 @@ value_changes as (
     select
         experiment_id,
         to_date as changed_on,
-        cast(null as varchar) as cap,
+        cast(null as {{ type_text() }}) as cap,
         cast(null as bigint) as value,
         cast(0 as bigint) as n_units
     from build_plan

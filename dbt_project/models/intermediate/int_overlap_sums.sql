@@ -117,8 +117,8 @@ select
     to_date as as_of_date,
     experiment_id,
     experiment_id as other_experiment_id,
-    cast(null as varchar) as variant_id,
-    cast(null as varchar) as other_variant_id,
+    cast(null as {{ type_text() }}) as variant_id,
+    cast(null as {{ type_text() }}) as other_variant_id,
     cast(null as bigint) as n_shared
 from ongoing
 where 1 = 0

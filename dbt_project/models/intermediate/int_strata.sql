@@ -90,7 +90,7 @@ named as (
     select
         *,
         {%- if has_epoch_strata() %}
-        case when uses_epochs = 1 then 'epoch=' || cast(epoch as varchar) || ', ' else '' end
+        case when uses_epochs = 1 then 'epoch=' || cast(epoch as {{ type_text() }}) || ', ' else '' end
         {{- ' ||' if attributes }}
         {%- endif %}
         {%- for attribute in attributes %}
@@ -122,7 +122,7 @@ from named
 select
     experiment_id,
     cast(0 as integer) as stratum,
-    cast(null as varchar) as stratum_name
+    cast(null as {{ type_text() }}) as stratum_name
 from build_plan
 where 1 = 0
 {%- endif %}

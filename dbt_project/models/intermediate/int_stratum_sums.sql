@@ -65,8 +65,8 @@ group by sums.as_of_date, sums.experiment_id, sums.variant_id, names.stratum_nam
 select
     experiment_id,
     to_date as as_of_date,
-    cast(null as varchar) as variant_id,
-    cast(null as varchar) as stratum
+    cast(null as {{ type_text() }}) as variant_id,
+    cast(null as {{ type_text() }}) as stratum
 from build_plan
 where 1 = 0
 {%- endif %}

@@ -1,6 +1,7 @@
 {{
     config(
         materialized='appended',
+        dated_by=['known_from'],
         pre_hook=[
             {"sql": "{{ follow_attributes(this) }}", "transaction": false},
             "{{ forget_planned(this, ['known_from']) }}"

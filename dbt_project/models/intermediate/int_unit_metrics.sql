@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='table' if target.type == 'spark' else 'view') }}
 {%- set attributes = metric_catalog()['attributes'] %}
 {%- set metrics = metrics_and_probes() %}
 with

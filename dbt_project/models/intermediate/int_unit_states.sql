@@ -1,4 +1,4 @@
-{{ config(materialized='view') }}
+{{ config(materialized='table' if target.type == 'spark' else 'view') }}
 {#-
     What became of each exposed unit, for the search for the causes of a sample ratio mismatch. A view, read only for
     experiments that have one.

@@ -17,10 +17,10 @@ build_plan as (
 categories as (
 
     select
-        cast(null as varchar) as metric_id,
-        cast(null as varchar) as metric_hash,
+        cast(null as {{ type_text() }}) as metric_id,
+        cast(null as {{ type_text() }}) as metric_hash,
         cast(null as integer) as code,
-        cast(null as varchar) as category
+        cast(null as {{ type_text() }}) as category
     where 1 = 0
     {%- for metric in metrics %}
     {%- for category in metric.categories %}

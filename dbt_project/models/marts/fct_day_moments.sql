@@ -84,7 +84,7 @@ select
     cast(null as bigint) as n_units,
     cast(null as double) as mean,
     cast(null as double) as covariance,
-    cast(null as varchar) as metric_hash
+    cast(null as {{ type_text() }}) as metric_hash
 from day_sums
 inner join experiment_metrics
     on day_sums.experiment_id = experiment_metrics.experiment_id

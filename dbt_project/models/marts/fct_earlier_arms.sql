@@ -1,6 +1,7 @@
 {{
     config(
         materialized='appended',
+        dated_by=['known_from'],
         pre_hook=["{{ forget_planned(this, ['known_from']) }}"]
     )
 }}

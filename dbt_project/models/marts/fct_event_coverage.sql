@@ -44,7 +44,7 @@ select
     sums.as_of_date,
     sums.experiment_id,
     sums.variant_id,
-    cast(null as varchar) as source_id,
+    cast(null as {{ type_text() }}) as source_id,
     cast(null as integer) as window_days,
     cast(null as bigint) as n_units,
     cast(null as bigint) as n_with_event,

@@ -1,6 +1,7 @@
 {{
     config(
         materialized='appended',
+        dated_by=['known_from'],
         pre_hook=["{{ forget_planned(this, ['known_from']) }}"]
     )
 }}
@@ -59,7 +60,7 @@ group by greatest(units.known_from, others.known_from), units.experiment_id, oth
 select
     from_date as known_from,
     experiment_id,
-    cast(null as varchar) as other_experiment_id,
+    cast(null as {{ type_text() }}) as other_experiment_id,
     cast(0 as bigint) as n_units
 from build_plan
 where 1 = 0

@@ -1,6 +1,7 @@
 {{
     config(
         materialized='appended',
+        dated_by=['known_from'],
         pre_hook=["{{ forget_planned(this, ['known_from']) }}"]
     )
 }}
@@ -17,9 +18,9 @@
 select
     cast(from_date as date) as known_from,
     experiment_id,
-    cast('' as varchar) as group_value,
+    cast('' as {{ type_text() }}) as group_value,
     cast(from_date as date) as period_date,
-    cast('' as varchar) as metric_id,
+    cast('' as {{ type_text() }}) as metric_id,
     cast(0 as bigint) as n_units,
     cast(0 as decimal(38, 0)) as value_sum,
     cast(0 as decimal(38, 0)) as denominator_sum,

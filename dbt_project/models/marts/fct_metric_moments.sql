@@ -115,7 +115,7 @@ select
     cast(null as date) as last_cohort_date,
     cast(null as bigint) as n_overflow,
     cast(null as bigint) as n_not_computed,
-    cast(null as varchar) as metric_hash
+    cast(null as {{ type_text() }}) as metric_hash
 from moved as sums
 inner join experiment_metrics
     on sums.experiment_id = experiment_metrics.experiment_id

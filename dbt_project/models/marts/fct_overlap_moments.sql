@@ -98,7 +98,7 @@ select
     cast(null as double) as denominator_mean,
     cast(null as double) as denominator_variance,
     cast(null as double) as denominator_covariance,
-    cast(null as varchar) as metric_hash
+    cast(null as {{ type_text() }}) as metric_hash
 from slices
 inner join experiment_metrics
     on slices.experiment_id = experiment_metrics.experiment_id

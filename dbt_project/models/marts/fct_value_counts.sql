@@ -32,7 +32,7 @@ ranked as (
         quantiles.metric_hash,
         quantiles.quantile,
         quantiles.one,
-        cast(sum(value_counts.n_units) over (groups_of_units order by value_counts.value) as double) as n_up_to,
+        cast(sum(value_counts.n_units) over values_so_far as double) as n_up_to,
         cast(sum(value_counts.n_units) over groups_of_units as double) as n,
         min(value_counts.value) over groups_of_units as smallest,
         max(value_counts.value) over groups_of_units as largest
@@ -43,11 +43,18 @@ ranked as (
         on
             value_counts.experiment_id = experiment_metrics.experiment_id
             and value_counts.metric_id = experiment_metrics.metric_id
-    window groups_of_units as (
-        partition by
-            value_counts.as_of_date, value_counts.experiment_id, value_counts.variant_id, value_counts.metric_id,
-            value_counts.segment_name, value_counts.segment_value
-    )
+    window
+        groups_of_units as (
+            partition by
+                value_counts.as_of_date, value_counts.experiment_id, value_counts.variant_id, value_counts.metric_id,
+                value_counts.segment_name, value_counts.segment_value
+        ),
+        values_so_far as (
+            partition by
+                value_counts.as_of_date, value_counts.experiment_id, value_counts.variant_id, value_counts.metric_id,
+                value_counts.segment_name, value_counts.segment_value
+            order by value_counts.value
+        )
 
 ),
 

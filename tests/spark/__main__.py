@@ -1,0 +1,70 @@
+"""The demo's logs through the pipeline on DuckDB and on Spark, and all published tables compared: `make test-spark`."""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+from configs.load import load_config
+from orchestration.simulated_project import simulate_project
+from orchestration.workspace import Workspace
+from tests.spark.comparison import as_lines, compare_states
+from tests.spark.demo_part import part_of
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGETS = ("duckdb", "spark")
+
+
+def main() -> int:
+    """Exit status: 0 when all is equal."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--units", type=int, default=20_000, help="users to simulate; the demo has 20,000")
+    parser.add_argument("--days", type=int, default=45, help="log dates; the demo has 45")
+    parser.add_argument("--daily", type=int, default=1, help="how many of them are run one by one after the others")
+    parser.add_argument("--experiments", nargs="*", help="only these of the demo's experiments, and their metrics")
+    parser.add_argument("--folder", type=Path, help="where to leave logs and states; else they are removed")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        return _compare(options, options.folder or Path(scratch))
+
+
+def _compare(options: argparse.Namespace, folder: Path) -> int:
+    configs = ROOT / "configs"
+    if options.experiments:
+        configs = part_of(configs, options.experiments, folder.resolve() / "configs")
+    workspace = Workspace(configs, folder.resolve() / "data", folder.resolve() / "duckdb")
+    simulate_project(workspace, units=options.units, days=options.days, seed=1)
+    first = load_config(configs).project.history_start
+    last = first + timedelta(days=options.days - 1)
+    spans = [(first, last - timedelta(days=options.daily))]
+    spans += [(last - timedelta(days=back),) * 2 for back in reversed(range(options.daily))]
+    for target in TARGETS:
+        for span in spans:
+            _run(workspace, folder.resolve() / target, target, *span)
+    found = compare_states(*(folder / target for target in TARGETS))
+    print("\n".join(as_lines(found)), flush=True)
+    return 0 if all(one.is_equal for one in found) else 1
+
+
+def _run(workspace: Workspace, state: Path, target: str, first: date, last: date) -> None:
+    started = time.perf_counter()
+    command = [
+        sys.executable,
+        "-c",
+        "from orchestration.cli import main; main()",
+        f"--configs={workspace.configs}",
+        f"--data={workspace.data}",
+    ]
+    command += [f"--state={state}", "run", "--target", target, "--from", str(first), "--to", str(last)]
+    result = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
+    print(f"{target}: {first} … {last} in {time.perf_counter() - started:.0f} s", flush=True)
+    if "published" not in result.stdout:
+        raise SystemExit(f"{' '.join(command)}\n{result.stdout}\n{result.stderr}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
