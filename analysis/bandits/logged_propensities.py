@@ -33,7 +33,8 @@ def shares_of(
     published; a day without any logged chance has the published ones.
     """
     published = propensities(allocations, experiment)
-    if logged is None or experiment.bandit is None or experiment.bandit.propensity is None:
+    is_logged = experiment.bandit is not None and experiment.bandit.propensity is not None
+    if logged is None or not is_logged or not dates:
         return published
     own = _possible(logged[logged["experiment_id"] == experiment.id])
     return np.stack([_as_of(own[own["known_from"] <= day], experiment, published) for day in dates])
