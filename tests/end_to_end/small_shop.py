@@ -254,7 +254,7 @@ class SmallShop:
         files = {
             "project.yaml": "name: shop\ntimezone: Europe/Berlin\n"
             f"late_arrival_days: {LATE_ARRIVAL_DAYS}\nhistory_start: {self.day(-HISTORY_DAYS)}\n"
-            "overlaps: {minimum_shared_units: 2}\n",
+            "overlaps: {minimum_shared_units: 20}\n",
             "sources.yaml": SOURCES,
             "metrics/all.yaml": METRICS,
             "experiments/checkout.yaml": CHECKOUT.format(
