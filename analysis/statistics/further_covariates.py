@@ -45,9 +45,11 @@ def n_further(columns: Mapping[str, Floats]) -> NDArray[np.int64]:
 
 
 def restricted(columns: Mapping[str, Floats], index: NDArray[np.intp], count: int) -> dict[str, Floats]:
-    """Some rows' columns, of further covariates those of the first `count`."""
+    """Some rows' columns, of further covariates those of the first `count`; NaN where no row has any."""
     kept = frozenset(further_columns(count))
-    return {name: values[index] for name, values in columns.items() if name in kept or not name.startswith(PREFIX)}
+    lacking = dict.fromkeys(kept - columns.keys(), np.full(len(index), np.nan))
+    some = {name: values[index] for name, values in columns.items() if name in kept or not name.startswith(PREFIX)}
+    return some | lacking
 
 
 def with_further(moments: JointMoments, columns: Mapping[str, Floats], own: tuple[str, ...]) -> JointMoments:

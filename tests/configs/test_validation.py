@@ -16,7 +16,7 @@ CASES = [
      "3: unknown key 'late_arival_days'; did you mean 'late_arrival_days'?"),
     (PROJECT, "timezone: UTC", "owner: ana",
      "2: unknown key 'owner'; known keys: exclusion_groups, health, history_start, late_arrival_days, name, "
-     "overlaps, timezone"),
+     "overlaps, publish, retention, timezone"),
     (PROJECT, "timezone: UTC", "timezone: Berlin",
      "2: timezone: unknown timezone 'Berlin'; use an IANA name such as Europe/Berlin"),
     (PROJECT, "name: shop", "name: 5", "1: name: expected text, got 5; write it in quotes"),

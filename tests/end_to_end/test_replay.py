@@ -147,7 +147,7 @@ def test_a_corrected_log_is_named_as_the_cause(equipoise, corrected_lake):
     assert not {d["table"] for d in pricing["differences"]} & {"exposure_counts"}
 
     printed = equipoise(corrected_lake, "replay", "--as-of", f"{DAY_2}")
-    assert printed.status == 0 and printed.out.count("identical") == 2, "the corrected day came later"
+    assert printed.status == 0 and printed.out.count("identical") == 2, f"the corrected day came later: {printed.out}"
 
 
 def test_a_difference_that_nothing_explains_is_a_fault(equipoise, shop, tmp_path):

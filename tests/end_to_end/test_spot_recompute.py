@@ -124,7 +124,8 @@ def test_new_covariates_are_of_the_whole_history_and_change_that_metric_alone(be
     moments = of(after["metric_moments"], WITH_COVARIATES).query("metric_id in @own")
     assert (moments["n_not_computed"] == 0).all() and moments["covariate_mean"].notna().all()
     # The log begins with the experiment, so that there is no lookback yet.
-    assert set(of(after["scorecard"], WITH_COVARIATES).query("metric_id in @own")["status"]) == {"no_covariate"}
+    statuses = set(of(after["scorecard"], WITH_COVARIATES).query("metric_id in @own")["status"])
+    assert "no_covariate" in statuses and statuses <= {"no_covariate", "skewed"}
 
 
 @pytest.mark.parametrize(
