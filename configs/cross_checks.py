@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 
 from configs.analysis_checks import check_analysis
-from configs.bandit_checks import check_bandit
+from configs.bandit_checks import check_bandit, check_propensity
 from configs.bootstrap_checks import check_bootstrap_is_given
 from configs.cluster_checks import check_cluster, check_cluster_attribute
 from configs.factor_checks import check_factors_of
@@ -17,6 +17,7 @@ from configs.schema import Component, EventSource, Experiment, Guardrail, Metric
 from configs.segment_pair_checks import check_segment_pairs
 from configs.strata_checks import check_stratum_attributes
 from configs.supported import Finding
+from configs.switchback_checks import check_switchback, check_switchback_attribute
 from configs.trend_checks import check_trends
 from configs.trigger_checks import check_trigger
 from configs.yaml_document import Location
@@ -128,6 +129,7 @@ def check_experiment(
     yield from check_factors_of(experiment, metrics)
     yield from check_bandit(experiment, metrics)
     yield from check_cluster(experiment, metrics)
+    yield from check_switchback(experiment, metrics)
     yield from check_quasi(experiment, metrics, sources)
     if sources is not None and not experiment.is_quasi:
         yield from _check_exposure_source(experiment, sources)
@@ -284,3 +286,5 @@ def _check_exposure_source(experiment: Experiment, sources: Sources) -> Iterator
             yield ("segments", index), f"exposure source {source.id!r} has no attribute {segment!r}{hint}"
     yield from check_stratum_attributes(experiment, source)
     yield from check_cluster_attribute(experiment, source)
+    yield from check_switchback_attribute(experiment, source)
+    yield from check_propensity(experiment, source)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, ValidationInfo, field_validator
 
 from configs.analysis_schema import AlwaysValid, Analysis, Bayesian, Correction, Equivalence, GroupSequential, Spending
-from configs.design_schema import Bandit, Cluster, TargetPolicy
+from configs.design_schema import Bandit, Cluster, Switchback, TargetPolicy
 from configs.entity import ColumnName, Entity, Identifier, Probability, VariantId
 from configs.experiment_schema import (
     ANALYSED_STATUSES,
@@ -97,6 +97,7 @@ __all__ = [
     "Source",
     "Sources",
     "Spending",
+    "Switchback",
     "TargetPolicy",
     "Trends",
     "Trigger",

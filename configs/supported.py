@@ -8,7 +8,7 @@ from configs.yaml_document import Location
 
 Finding = tuple[Location, str]
 
-EXPERIMENT_TYPES = ("ab", "multivariate", "rollout", "holdout", "bandit", *QUASI_TYPES)
+EXPERIMENT_TYPES = ("ab", "multivariate", "rollout", "holdout", "switchback", "bandit", *QUASI_TYPES)
 RULES = ("risk_aware", "clear_signals", "do_no_harm")
 
 

@@ -50,6 +50,11 @@ AS_OF_TABLES = {
     "policy_values": ("results.policy_values", "experiment_id, policy_id, estimator"),
     "bandit_gains": ("results.bandit_gains", "experiment_id"),
     "cluster_sums": ("marts.fct_cluster_sums", "experiment_id, metric_id, cluster, variant_id"),
+    "switchback_estimates": (
+        "results.switchback_estimates",
+        "experiment_id, metric_id, estimator, washed_out_periods",
+    ),
+    "switchback_blocks": ("results.switchback_blocks", "experiment_id, metric_id, market, block"),
     "batch_moments": ("marts.fct_batch_moments", "experiment_id, metric_id, variant_id, batch_date"),
     "health_checks": ("results.health_checks", "experiment_id, check_name, segment_name, segment_value"),
     "srm_causes": ("results.srm_causes", "experiment_id, rank"),

@@ -32,6 +32,7 @@ from orchestration.result_tables import (
     scorecard_rows,
 )
 from orchestration.row_differences import TableComparison, TableRows, compare
+from orchestration.switchbacks import SWITCHBACK_TABLES
 from orchestration.warehouse import open_warehouse
 from orchestration.workspace import Workspace
 
@@ -45,6 +46,7 @@ RESULTS: dict[str, Computation] = {
     "factorial_effects": factorial_effect_rows,
     "factorial_terms": factorial_term_rows,
     **BANDIT_TABLES,
+    **SWITCHBACK_TABLES,
     "health_checks": health_rows,
     "rollback_monitor": monitor_rows,
     "decisions": decision_rows,

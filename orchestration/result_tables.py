@@ -30,6 +30,7 @@ from orchestration.planning import PlannedBuild, first_log_date
 from orchestration.provenance import PROVENANCE, code_version, input_digests, input_watermark
 from orchestration.quasi import quasi_decision_rows
 from orchestration.srm_causes import with_causes
+from orchestration.switchbacks import read_switchbacks, with_switchbacks
 from orchestration.warehouse import has_table
 
 
@@ -55,6 +56,7 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
     probes = _mart(connection, "fct_metric_probes", "mart.as_of_date between plan.from_date and plan.to_date")
     bandits = _bandits(connection, inputs, plans)
     clusters = read_clusters(connection, _planned_experiments(inputs, plans), metrics)
+    switchbacks = read_switchbacks(connection, inputs, plans)
     requested, history = _planned_dates(plans), _earlier_scorecard(connection, inputs, plans)
 
     def compute(experiments: Experiments, failed: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -68,6 +70,8 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
             rows.append(bandits.scorecard(experiments, blocked))
         if clusters is not None:
             rows.append(clusters.scorecard(experiments, moments, blocked, wanted))
+        if switchbacks is not None:
+            rows.append(switchbacks.scorecard(experiments, blocked))
         return rows[0] if len(rows) == 1 else pd.concat(rows, ignore_index=True)
 
     frame, failures = isolated(_randomised(inputs, plans), compute)
@@ -193,6 +197,7 @@ def health_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans:
     data = with_allocations(read_health_data(connection, inputs), _bandits(connection, inputs, plans))
     planned = _planned_experiments(inputs, plans)
     data = with_cluster_counts(data, read_clusters(connection, planned, inputs.config.metrics))
+    data = with_switchbacks(data, read_switchbacks(connection, inputs, plans))
 
     def compute(experiments: Experiments) -> pd.DataFrame:
         return health_checks(data, experiments, inputs.config.metrics, inputs.config.project, _dates(plans))

@@ -37,6 +37,10 @@ INPUT_TABLES = {
     "experiment_triggers": "experiment_id varchar, everyone_id varchar, trigger_hash varchar",
     "experiment_trends": "experiment_id varchar, days integer",
     "experiment_clusters": "experiment_id varchar, attribute varchar",
+    "experiment_propensities": "experiment_id varchar, attribute varchar",
+    "experiment_switchbacks": "experiment_id varchar, exposure_source varchar, attribute varchar, starts_at timestamp, "
+    "period_minutes integer",
+    "experiment_switchback_metrics": "experiment_id varchar, metric_id varchar",
     "experiment_batches": "experiment_id varchar, metric_id varchar",
 }
 MODELS_FORMAT = 5

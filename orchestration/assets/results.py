@@ -28,6 +28,7 @@ from orchestration.result_tables import (
     scorecard_rows,
 )
 from orchestration.segment_tables import segment_interaction_rows
+from orchestration.switchbacks import SWITCHBACK_TABLES
 from orchestration.trend_tables import effect_trend_rows
 from orchestration.warehouse import open_warehouse, planned_builds, replace_planned
 from orchestration.workspace import Workspace
@@ -48,10 +49,12 @@ MARTS = (
     "fct_excluded_units",
     "fct_exposure_counts",
     "fct_group_days",
+    "fct_logged_propensities",
     "fct_metric_moments",
     "fct_metric_probes",
     "fct_overlap_moments",
     "fct_stratum_moments",
+    "fct_switchback_sums",
     "fct_value_counts",
 )
 MART_KEYS = [dg.AssetKey(["marts", name]) for name in MARTS]
@@ -98,6 +101,8 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
         compute_table(workspace, "factorial_effects", factorial_effect_rows)
         compute_table(workspace, "factorial_terms", factorial_term_rows)
         for name, rows in BANDIT_TABLES.items():
+            compute_table(workspace, name, rows)
+        for name, rows in SWITCHBACK_TABLES.items():
             compute_table(workspace, name, rows)
         quasi = compute_table(workspace, "quasi_estimates", quasi_estimate_rows)
         failed = [

@@ -21,9 +21,6 @@ units:
     columns: {unit_id: user_id, valid_from: since}
     attributes: [tier]
 """, "16: isn't built yet: unit tables"),
-    (EXPERIMENT, "name: Free shipping", "type: switchback",
-     "2: isn't built yet: type 'switchback'; use one of ab, multivariate, rollout, holdout, bandit, "
-     "difference_in_differences, interrupted_time_series, matched, regression_discontinuity"),
 ]  # fmt: skip
 
 

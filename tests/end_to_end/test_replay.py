@@ -32,9 +32,11 @@ TABLES = {
     *("scorecard", "diluted_effects", "health_checks", "srm_causes", "decisions", "quasi_estimates", "quasi_checks"),
     *("factorial_effects", "factorial_terms"),
     *("cluster_sums", "batch_moments", "bandit_allocations", "policy_values", "bandit_gains"),
+    *("switchback_estimates", "switchback_blocks"),
 }
 UNUSED = {"category_counts", "srm_causes", "diluted_effects", "factorial_effects", "factorial_terms", "batch_moments"}
 UNUSED |= {"cluster_sums", "bandit_allocations", "policy_values", "bandit_gains", "quasi_estimates", "quasi_checks"}
+UNUSED |= {"switchback_estimates", "switchback_blocks"}
 
 
 @pytest.fixture(scope="module")

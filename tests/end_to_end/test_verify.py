@@ -53,6 +53,7 @@ def test_runs_piece_by_piece_are_verified_whatever_today_s_files_say(equipoise, 
     details |= {"fct_group_days", "quasi_estimates", "quasi_checks"}
     details |= {"factorial_effects", "factorial_terms", "fct_batch_moments", "batch_moments", "bandit_allocations"}
     details |= {"policy_values", "bandit_gains", "fct_cluster_sums", "cluster_sums"}
+    details |= {"fct_logged_propensities", "fct_switchback_sums", "switchback_estimates", "switchback_blocks"}
     assert found["rows"].keys() == {*MARTS, *OF_QUANTILES, *details, *PUBLISHED}
     for name in NOT_RECOMPUTED["health_checks"]:
         published["health_checks"] = without_check(published["health_checks"], name)
