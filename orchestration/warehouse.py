@@ -282,13 +282,14 @@ def _lake_select(
     )
 
 
-def snapshots(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, date]]:
-    """The (experiment, as-of date) pairs whose unit snapshot the warehouse holds."""
+def snapshots(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, date], int]:
+    """The (experiment, as-of date) pairs whose unit snapshot the warehouse holds, with its units."""
     if not has_table(connection, "intermediate", "int_exposed_units"):
-        return []
-    return connection.execute(
-        "select distinct experiment_id, as_of_date from intermediate.int_exposed_units"
+        return {}
+    rows = connection.execute(
+        "select experiment_id, as_of_date, count(*) from intermediate.int_exposed_units group by all"
     ).fetchall()
+    return {(experiment_id, as_of_date): units for experiment_id, as_of_date, units in rows}
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
