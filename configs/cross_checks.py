@@ -1,10 +1,8 @@
 """Checks that span entities or files. Each yields findings: where in its own document, and what."""
 
 import math
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
-from pathlib import PurePosixPath
 
 from configs.analysis_checks import check_analysis
 from configs.bandit_checks import check_bandit
@@ -15,6 +13,7 @@ from configs.problems import did_you_mean
 from configs.quasi_checks import check_quasi, design_metric_places
 from configs.schema import Component, EventSource, Experiment, Guardrail, Metric, Project, Sources
 from configs.segment_pair_checks import check_segment_pairs
+from configs.source_checks import check_place
 from configs.strata_checks import check_stratum_attributes
 from configs.supported import Finding
 from configs.trend_checks import check_trends
@@ -33,19 +32,10 @@ def check_sources(sources: Sources) -> Iterator[Finding]:
                 message = f"duplicate source id {source.id!r}; first used under {first_kind[source.id]}"
                 yield (kind, index, "id"), message
             first_kind.setdefault(source.id, kind)
-            for message in _path_problems(source.path, dated=kind != "units"):
-                yield (kind, index, "path"), message
+            for key, message in check_place(source, dated=kind != "units"):
+                yield (kind, index, *key), message
             for name in ("attributes", "properties"):
                 yield from _repeats(getattr(source, name, ()), (kind, index, name), name)
-
-
-def _path_problems(path: str, *, dated: bool) -> Iterator[str]:
-    if "://" not in path and (path.startswith("/") or ".." in PurePosixPath(path).parts):
-        yield f"path {path!r} leaves the data root; give a path relative to it"
-    if dated and "{date}" not in path:
-        yield f"path {path!r} needs {{date}}, which stands for the log date"
-    for placeholder in sorted(set(re.findall(r"{[^{}]*}", path)) - {"{date}"}):
-        yield f"unknown placeholder {placeholder} in path {path!r}; known: {{date}}"
 
 
 def _repeats(values: Sequence[str], at: Location, noun: str) -> Iterator[Finding]:

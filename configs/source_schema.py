@@ -1,22 +1,44 @@
 """The model of `sources.yaml`: where logs lie, what their columns are called, and what they measure."""
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from configs.entity import ColumnName, Entity, Identifier
 
-Format = Literal["parquet", "csv", "jsonl"]
+FileFormat = Literal["parquet", "csv", "jsonl"]
+Format = Literal[FileFormat, "postgres", "iceberg", "delta"]
+TABLE_FORMATS: tuple[Format, ...] = ("postgres", "iceberg", "delta")
+
+
+def _is_variable_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", value):  # perhaps the secret itself: it is not repeated
+        raise ValueError("takes the name of an environment variable, such as LOGS_DATABASE_URL, never the URL itself")
+    return value
+
+
+EnvironmentVariable = Annotated[str, AfterValidator(_is_variable_name)]
 
 
 class Source(Entity):
-    """What every log source has."""
+    """What every log source has. `path`, or `table` and `connection`, and `log_date` go with the format."""
 
     id: Identifier
-    path: str = Field(min_length=1, description="Relative to the data root; takes {date} and globs.")
     format: Format
+    path: str = Field("", description="Files, with {date} and globs; of iceberg and delta the table's folder.")
+    table: str = Field("", description="Of postgres: schema.table.")
+    connection: EnvironmentVariable | None = Field(
+        None, description="Of postgres: the environment variable that holds the server's URL."
+    )
+    log_date: ColumnName | None = Field(None, description="Of tables: the column that tells a row's log date.")
     allow_empty_days: bool = Field(False, description="A day without a file is empty, not missing.")
     owner: str = Field("", description="Who is alerted when its log fails.")
+
+    @property
+    def place(self) -> str:
+        """Where its log lies, for people to read."""
+        return self.path or self.table
 
 
 class ExposureColumns(Entity):
