@@ -55,7 +55,7 @@ def pinned_config(config: Config, experiment: Experiment) -> dict[str, Any]:
 
 
 def _pinned_project(project: Project, experiment: Experiment) -> dict[str, Any]:
-    pinned = project.model_dump(mode="json", exclude={"name", "health", "exclusion_groups", "overlaps"})
+    pinned = project.model_dump(mode="json", exclude={"name", "health", "exclusion_groups", "overlaps", "publish"})
     if experiment.exclusion_group is not None:
         pinned["exclusion_groups"] = [experiment.exclusion_group]
     thresholds = project.health.model_dump(mode="json", exclude_defaults=True)

@@ -29,6 +29,7 @@ from configs.experiment_schema import (
 from configs.health_schema import HealthThresholds
 from configs.metric_schema import Aggregate, Bootstrap, Cap, Component, Condition, Covariate, Metric, Scalar, Window
 from configs.population_schema import DILUTABLE, HeldOut, Trigger
+from configs.publish_schema import PostgresResults, Publish, StoredResults
 from configs.quasi_schema import (
     DifferenceInDifferences,
     InterruptedTimeSeries,
@@ -89,14 +90,17 @@ __all__ = [
     "Measure",
     "Metric",
     "Overlaps",
+    "PostgresResults",
     "Prediction",
     "Probability",
     "Project",
+    "Publish",
     "RegressionDiscontinuity",
     "Scalar",
     "Source",
     "Sources",
     "Spending",
+    "StoredResults",
     "TargetPolicy",
     "Trends",
     "Trigger",
@@ -128,6 +132,7 @@ class Project(Entity):
     overlaps: Overlaps | None = Field(
         None, description="Declared: pairs of running experiments are tested for interaction."
     )
+    publish: Publish = Field(Publish(), description="Where results are sent, beside the state folder.")
 
     @field_validator("timezone")
     @classmethod

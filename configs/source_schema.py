@@ -1,24 +1,14 @@
 """The model of `sources.yaml`: where logs lie, what their columns are called, and what they measure."""
 
-import re
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from configs.entity import ColumnName, Entity, Identifier
+from configs.entity import ColumnName, Entity, EnvironmentVariable, Identifier
 
 FileFormat = Literal["parquet", "csv", "jsonl"]
 Format = Literal[FileFormat, "postgres", "iceberg", "delta"]
 TABLE_FORMATS: tuple[Format, ...] = ("postgres", "iceberg", "delta")
-
-
-def _is_variable_name(value: str) -> str:
-    if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", value):  # perhaps the secret itself: it is not repeated
-        raise ValueError("takes the name of an environment variable, such as LOGS_DATABASE_URL, never the URL itself")
-    return value
-
-
-EnvironmentVariable = Annotated[str, AfterValidator(_is_variable_name)]
 
 
 class Source(Entity):

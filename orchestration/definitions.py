@@ -7,6 +7,7 @@ import dagster as dg
 from configs.load import load_config_tolerant, load_static
 from configs.render import render
 from orchestration.assets.calibration import calibration_asset
+from orchestration.assets.destinations import destination_assets
 from orchestration.assets.ingest import ingest_assets
 from orchestration.assets.inputs import inputs_asset
 from orchestration.assets.models import model_assets
@@ -41,6 +42,7 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
             model_assets(manifest_path(workspace)),
             *result_assets(project),
             publish_asset(project),
+            *destination_assets(project),
             calibration_asset(),
         ],
         jobs=[job, calibration],
