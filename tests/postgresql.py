@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,17 +22,15 @@ def postgres_server(folder: Path) -> Iterator[str]:
     if found is None:
         pytest.skip("PostgreSQL is not installed: `apt-get install postgresql`")
     binaries = Path(found).resolve().parent
+    as_user: list[str] = []
+    if os.geteuid() == 0:  # the server refuses to run as root, and nobody else may enter pytest's folders
+        as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+        folder = Path(tempfile.mkdtemp(prefix="equipoise-server-"))
     folder.mkdir(parents=True, exist_ok=True)
     data, password, port = folder / "data", folder / "password", _free_port()
     password.write_text(_PASSWORD)
-    as_user: list[str] = []
-    if os.geteuid() == 0:  # the server refuses to run as root
-        as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
-        for path in (folder, password):
-            shutil.chown(path, "nobody", "nogroup")
-        for parent in folder.parents:
-            if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o011)
+    for path in (folder, password) if as_user else ():
+        shutil.chown(path, "nobody", "nogroup")
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off -c shared_buffers=16MB"
     initialise = [binaries / "initdb", "-D", data, "-U", "equipoise", "-A", "scram-sha-256", "--pwfile", password]
     _run(as_user, [*initialise, "-E", "UTF8", "--locale=C", "--no-sync"])
@@ -40,6 +39,7 @@ def postgres_server(folder: Path) -> Iterator[str]:
         yield f"postgresql://equipoise:{_PASSWORD}@127.0.0.1:{port}/postgres"
     finally:
         _run(as_user, [binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop"])
+        shutil.rmtree(folder)
 
 
 def _run(as_user: list[str], command: list[str | Path]) -> None:

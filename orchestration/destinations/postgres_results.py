@@ -17,7 +17,7 @@ from orchestration.ingest.templates import identifier, literal
 from orchestration.remote.postgres import PostgresError, PostgresServer
 
 PARTS_TABLE = "published_parts"
-_WIDE = {"HUGEINT": "DECIMAL(38, 0)", "UHUGEINT": "DECIMAL(38, 0)", "UBIGINT": "DECIMAL(20, 0)"}
+_WIDE = {"UBIGINT": "DECIMAL(20, 0)"}
 _TYPES = {
     "VARCHAR": "text",
     "BOOLEAN": "boolean",

@@ -52,7 +52,7 @@ def scores(**means: str) -> str:
     days = {"first": FIRST, "second": SECOND, "third": THIRD}
     rows = [
         f"select date '{days[name]}' as as_of_date, 'checkout' as experiment_id, {mean}::double as mean, "
-        f"10::bigint as n_units, true as passed, 1::hugeint as total, 1.50::decimal(38, 2) as capped, "
+        f"10::bigint as n_units, true as passed, 1::decimal(38, 0) as total, 1.50::decimal(38, 2) as capped, "
         f"timestamp '2026-10-01 10:00:00.123456' as happened_at, null::integer as rank"
         for name, mean in means.items()
     ]
@@ -144,7 +144,7 @@ def test_a_refused_run_leaves_the_one_before(places: LogPlaces, tmp_path: Path) 
     send(publish(tmp_path / "one", decisions="select 1 as n"))
     places.execute("create table server.results.scorecard (own integer)")
     two = publish(tmp_path / "two", decisions="select 2 as n", scorecard="select 1 as n")
-    with pytest.raises(RemoteError, match='table "results"."scorecard" is there and was not made by Equipoise'):
+    with pytest.raises(RemoteError, match=r'table "results"\."scorecard" is there and was not made by Equipoise'):
         send(two)
     assert received("postgres", "decisions", places, tmp_path) == [(1,)]
 

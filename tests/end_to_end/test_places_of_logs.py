@@ -1,0 +1,233 @@
+"""The same experiment read from seven kinds of places, and its results sent to two; a place and a destination fail."""
+
+import json
+import os
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from orchestration.workspace import Workspace
+from tests.end_to_end.pipeline import run, table, tables, try_run
+from tests.log_places import DATABASE, KINDS, LogPlaces
+from tests.object_store import SECRET, client, object_store
+from tests.postgresql import postgres_server
+
+START = date(2026, 10, 1)
+DAYS = [START + timedelta(days=offset) for offset in range(4)]
+RESULTS = "RESULTS_DATABASE_URL"
+UNITS = 120
+CONVERTED = {"control": 0.2, "fast": 0.6}
+"""The true conversion of each arm."""
+
+PROJECT = """\
+name: shop
+late_arrival_days: 1
+history_start: 2026-10-01
+publish:
+  object_store: {url: s3://results/shop}
+  postgres: {connection: RESULTS_DATABASE_URL, schema: equipoise}
+"""
+METRICS = """\
+- {id: conversion_KIND, type: proportion, source: events_KIND, event: purchase, window: {end_days: 2}}
+- {id: revenue_KIND, type: mean, source: events_KIND, event: purchase, aggregate: sum, measure: amount,
+   where: [{property: is_web, op: "=", value: "true"}]}
+"""
+EXPERIMENT = """\
+id: read_KIND
+status: running
+start: 2026-10-01
+end: 2026-10-04
+exposure_source: exposures_KIND
+variants: [{id: control, weight: 0.5, baseline: true}, {id: fast, weight: 0.5}]
+segments: [country]
+metrics: {primary: [conversion_KIND], secondary: [revenue_KIND]}
+analysis: {minimum_days: 1, minimum_units: 20}
+"""
+COLUMNS = {
+    "exposures": {"unit_id": "user_id", "experiment_id": "experiment", "variant_id": "variant", "exposed_at": "ts"},
+    "events": {"event_id": "event_id", "unit_id": "user_id", "event_name": "name", "occurred_at": "ts"},
+}
+MORE = {
+    "exposures": {"attributes": ["country"]},
+    "events": {"measures": {"amount": {"column": "amount", "decimals": 2}}, "properties": ["is_web"]},
+}
+
+
+def logs(kind: str) -> dict[tuple[str, date], pa.Table]:
+    """Half of the units enter on each of the first two days; purchases follow a day later, one twice, one late."""
+    random = np.random.default_rng(7)
+    found = {}
+    for number, day in enumerate(DAYS):
+        units = [unit for unit in range(UNITS) if unit % 2 == number]
+        at = [datetime(day.year, day.month, day.day, 9, unit % 60, 0, unit, tzinfo=UTC) for unit in units]
+        found["exposures", day] = pa.table(
+            {
+                "user_id": pa.array(units, pa.int64()),
+                "experiment": pa.array([f"read_{kind}"] * len(units), pa.string()),
+                "variant": pa.array(["control" if unit % 4 < 2 else "fast" for unit in units], pa.string()),
+                "ts": pa.array(at, pa.timestamp("us", "UTC")),
+                "country": pa.array(["DE" if unit % 3 else "FR" for unit in units], pa.string()),
+            }
+        )
+        buyers = [
+            unit
+            for unit in range(UNITS)
+            if number and unit % 2 == number - 1 and random.random() < CONVERTED["control" if unit % 4 < 2 else "fast"]
+        ]
+        buyers += buyers[:1]
+        at = [
+            datetime(day.year, day.month, day.day, 8, 0, 0, unit, tzinfo=UTC) - timedelta(days=unit == buyers[1])
+            for unit in buyers
+        ]
+        amounts = [Decimal(unit) + Decimal("0.005") for unit in buyers]
+        found["events", day] = pa.table(
+            {
+                "event_id": pa.array([f"{day}-{unit}" for unit in buyers], pa.string()),
+                "user_id": pa.array(buyers, pa.int64()),
+                "name": pa.array(["purchase"] * len(buyers), pa.string()),
+                "ts": pa.array(at, pa.timestamp("us", "UTC")),
+                "amount": pa.array(amounts, pa.decimal128(12, 3)),
+                "is_web": pa.array([unit % 5 > 0 for unit in buyers], pa.bool_()),
+            }
+        )
+    return {key: rows for key, rows in found.items() if len(rows)}
+
+
+def write_project(root: Path, places: LogPlaces) -> Workspace:
+    configs = root / "configs"
+    files = {"project.yaml": PROJECT, "metrics/all.yaml": "".join(METRICS.replace("KIND", kind) for kind in KINDS)}
+    sources = {
+        group: [
+            {"id": f"{group}_{kind}", "columns": columns, "allow_empty_days": kind != "postgres"}
+            | places.keys(kind, f"{group}_{kind}")
+            | MORE[group]
+            for kind in KINDS
+        ]
+        for group, columns in COLUMNS.items()
+    }
+    files["sources.yaml"] = json.dumps(sources, indent=1)
+    files |= {f"experiments/read_{kind}.yaml": EXPERIMENT.replace("KIND", kind) for kind in KINDS}
+    for name, text in files.items():
+        (configs / name).parent.mkdir(parents=True, exist_ok=True)
+        (configs / name).write_text(text)
+    return Workspace(configs, root / "data", root / "state")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """Three days are run; then the sources' database and the bucket for results are gone, and the fourth is."""
+    root = tmp_path_factory.mktemp("places")
+    with postgres_server(root / "server") as url, object_store() as _, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("orchestration.assets.destinations.WAITS_SECONDS", ())
+        patch.setenv(DATABASE, url)
+        patch.setenv(RESULTS, url)
+        client().create_bucket(Bucket="results")
+        places = LogPlaces(root / "data", url)
+        for kind in KINDS:
+            for (group, day), rows in logs(kind).items():
+                places.deliver(kind, f"{group}_{kind}", day, rows)
+        workspace = write_project(root, places)
+        run(workspace, DAYS[0], DAYS[2])
+        stored = stored_tables()
+        for found in client().list_objects_v2(Bucket="results")["Contents"]:
+            client().delete_object(Bucket="results", Key=found["Key"])
+        client().delete_bucket(Bucket="results")
+        patch.setenv(DATABASE, url.replace("@127.0.0.1:", "@127.0.0.1:9").replace(":9", ":1")[: url.rindex("/")])
+        patch.setenv(DATABASE, "postgresql://ana:hidden-pass@127.0.0.1:9/logs")
+        outcome = try_run(workspace, DAYS[3], DAYS[3])
+        yield workspace, stored, outcome, places
+
+
+def stored_tables() -> dict[str, pd.DataFrame]:
+    """Every table of the object store, as `current.json` lists its files."""
+    read = {}
+    current = json.loads(client().get_object(Bucket="results", Key="shop/current.json")["Body"].read())
+    for name, urls in current["tables"].items():
+        frames = []
+        for url in urls:
+            body = client().get_object(Bucket="results", Key=url.removeprefix("s3://results/"))["Body"].read()
+            frames.append(pa.parquet.read_table(pa.BufferReader(body)))
+        read[name] = pa.concat_tables(frames, promote_options="permissive")
+    return read
+
+
+def of_kind(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """One experiment's rows without its name, and without the hashes, in which its name is."""
+    rows = frame[frame["experiment_id"] == f"read_{kind}"]
+    rows = rows.drop(columns=[name for name in rows if name.endswith(("_hash", "_watermark")) or name == "run_id"])
+    named = [name for name in rows if rows[name].dtype == object or str(rows[name].dtype) == "str"]
+    texts = {name: rows[name].map(lambda v: v.replace(f"_{kind}", "") if isinstance(v, str) else v) for name in named}
+    return rows.assign(**texts).reset_index(drop=True)
+
+
+@pytest.mark.parametrize("name", ["exposure_counts", "metric_moments", "scorecard", "health_checks", "decisions"])
+def test_the_same_numbers_from_every_place(shop, name: str) -> None:
+    """To the last bit, on the days on which each could be read."""
+    workspace, *_ = shop
+    published = tables(workspace.state)[name]
+    published = published[published["as_of_date"] <= pd.Timestamp(DAYS[2])]
+    expected = of_kind(published, "parquet")
+    assert len(expected) >= 3
+    for kind in KINDS[1:]:
+        pd.testing.assert_frame_equal(of_kind(published, kind), expected, check_exact=True, obj=f"{name} of {kind}")
+
+
+def test_the_numbers_are_those_of_the_logs(shop) -> None:
+    workspace, *_ = shop
+    rows = table(workspace.state, "scorecard", metric_id="conversion_delta", as_of_date=DAYS[2], segment_name="all")
+    entered = {unit for unit in range(UNITS) if unit % 2 == 0}  # matured: exposed on the first day
+    bought = set(logs("delta")["events", DAYS[1]]["user_id"].to_pylist()) & entered
+    fast = {unit for unit in entered if unit % 4 >= 2}
+    found = rows[rows["variant_id"] == "fast"].iloc[0]
+    assert found["mean"] == pytest.approx(len(bought & fast) / len(fast), abs=1e-15)
+    truth = CONVERTED["fast"] - CONVERTED["control"]
+    assert found["absolute_effect_lower"] < truth < found["absolute_effect_upper"]
+
+
+def test_a_place_that_is_gone_costs_its_own_experiment_alone(shop) -> None:
+    workspace, _, outcome, _ = shop
+    assert outcome.published
+    last = table(workspace.state, "scorecard", as_of_date=DAYS[3], segment_name="all")
+    incomplete = set(last[last["status"] == "incomplete"]["experiment_id"])
+    assert incomplete == {"read_postgres"}
+    days = table(workspace.state, "source_days", source_id="events_postgres")
+    assert list(days["status"]) == ["missing", "ok", "ok", "failed"] or list(days["status"])[-1] == "failed"
+    assert "events_postgres cannot be read: the PostgreSQL server of LOGS_DATABASE_URL" in list(days["reason"])[-1]
+
+
+def test_destinations_have_what_is_published(shop) -> None:
+    """The object store after the first run; PostgreSQL after the second, of which it was sent what had changed."""
+    workspace, stored, outcome, places = shop
+    local = tables(workspace.state)
+    assert set(stored) == set(local)
+    assert stored["decisions"].num_rows == 3 * len(KINDS)
+    read = workspace.state.parent / "read.parquet"
+    for name, frame in local.items():
+        if name == "alerts":
+            continue
+        places.execute(f"copy (from server.equipoise.{name}) to '{read}' (format parquet)")
+        columns = ", ".join(frame.columns)
+        with duckdb.connect(str((workspace.state / "results.duckdb").resolve()), read_only=True) as connection:
+            both = f"(select {columns} from {name}) except all (select {columns} from '{read}')"
+            count = f"select (select count(*) from {name}) - (select count(*) from '{read}')"
+            assert connection.execute(both).fetchall() == [], name
+            assert connection.execute(count).fetchall() == [(0,)], name
+    failed = [check for check in outcome.failed_checks if check.check == "destination_is_current"]
+    assert [check.asset for check in failed] == ["send/object_store"]
+    assert failed[0].description.startswith("s3://results: NoSuchBucket: ")
+    assert "the next run sends all that is missing" in failed[0].description
+
+
+def test_no_credential_is_anywhere(shop) -> None:
+    workspace, *_ = shop
+    secrets = [SECRET.encode(), b"hidden-pass", os.environ.get(RESULTS, "s3cret-of-the-test").encode(), b"s3cret-of"]
+    for path in workspace.state.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            content = path.read_bytes()
+            assert not any(secret in content for secret in secrets), path
