@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from orchestration.provenance import PROVENANCE
 from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import run, table, tables, try_run
 from tests.log_places import DATABASE, KINDS, LogPlaces
@@ -99,28 +101,32 @@ def logs(kind: str) -> dict[tuple[str, date], pa.Table]:
     return {key: rows for key, rows in found.items() if len(rows)}
 
 
-def write_project(root: Path, places: LogPlaces) -> Workspace:
+def write_project(root: Path, places: LogPlaces, kinds: Sequence[str]) -> Workspace:
     configs = root / "configs"
-    files = {"project.yaml": PROJECT, "metrics/all.yaml": "".join(METRICS.replace("KIND", kind) for kind in KINDS)}
+    files = {"project.yaml": PROJECT, "metrics/all.yaml": "".join(METRICS.replace("KIND", kind) for kind in kinds)}
     sources = {
         group: [
             {"id": f"{group}_{kind}", "columns": columns, "allow_empty_days": kind != "postgres"}
             | places.keys(kind, f"{group}_{kind}")
             | MORE[group]
-            for kind in KINDS
+            for kind in kinds
         ]
         for group, columns in COLUMNS.items()
     }
     files["sources.yaml"] = json.dumps(sources, indent=1)
-    files |= {f"experiments/read_{kind}.yaml": EXPERIMENT.replace("KIND", kind) for kind in KINDS}
+    files |= {f"experiments/read_{kind}.yaml": EXPERIMENT.replace("KIND", kind) for kind in kinds}
     for name, text in files.items():
         (configs / name).parent.mkdir(parents=True, exist_ok=True)
         (configs / name).write_text(text)
     return Workspace(configs, root / "data", root / "state")
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory):
+@pytest.fixture(
+    scope="module",
+    params=[("parquet", "postgres"), pytest.param(KINDS, marks=pytest.mark.slow)],
+    ids=["two places", "all places"],
+)
+def shop(tmp_path_factory, request):
     """Three days are run; then the sources' database and the bucket for results are gone, and the fourth is."""
     root = tmp_path_factory.mktemp("places")
     with postgres_server(root / "server") as url, object_store() as _, pytest.MonkeyPatch.context() as patch:
@@ -129,19 +135,18 @@ def shop(tmp_path_factory):
         patch.setenv(RESULTS, url)
         client().create_bucket(Bucket="results")
         places = LogPlaces(root / "data", url)
-        for kind in KINDS:
+        for kind in request.param:
             for (group, day), rows in logs(kind).items():
                 places.deliver(kind, f"{group}_{kind}", day, rows)
-        workspace = write_project(root, places)
+        workspace = write_project(root, places, request.param)
         run(workspace, DAYS[0], DAYS[2])
         stored = stored_tables()
         for found in client().list_objects_v2(Bucket="results")["Contents"]:
             client().delete_object(Bucket="results", Key=found["Key"])
         client().delete_bucket(Bucket="results")
-        patch.setenv(DATABASE, url.replace("@127.0.0.1:", "@127.0.0.1:9").replace(":9", ":1")[: url.rindex("/")])
         patch.setenv(DATABASE, "postgresql://ana:hidden-pass@127.0.0.1:9/logs")
         outcome = try_run(workspace, DAYS[3], DAYS[3])
-        yield workspace, stored, outcome, places
+        yield workspace, stored, outcome, places, request.param
 
 
 def stored_tables() -> dict[str, pd.DataFrame]:
@@ -158,9 +163,9 @@ def stored_tables() -> dict[str, pd.DataFrame]:
 
 
 def of_kind(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """One experiment's rows without its name, and without the hashes, in which its name is."""
+    """One experiment's rows without its name, and without the digests, in which its name is."""
     rows = frame[frame["experiment_id"] == f"read_{kind}"]
-    rows = rows.drop(columns=[name for name in rows if name.endswith(("_hash", "_watermark")) or name == "run_id"])
+    rows = rows.drop(columns=[name for name in rows if name in PROVENANCE or name == "metric_hash"])
     named = [name for name in rows if rows[name].dtype == object or str(rows[name].dtype) == "str"]
     texts = {name: rows[name].map(lambda v: v.replace(f"_{kind}", "") if isinstance(v, str) else v) for name in named}
     return rows.assign(**texts).reset_index(drop=True)
@@ -169,20 +174,20 @@ def of_kind(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
 @pytest.mark.parametrize("name", ["exposure_counts", "metric_moments", "scorecard", "health_checks", "decisions"])
 def test_the_same_numbers_from_every_place(shop, name: str) -> None:
     """To the last bit, on the days on which each could be read."""
-    workspace, *_ = shop
+    workspace, *_, kinds = shop
     published = tables(workspace.state)[name]
     published = published[published["as_of_date"] <= pd.Timestamp(DAYS[2])]
     expected = of_kind(published, "parquet")
     assert len(expected) >= 3
-    for kind in KINDS[1:]:
+    for kind in kinds[1:]:
         pd.testing.assert_frame_equal(of_kind(published, kind), expected, check_exact=True, obj=f"{name} of {kind}")
 
 
 def test_the_numbers_are_those_of_the_logs(shop) -> None:
     workspace, *_ = shop
-    rows = table(workspace.state, "scorecard", metric_id="conversion_delta", as_of_date=DAYS[2], segment_name="all")
+    rows = table(workspace.state, "scorecard", metric_id="conversion_postgres", as_of_date=DAYS[2], segment_name="all")
     entered = {unit for unit in range(UNITS) if unit % 2 == 0}  # matured: exposed on the first day
-    bought = set(logs("delta")["events", DAYS[1]]["user_id"].to_pylist()) & entered
+    bought = set(logs("postgres")["events", DAYS[1]]["user_id"].to_pylist()) & entered
     fast = {unit for unit in entered if unit % 4 >= 2}
     found = rows[rows["variant_id"] == "fast"].iloc[0]
     assert found["mean"] == pytest.approx(len(bought & fast) / len(fast), abs=1e-15)
@@ -191,7 +196,7 @@ def test_the_numbers_are_those_of_the_logs(shop) -> None:
 
 
 def test_a_place_that_is_gone_costs_its_own_experiment_alone(shop) -> None:
-    workspace, _, outcome, _ = shop
+    workspace, _, outcome, *_ = shop
     assert outcome.published
     last = table(workspace.state, "scorecard", as_of_date=DAYS[3], segment_name="all")
     incomplete = set(last[last["status"] == "incomplete"]["experiment_id"])
@@ -203,10 +208,10 @@ def test_a_place_that_is_gone_costs_its_own_experiment_alone(shop) -> None:
 
 def test_destinations_have_what_is_published(shop) -> None:
     """The object store after the first run; PostgreSQL after the second, of which it was sent what had changed."""
-    workspace, stored, outcome, places = shop
+    workspace, stored, outcome, places, kinds = shop
     local = tables(workspace.state)
     assert set(stored) == set(local)
-    assert stored["decisions"].num_rows == 3 * len(KINDS)
+    assert stored["decisions"].num_rows == 3 * len(kinds)
     read = workspace.state.parent / "read.parquet"
     for name, frame in local.items():
         if name == "alerts":

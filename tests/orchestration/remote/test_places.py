@@ -12,7 +12,7 @@ from tests.log_places import DATABASE, KINDS, LogPlaces, rows_of
 from tests.object_store import client
 from tests.orchestration.ingest_case import LOG_DATE, Shop, event_source
 
-REMOTE = ("s3", "postgres", "iceberg", "delta")
+REMOTE = ("s3", "postgres", "delta", pytest.param("iceberg", marks=pytest.mark.slow))
 NEXT_DAY = LOG_DATE + timedelta(days=1)
 GONE = {"s3": "AWS_ENDPOINT_URL_S3", "postgres": DATABASE}
 """The variable that leads to a place's server."""
@@ -117,7 +117,7 @@ def test_an_interrupted_request_reads_only_what_changed(kind: str, shop: Shop, p
     assert changed[0].content_hash == read[0].content_hash
 
 
-@pytest.mark.parametrize("kind", REMOTE)
+@pytest.mark.parametrize("kind", ["postgres", "delta"])  # of objects it is as of files
 def test_columns_that_do_not_fit_fail_the_day(kind: str, shop: Shop, places: LogPlaces) -> None:
     places.deliver(kind, "events", LOG_DATE, events(("a", at(LOG_DATE), "1")).drop_columns(["amount"]))
     lacking = shop.ingest(source(places, kind))
