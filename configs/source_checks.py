@@ -29,8 +29,9 @@ def check_place(source: Source, *, dated: bool) -> Iterator[Finding]:
         yield from _check_path(source, dated=dated)
     if source.format == "postgres" and not dated:
         yield ("format",), "unit tables are read from files"
-    if source.table and len([part for part in source.table.split(".") if part]) != 2:
-        yield ("table",), f"table {source.table!r} needs its schema: schema.table"
+    if source.table and "table" in needed and not re.fullmatch(r"[^.:/@]+\.[^.:/@]+", source.table):
+        shown = "table" if "@" in source.table else f"table {source.table!r}"  # a URL, perhaps with a password
+        yield ("table",), f"{shown} needs to be schema.table"
 
 
 def _check_path(source: Source, *, dated: bool) -> Iterator[Finding]:

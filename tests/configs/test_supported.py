@@ -8,10 +8,6 @@ SOURCES = "sources.yaml"
 EXPERIMENT = "experiments/free_shipping.yaml"
 
 CASES = [
-    (SOURCES, "path: events/{date}.csv", "path: s3://logs/events/{date}.csv",
-     "9: isn't built yet: paths in remote object stores"),
-    (SOURCES, "path: exposures/{date}", "path: https://logs.example.com/{date}",
-     "3: isn't built yet: paths in remote object stores"),
     (SOURCES, "    properties: [channel, coupon]\n", """\
     properties: [channel, coupon]
 units:
