@@ -21,7 +21,11 @@ def load_extensions(connection: duckdb.DuckDBPyConnection, *names: str) -> None:
     """
     connection.execute("SET autoinstall_known_extensions = false")
     for name in names:
-        connection.execute(f"LOAD '{_file(name)}'")
+        path = _file(name)
+        try:
+            connection.execute(f"LOAD '{path}'")
+        except duckdb.Error as error:
+            raise MissingExtensionError(f"DuckDB's extension {name} cannot be loaded: {error}") from error
 
 
 def _file(name: str) -> str:

@@ -23,6 +23,11 @@ _METADATA = re.compile(r"^v?(\d+)(?:-[^/]*)?(?:\.gz)?\.metadata\.json(?:\.gz)?$"
 _COMMIT = re.compile(r"^(\d{20})\.(?:json|checkpoint\..*parquet)$")
 
 
+def _is_meant(hint: str, name: str, number: int) -> bool:
+    """Whether a hint names a metadata file: by its number, or with or without what all of them end with."""
+    return hint in (name, name.partition(".")[0]) or (hint.isdigit() and int(hint) == number)
+
+
 class LakeTable(Origin):
     """Rows of a table in a folder or below an S3 prefix. A day's version is the table's, which any commit changes."""
 
@@ -80,7 +85,7 @@ class LakeTable(Origin):
             raise UnreadableTableError(f"{self._path} is no Iceberg table: it has no metadata/*.metadata.json")
         if "version-hint.text" in names:
             hint = self._folder.read("metadata/version-hint.text").strip()
-            newest = [name for name, number in versions.items() if hint in (name, str(number))]
+            newest = [name for name, number in versions.items() if _is_meant(hint, name, number)]
         else:
             newest = [name for name, number in versions.items() if number == max(versions.values())]
         if len(newest) != 1:

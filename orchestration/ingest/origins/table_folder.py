@@ -105,7 +105,10 @@ class StoredFolder(TableFolder):
             options |= {"ENDPOINT": endpoint.netloc + endpoint.path.rstrip("/"), "URL_STYLE": "path"}
         listed = ", ".join(f"{key} {literal(value)}" for key, value in options.items())
         use_ssl = "false" if endpoint.scheme == "http" else "true"
-        connection.execute(f"CREATE OR REPLACE SECRET {identifier(name)} (TYPE s3, {listed}, USE_SSL {use_ssl})")
+        try:
+            connection.execute(f"CREATE OR REPLACE SECRET {identifier(name)} (TYPE s3, {listed}, USE_SSL {use_ssl})")
+        except duckdb.Error as error:  # it quotes the statement
+            raise UnreadableTableError(f"{scope}: {self.redacted(str(error))}") from None
 
     def redacted(self, message: str) -> str:
         """The message without the secrets that were given to DuckDB."""
