@@ -71,7 +71,7 @@ def test_broken_sources_do_not_hide_what_does_not_need_them(write_config):
         "experiments/free_shipping.yaml:19: unknown metric 'retentions'; did you mean 'retention'?",
         "metrics/orders.yaml:18: metric 'order_value': type: "
         "expected one of proportion, mean, ratio, quantile, retention, categorical, got 'rate'",
-        "sources.yaml:10: events.format: expected one of parquet, csv, jsonl, got 'xml'",
+        "sources.yaml:10: events.format: expected one of parquet, csv, jsonl, postgres, iceberg, delta, got 'xml'",
     ]
 
 
