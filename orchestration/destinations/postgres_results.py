@@ -113,11 +113,12 @@ class _Schema:
     def _fit(self, table: str, columns: Mapping[str, str]) -> bool:
         """Make the table as the run has it; whether it is new. One that only lacks columns keeps its rows."""
         wanted = {column: _type_of(type_) for column, type_ in columns.items()}
-        attributes = self._server.query(
-            "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attnum > 0 "
-            f"AND NOT attisdropped AND attrelid = to_regclass({literal(self._qualified(table))})"
+        found: dict[str, str] = dict(
+            self._server.query(
+                "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attnum > 0 "
+                f"AND NOT attisdropped AND attrelid = to_regclass({literal(self._qualified(table))})"
+            )
         )
-        found = {str(name): str(type_) for name, type_ in attributes}
         same_type = {"timestamp": "timestamp without time zone", "timestamptz": "timestamp with time zone"}
         fits = found and all(
             column in wanted and type_ == same_type.get(wanted[column], wanted[column])

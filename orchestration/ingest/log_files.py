@@ -22,7 +22,9 @@ def log_files(pattern: str, log_date: date, data_root: Path) -> list[LogFile]:
     a day must not look missing because a permission is.
     """
     if _REMOTE.match(pattern):
-        raise IngestError(f"{pattern}: remote paths cannot be read yet; give a path below the data root")
+        raise IngestError(
+            f"{pattern}: object stores are read as s3://bucket/key; give that, or a path below the data root"
+        )
     if not data_root.is_dir():
         raise IngestError(f"{data_root}: no such data folder; set --data or EQUIPOISE_DATA")
     segments = Path(pattern.replace("{date}", log_date.isoformat())).parts

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import duckdb
 
@@ -54,7 +55,7 @@ class PostgresServer:
                 time.sleep(_FIRST_WAIT_SECONDS * 2**attempt)
         self._url = url
 
-    def query(self, sql: str) -> list[tuple[object, ...]]:
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query in the server's own dialect."""
         with self.explained():
             return self.connection.execute(

@@ -19,7 +19,9 @@ def put(content: str) -> None:
 
 def judge_requests(address: str, after: str) -> None:
     """From how many requests on the store looks at credentials."""
-    request = urllib.request.Request(f"{address}/moto-api/reset-auth", after.encode(), method="POST")
+    request = urllib.request.Request(
+        f"{address}/moto-api/reset-auth", after.encode(), {"Content-Type": "text/plain"}, method="POST"
+    )
     urllib.request.urlopen(request).close()
 
 
