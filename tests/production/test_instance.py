@@ -8,6 +8,8 @@ import dagster as dg
 import pytest
 
 from orchestration.definitions import build_defs
+from orchestration.doctor.finding import Status
+from orchestration.doctor.instance import run_rules
 from orchestration.housekeeping import JOB as HOUSEKEEPING
 from orchestration.lock import is_locked
 from orchestration.schedules import JOB_NAME
@@ -59,6 +61,14 @@ def test_a_run_of_the_command_line_is_kept_in_postgresql(production):
     lines = dict(line.split(",")[:2] for line in examined.out.splitlines()[1:])
     of_dagster = ("dagster settings", "dagster storage", "dagster rules", "schedules and sensors", "run history")
     assert {name: lines[name] for name in of_dagster} == dict.fromkeys(of_dagster, "ok")
+
+
+def test_settings_without_their_rules_are_warned_of(production):
+    settle(production, run_monitoring={"enabled": False}, run_retries={"enabled": False})
+    with environment_kept():
+        found = run_rules(production)
+    assert found.status is Status.WARN
+    assert found.message == "not set in dagster.yaml: run_monitoring, run_retries"
 
 
 def wait_for(condition, seconds: float, what: str) -> None:
