@@ -57,7 +57,8 @@ def _expected_units(epoch_counts: pd.DataFrame) -> pd.DataFrame:
     counts = epoch_counts[epoch_counts["segment_name"] == "all"]
     units = counts["n_units"] + counts["n_mixed_excluded"]
     in_epoch = units.groupby([counts[column] for column in (*KEY[:2], "epoch")]).transform("sum")
-    expected = counts.assign(expected_units=in_epoch * counts["weight"])
+    # Sums of doubles: the same in the order of epochs, whatever the rows' own.
+    expected = counts.assign(expected_units=in_epoch * counts["weight"]).sort_values([*KEY, "epoch"])
     expected = expected.groupby(KEY, as_index=False)["expected_units"].sum()
     # Where nothing was exposed there is no share to expect; an earlier date or the configured weight serves.
     reached = expected.groupby(KEY[:2])["expected_units"].transform("sum") > 0
