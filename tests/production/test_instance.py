@@ -98,7 +98,7 @@ def test_a_run_whose_machine_died_is_started_again_and_its_results_are_whole(pro
 
         instance.start("code", "daemon")
         wait_for(lambda: status(run_id) == "FAILURE", 900, "nobody noticed that the run had died")
-        wait_for(lambda: retries() and retries()[0]["status"] == "SUCCESS", 900, f"no retry succeeded: {retries()}")
+        wait_for(lambda: retries() and retries()[0]["status"] == "SUCCESS", 1800, f"no retry succeeded: {retries()}")
         assert [retry["parentRunId"] for retry in retries()] == [run_id]
     undisturbed = replace(production, state=tmp_path / "undisturbed")
     run(undisturbed, FIRST_DAY, LAST_DAY)
