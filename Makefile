@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-spark test-chaos test-chaos-long test-faults lint check-configs format dev lock clean bench-full bench-daily bench-backfill bench-wide bench-growth bench-statistics validation simulations
+.PHONY: help setup demo test test-long test-chaos test-chaos-long test-faults soak test-spark lint check-configs format dev lock clean bench-full bench-daily bench-backfill bench-wide bench-growth bench-statistics validation simulations
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +8,9 @@ STAMP := $(VENV)/.up-to-date
 
 RUNS ?= 5
 EXPERIMENTS ?= 10000
+MINUTES ?= 60
 SCALE ?= 1
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 BENCH_OPTIONS = --runs $(RUNS) --scale $(SCALE) $(WRITE)
 
 export DO_NOT_TRACK := 1
@@ -56,6 +58,9 @@ test-chaos-long: setup  ## The same, 500 times
 test-faults: setup  ## Every injected fault through the whole pipeline, and 60 clean days; docs/fault_injection.md
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/fault_injection
 
+soak: setup  ## A production instance on PostgreSQL for an hour of simulated days; MINUTES=60 WRITE=--write
+	$(BIN)/python -m tests.production.soak --minutes $(MINUTES) $(WRITE)
+
 test-spark: $(SPARK_STAMP)  ## The demo's logs on DuckDB and on Spark, all tables compared; UNITS=20000 DAYS=45 ONLY=banner_colour; docs/sizing.md
 	$(SPARK_VENV)/bin/python -m pytest tests/spark
 	$(SPARK_VENV)/bin/python -m tests.spark --units $(UNITS) --days $(DAYS) $(if $(ONLY),--experiments $(ONLY))
@@ -80,9 +85,10 @@ check-configs: setup  ## The example configuration is valid, its suites fit its 
 dev: setup  ## Dagster's web UI and daemon, with the daily schedule on
 	$(BIN)/equipoise dev
 
-lock: setup  ## Refresh requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header --output-file requirements.lock pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra spark --constraint requirements.lock --generate-hashes --no-emit-index-url --no-header --output-file requirements-spark.lock pyproject.toml
+lock: setup  ## Refresh requirements.lock from pyproject.toml, and of its versions what an image holds
+	$(COMPILE) --extra dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra lakes --extra postgres --constraint requirements.lock --output-file deploy/requirements.lock pyproject.toml
+	$(COMPILE) --extra dev --extra spark --constraint requirements.lock --output-file requirements-spark.lock pyproject.toml
 
 simulations: setup  ## Error rates of every method on simulated experiments, into docs/error_rates.md; EXPERIMENTS=10000
 	$(BIN)/python -m tests.simulation --experiments $(EXPERIMENTS) --output docs/error_rates.md

@@ -38,6 +38,11 @@ def main() -> int:
             metrics[resampled["id"]] = type(mean).model_validate(
                 metrics[metric_id].model_dump(exclude_none=True) | resampled
             )
+            further = {"name": "visits", "source": "shop_events", "event": "visit"}
+            adjusted = {"id": f"adjusted_{metric_id}", "covariate": {"lookback_days": 7, "further": [further]}}
+            metrics[adjusted["id"]] = type(mean).model_validate(
+                metrics[metric_id].model_dump(exclude_none=True) | adjusted
+            )
         counted = {"id": "channels", "aggregate": "count_distinct", "measure": None, "property": "channel"}
         metrics["channels"] = type(mean).model_validate(mean.model_dump() | counted)
         channel = {"id": "channel", "type": "categorical", "source": "shop_events", "event": "purchase"}
@@ -46,7 +51,8 @@ def main() -> int:
         plain = {"id": "plain", "cap": None, "covariate": None, "window": None}
         metrics["plain"] = type(mean).model_validate(mean.model_dump() | plain)
         grouped = _grouped(stratified)
-        experiments = {stratified.id: stratified, grouped.id: grouped}
+        switched = _switched(stratified)
+        experiments = {one.id: one for one in (stratified, grouped, switched)}
         render(config.model_copy(update={"metrics": metrics, "experiments": experiments}), workspace.generated)
         invoke_dbt(["compile", "--select", "resource_type:model", "test_type:singular"])
         compiled = workspace.dbt_target / "compiled"
@@ -59,7 +65,7 @@ def main() -> int:
 def _stratified(experiment: Experiment) -> Experiment:
     listed = ExperimentMetrics(primary=SAMPLE_METRICS)
     analysis = experiment.analysis.model_copy(update={"adjustment": "post_stratification"})
-    bandit = Bandit(reward=SAMPLE_METRICS[0])
+    bandit = Bandit(reward=SAMPLE_METRICS[0], propensity=experiment.segments[0])
     return experiment.model_copy(
         update={"metrics": listed, "analysis": analysis, "status": "running", "bandit": bandit}
     )
@@ -70,6 +76,14 @@ def _grouped(experiment: Experiment) -> Experiment:
     block = {"group": "channel", "adoption": {"web": experiment.end}}
     kept = experiment.model_dump(include={"start", "end", "exposure_source"})
     named = {"id": "grouped", "type": "difference_in_differences", "difference_in_differences": block}
+    return Experiment.model_validate(kept | named | {"metrics": {"primary": ("plain",)}})
+
+
+def _switched(experiment: Experiment) -> Experiment:
+    """A switchback, without which the model of periods is empty."""
+    block = {"attribute": experiment.segments[0], "period_minutes": 60, "block_periods": 6, "carryover_periods": 1}
+    kept = experiment.model_dump(include={"start", "end", "exposure_source", "variants"})
+    named = {"id": "switched", "type": "switchback", "switchback": block}
     return Experiment.model_validate(kept | named | {"metrics": {"primary": ("plain",)}})
 
 

@@ -6,7 +6,7 @@ covered by log dates up to that many days past its end, and never past the as-of
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
@@ -152,13 +152,35 @@ def blocked_metrics(
     `incomplete` when a log date of the exposures or of the metric's events is missing up to the as-of date;
     `no_covariate` when only its covariate's lookback is, or reaches before the lake's first log date.
     """
+    return _blocked(_block, source_days, experiments, metrics, as_of_dates, project)
+
+
+def unadjusted_metrics(
+    source_days: pd.DataFrame,
+    experiments: Mapping[str, Experiment],
+    metrics: Mapping[str, Metric],
+    as_of_dates: Iterable[date],
+    project: Project,
+) -> pd.DataFrame:
+    """The same of covariates alone: `no_covariate` for metrics whose lookback has missing log dates."""
+    return _blocked(_covariate_block, source_days, experiments, metrics, as_of_dates, project)
+
+
+def _blocked(
+    block: Callable[[SourceDays, LogSpans, Metric, date], tuple[str, str] | None],
+    source_days: pd.DataFrame,
+    experiments: Mapping[str, Experiment],
+    metrics: Mapping[str, Metric],
+    as_of_dates: Iterable[date],
+    project: Project,
+) -> pd.DataFrame:
     known, dates = SourceDays(source_days), tuple(as_of_dates)
     rows = []
     for experiment in experiments.values():
         spans = LogSpans(experiment, project)
         for as_of in analysed_days(experiment, metrics, dates):
             for metric_id in experiment.metrics.roles:
-                found = _block(known, spans, metrics[metric_id], as_of)
+                found = block(known, spans, metrics[metric_id], as_of)
                 if found is not None:
                     rows.append((as_of, experiment.id, metric_id, *found))
     frame = pd.DataFrame(rows, columns=BLOCKED_COLUMNS).astype(dict.fromkeys(BLOCKED_COLUMNS[1:], "str"))
@@ -169,6 +191,10 @@ def _block(known: SourceDays, spans: LogSpans, metric: Metric, as_of: date) -> t
     gaps = result_gaps(known, spans, metric, as_of)
     if gaps:
         return INCOMPLETE, f"{_missing_logs(gaps)}: {list_gaps(gaps)}"
+    return _covariate_block(known, spans, metric, as_of)
+
+
+def _covariate_block(known: SourceDays, spans: LogSpans, metric: Metric, as_of: date) -> tuple[str, str] | None:
     if metric.covariate is None or not spans.experiment.analysis.covariate_adjustment:
         return None
     first, last = spans.covariate(metric.covariate.lookback_days, as_of)
@@ -177,7 +203,8 @@ def _block(known: SourceDays, spans: LogSpans, metric: Metric, as_of: date) -> t
         return "no_covariate", (
             f"unadjusted: its covariate looks back to {first:%Y-%m-%d}, but the lake begins on {history_start:%Y-%m-%d}"
         )
-    gaps = [gap for source in metric_sources(metric) for gap in known.gaps(source, first, last)]
+    sources = sorted({component.source for component in metric.read_components})
+    gaps = [gap for source in sources for gap in known.gaps(source, first, last)]
     return ("no_covariate", f"unadjusted: its covariate's data is incomplete: {list_gaps(gaps)}") if gaps else None
 
 

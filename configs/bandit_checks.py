@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from configs.problems import did_you_mean
-from configs.schema import Experiment, Metric
+from configs.schema import Experiment, ExposureSource, Metric
 from configs.supported import Finding
 
 BATCHED_TYPES = ("proportion", "mean", "retention")
@@ -67,6 +67,14 @@ def _check_metrics(experiment: Experiment, metrics: Mapping[str, Metric]) -> Ite
                 ("metrics", "guardrail", index),
                 "a bandit's guardrail has an `absolute_margin`: arms' means are of other days",
             )
+
+
+def check_propensity(experiment: Experiment, source: ExposureSource) -> Iterator[Finding]:
+    """The exposure source keeps the attribute that has the logged propensity."""
+    name = experiment.bandit.propensity if experiment.bandit is not None else None
+    if name is not None and name not in source.attributes:
+        hint = did_you_mean(name, source.attributes, "attributes")
+        yield ("bandit", "propensity"), f"exposure source {source.id!r} has no attribute {name!r}{hint}"
 
 
 def _check_policies(experiment: Experiment) -> Iterator[Finding]:

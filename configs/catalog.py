@@ -11,9 +11,12 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from configs.covariates import Term, further_terms
 from configs.metric_schema import property_text
 from configs.panel_catalog import panel_catalog
+from configs.propensities import propensity_catalog
 from configs.schema import Component, Condition, Config, EventSource, Experiment, Metric
+from configs.switchback_catalog import switchback_catalog
 
 Entry = dict[str, Any]
 
@@ -33,6 +36,7 @@ def metric_catalog(config: Config) -> Entry:
     probes = [probe for key in _all_probes(config) for probe in columns.add_probes(config.metrics[key[0]], key[1])]
     exposures = sorted(config.sources.exposures, key=lambda source: source.id)
     events = sorted(config.sources.events, key=lambda source: source.id)
+    more = panel_catalog(config) | switchback_catalog(config) | propensity_catalog(config)
     return {
         "attributes": sorted({name for source in exposures for name in source.attributes}),
         "exposure_sources": [{"source_id": source.id, "attributes": sorted(source.attributes)} for source in exposures],
@@ -60,7 +64,7 @@ def metric_catalog(config: Config) -> Entry:
         "probes": probes,
         "lookback_days": max((metric["lookback_days"] for metric in metrics), default=0),
         "late_arrival_days": config.project.late_arrival_days,
-    } | panel_catalog(config)
+    } | more
 
 
 def _strata(config: Config) -> Entry:
@@ -98,7 +102,7 @@ def _overlaps(config: Config) -> Entry | None:
     """From how many shared units on a pair of experiments is tested, and by which metrics; None: not at all."""
     if config.project.overlaps is None:
         return None
-    randomised = [one for one in config.experiments.values() if one.is_analysed and not one.is_quasi]
+    randomised = [one for one in config.experiments.values() if one.is_analysed and one.follows_units]
     metrics = {id_ for one in randomised for id_ in one.metrics.roles}
     return {
         "minimum_shared_units": config.project.overlaps.minimum_shared_units,
@@ -136,7 +140,7 @@ def _all_coverages(config: Config) -> list[tuple[str, int | None]]:
     pairs = {
         pair
         for experiment in config.experiments.values()
-        if experiment.is_analysed and not experiment.is_quasi
+        if experiment.is_analysed and experiment.follows_units
         for pair in coverage_windows(experiment, config.metrics).items()
     }
     return sorted(pairs, key=lambda pair: (pair[0], pair[1] or 0))
@@ -153,7 +157,7 @@ def _all_probes(config: Config) -> list[tuple[str, int | None]]:
         (source.id, id_) for source in config.sources.events for id_, one in source.measures.items() if one.unit_column
     }
     pairs: set[tuple[str, int | None]] = set()
-    for experiment in (one for one in config.experiments.values() if one.is_analysed and not one.is_quasi):
+    for experiment in (one for one in config.experiments.values() if one.is_analysed and one.follows_units):
         limit = bot_limit(config, experiment)
         pairs |= {(id_, limit) for id_ in experiment.metrics.roles if limit is not None}
         for id_ in experiment.metrics.roles:
@@ -236,7 +240,20 @@ class _Columns:
                 "history": self._days(self._any_event(numerator.source), "sum", -days, -1),
                 "lookback_days": days,
             }
+        if terms := further_terms(metric):
+            definition["further"] = [self._further(metric, term) for term in terms]
         return {"metric_id": metric.id, "metric_hash": definition_hash(definition, 12)} | definition
+
+    def _further(self, metric: Metric, term: Term) -> Entry:
+        """The unit value of a further covariate, or of any event of its source; `kind` says how a unit's is seen."""
+        days = metric.covariate.lookback_days if metric.covariate else 0
+        if term.covariate is None:
+            column, kind, decimals = self._days(self._any_event(term.source), "sum", -days, -1), "no_history", 0
+        else:
+            column = self._value(metric, term.covariate, -days, -1)
+            kind = "share" if term.covariate.type == "proportion" else "amount"
+            decimals = self._decimals(term.covariate)
+        return {"name": term.name, "value": column, "kind": kind, "decimals": decimals}
 
     def _event_values(self, metric: Metric, component: Component, number_of_events: str) -> Entry:
         """The column of single events' measures, their decimals, and the days of the window."""

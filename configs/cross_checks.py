@@ -1,13 +1,11 @@
 """Checks that span entities or files. Each yields findings: where in its own document, and what."""
 
 import math
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
-from pathlib import PurePosixPath
 
 from configs.analysis_checks import check_analysis
-from configs.bandit_checks import check_bandit
+from configs.bandit_checks import check_bandit, check_propensity
 from configs.bootstrap_checks import check_bootstrap_is_given
 from configs.cluster_checks import check_cluster, check_cluster_attribute
 from configs.factor_checks import check_factors_of
@@ -15,8 +13,10 @@ from configs.problems import did_you_mean
 from configs.quasi_checks import check_quasi, design_metric_places
 from configs.schema import Component, EventSource, Experiment, Guardrail, Metric, Project, Sources
 from configs.segment_pair_checks import check_segment_pairs
+from configs.source_checks import check_place
 from configs.strata_checks import check_stratum_attributes
 from configs.supported import Finding
+from configs.switchback_checks import check_switchback, check_switchback_attribute
 from configs.trend_checks import check_trends
 from configs.trigger_checks import check_trigger
 from configs.yaml_document import Location
@@ -33,19 +33,10 @@ def check_sources(sources: Sources) -> Iterator[Finding]:
                 message = f"duplicate source id {source.id!r}; first used under {first_kind[source.id]}"
                 yield (kind, index, "id"), message
             first_kind.setdefault(source.id, kind)
-            for message in _path_problems(source.path, dated=kind != "units"):
-                yield (kind, index, "path"), message
+            for key, message in check_place(source, dated=kind != "units"):
+                yield (kind, index, *key), message
             for name in ("attributes", "properties"):
                 yield from _repeats(getattr(source, name, ()), (kind, index, name), name)
-
-
-def _path_problems(path: str, *, dated: bool) -> Iterator[str]:
-    if "://" not in path and (path.startswith("/") or ".." in PurePosixPath(path).parts):
-        yield f"path {path!r} leaves the data root; give a path relative to it"
-    if dated and "{date}" not in path:
-        yield f"path {path!r} needs {{date}}, which stands for the log date"
-    for placeholder in sorted(set(re.findall(r"{[^{}]*}", path)) - {"{date}"}):
-        yield f"unknown placeholder {placeholder} in path {path!r}; known: {{date}}"
 
 
 def _repeats(values: Sequence[str], at: Location, noun: str) -> Iterator[Finding]:
@@ -57,15 +48,16 @@ def _repeats(values: Sequence[str], at: Location, noun: str) -> Iterator[Finding
 def check_metric(metric: Metric, sources: Sources) -> Iterator[Finding]:
     """Sources, measures and properties exist; a cap is a whole number of the measure's units."""
     yield from check_bootstrap_is_given(metric)
-    places: Sequence[Location] = (("numerator",), ("denominator",)) if metric.type == "ratio" else ((),)
+    places: list[Location] = [("numerator",), ("denominator",)] if metric.type == "ratio" else [()]
+    places += [("covariate", "further", index) for index, _ in enumerate(metric.further_covariates)]
     events = {source.id: source for source in sources.events}
-    for place, component in zip(places, metric.components, strict=True):
+    for place, component in zip(places, metric.read_components, strict=True):
         source = events.get(component.source)
         if source is None:
             yield (*place, "source"), _unknown_event_source(component.source, sources)
             continue
         yield from _check_component(component, source, place)
-        if metric.cap is not None and metric.cap.upper is not None:
+        if metric.cap is not None and metric.cap.upper is not None and component in metric.components:
             yield from _check_cap(metric.cap.upper, component, source)
 
 
@@ -128,6 +120,7 @@ def check_experiment(
     yield from check_factors_of(experiment, metrics)
     yield from check_bandit(experiment, metrics)
     yield from check_cluster(experiment, metrics)
+    yield from check_switchback(experiment, metrics)
     yield from check_quasi(experiment, metrics, sources)
     if sources is not None and not experiment.is_quasi:
         yield from _check_exposure_source(experiment, sources)
@@ -284,3 +277,5 @@ def _check_exposure_source(experiment: Experiment, sources: Sources) -> Iterator
             yield ("segments", index), f"exposure source {source.id!r} has no attribute {segment!r}{hint}"
     yield from check_stratum_attributes(experiment, source)
     yield from check_cluster_attribute(experiment, source)
+    yield from check_switchback_attribute(experiment, source)
+    yield from check_propensity(experiment, source)

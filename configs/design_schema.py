@@ -1,4 +1,4 @@
-"""The models of designs in which units are not split one by one for good: `bandit` and `cluster`."""
+"""The models of designs in which units are not split one by one for good: `bandit`, `cluster`, `switchback`."""
 
 from typing import Annotated, Literal
 
@@ -6,6 +6,7 @@ from pydantic import Field
 
 from configs.entity import Entity, Identifier, VariantId
 
+MINUTES_OF_DAY = 1440
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -22,6 +23,19 @@ class Cluster(Entity):
     attribute: Identifier = Field(description="Of the exposure source; its values are the clusters.")
 
 
+class Switchback(Entity):
+    """Markets are switched between two variants: all units of a market get the one of its current block of periods."""
+
+    attribute: Identifier | None = Field(
+        None, description="Of the exposure source; its values are the markets. Default: everyone is one market."
+    )
+    period_minutes: int = Field(ge=1, le=MINUTES_OF_DAY, description="Length of a period; a whole number make a day.")
+    carryover_periods: int = Field(ge=0, description="For how many periods a variant still acts after it ended.")
+    block_periods: int | None = Field(
+        None, ge=1, description="A variant is drawn for so many. Default: the blocks best for Horvitz-Thompson."
+    )
+
+
 class Bandit(Entity):
     """Daily allocations by top-two Thompson sampling, from the rewards so far."""
 
@@ -31,5 +45,8 @@ class Bandit(Entity):
     minimum_units: int = Field(100, ge=2, description="Until each variant has as many the variants' weights hold.")
     inference: Literal["batched_ols", "adaptive_weights"] = Field(
         "batched_ols", description="How effects are estimated from adaptively collected data."
+    )
+    propensity: Identifier | None = Field(
+        None, description="Attribute of the exposure source: the logged chance of the variant. Default: as published."
     )
     policies: tuple[TargetPolicy, ...] = Field((), description="Whose off-policy values are estimated.")

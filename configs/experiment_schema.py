@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticKnownError
 
 from configs.analysis_schema import Analysis
-from configs.design_schema import Bandit, Cluster
+from configs.design_schema import Bandit, Cluster, Switchback
 from configs.entity import Entity, Identifier, Probability, VariantId
 from configs.factors import cells, check_factors, check_fraction
 from configs.health_schema import HealthThresholds
@@ -203,6 +203,7 @@ class Experiment(QuasiBlocks):
     decision: Decision = Decision()
     bandit: Bandit | None = Field(None, description="Of type bandit: how units are allocated anew each day.")
     cluster: Cluster | None = Field(None, description="Declared: clusters of units were randomised, not units.")
+    switchback: Switchback | None = Field(None, description="Of type switchback: its periods, blocks and markets.")
     hashing: Hashing | None = Field(None, description="Declared: logged variants are compared with recomputed ones.")
     health: HealthThresholds = Field(HealthThresholds(), description="Thresholds that differ from the project's.")
 
@@ -285,7 +286,19 @@ class Experiment(QuasiBlocks):
     @property
     def compares_units(self) -> bool:
         """Whether arms are made of units split one by one, by weights that hold: what most tests take for granted."""
-        return self.bandit is None and self.cluster is None
+        return self.bandit is None and self.randomised == "units"
+
+    @property
+    def follows_units(self) -> bool:
+        """Whether units are followed from their first exposure on: quasi-experiments and switchbacks count by time."""
+        return not self.is_quasi and self.switchback is None
+
+    @property
+    def randomised(self) -> Literal["units", "clusters", "blocks"]:
+        """What variants were drawn for."""
+        if self.switchback is not None:
+            return "blocks"
+        return "units" if self.cluster is None else "clusters"
 
     @property
     def treatments(self) -> tuple[Variant, ...]:

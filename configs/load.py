@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.alert_load import alert_problems
+from configs.covariate_checks import check_listed_covariates
 from configs.cross_checks import check_experiment, check_metric, check_metrics_exist, check_sources
 from configs.holdout_checks import check_holdouts
 from configs.problems import ConfigError, Problem
@@ -72,6 +73,7 @@ class _Reading:
     metrics: dict[str, Metric] = field(default_factory=dict)
     experiments: dict[str, Experiment] = field(default_factory=dict)
     metric_lines: dict[str, str] = field(default_factory=dict)
+    metric_places: dict[str, tuple[Document, Location]] = field(default_factory=dict)
     broken_metrics: dict[str, str] = field(default_factory=dict)
     nameless_metrics: list[Problem] = field(default_factory=list)
     broken_experiments: dict[str, str] = field(default_factory=dict)
@@ -120,6 +122,29 @@ class _Reading:
                 continue
             for index in range(len(document.data)):
                 self._read_metric(document, index)
+        self._check_listed_covariates()
+
+    def _check_listed_covariates(self) -> None:
+        """Metrics listed as covariates are known once every file is read; a metric needs all that it lists."""
+        for id_, metric in list(self.metrics.items()):
+            document, at = self.metric_places[id_]
+            found = check_listed_covariates(metric, self.metrics, self.known_metrics)
+            problems = _located(document, found, at, f"metric {id_!r}")
+            self.problems += problems
+            if problems:
+                self._break_metric(id_, _joined(problems))
+        while broken := [
+            (metric.id, listed)
+            for metric in self.metrics.values()
+            for listed in (metric.covariate.also if metric.covariate else ())
+            if listed not in self.metrics
+        ]:
+            for id_, listed in broken:
+                self._break_metric(id_, f"its covariate {listed!r} is broken: {self.broken_metrics[listed]}")
+
+    def _break_metric(self, id_: str, reason: str) -> None:
+        self.broken_metrics.setdefault(id_, reason)
+        self.metrics.pop(id_, None)
 
     def _read_metric(self, document: Document, index: int) -> None:
         at: Location = (index,)
@@ -139,10 +164,10 @@ class _Reading:
             return
         self.metric_lines.setdefault(id_, f"{document.file}:{document.line((*at, 'id'))}")
         if problems:
-            self.broken_metrics.setdefault(id_, _joined(problems))
-            self.metrics.pop(id_, None)
+            self._break_metric(id_, _joined(problems))
         elif metric is not None:
             self.metrics[id_] = metric
+            self.metric_places[id_] = (document, at)
 
     def read_experiments(self) -> None:
         """Every `experiments/<id>.yaml`, against the metrics read before."""

@@ -10,6 +10,7 @@ from configs.entity import Entity, Identifier, Probability
 
 Aggregate = Literal["sum", "count", "max", "count_distinct", "first"]
 MOST_CATEGORIES = 50
+MOST_COVARIATES = 8
 OTHER, NONE = "other", "none"
 """The categories of units whose first event has none of the declared ones, and of units without an event."""
 Scalar = str | int | float | bool
@@ -126,10 +127,36 @@ class Cap(Entity):
         return self
 
 
+class FurtherCovariate(Component):
+    """A covariate beside the metric's own: an aggregate of a source's events over the same days before exposure."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
+    type: Literal["mean", "proportion"] = Field("mean", description="proportion: whether there was any such event.")
+
+    @model_validator(mode="after")
+    def _columns_fit_type(self) -> "FurtherCovariate":
+        if self.aggregate == "first":
+            raise ValueError("aggregate 'first' goes with type categorical, and only there")
+        if self.type == "proportion" and (self.aggregate != "count" or self.measure or self.property):
+            raise ValueError("a proportion asks whether the event happened: no aggregate, measure or property")
+        return self
+
+
 class Covariate(Entity):
-    """The same aggregate over the whole days before the exposure's date (CUPED)."""
+    """The same aggregate over the whole days before the exposure's date (CUPED), and what else explains it."""
 
     lookback_days: int = Field(ge=1, le=90)
+    also: tuple[Identifier, ...] = Field((), description="Metrics whose values over these days are covariates too.")
+    further: tuple[FurtherCovariate, ...] = Field((), description="Covariates that are no metric's value.")
+
+    @model_validator(mode="after")
+    def _not_too_many(self) -> "Covariate":
+        if len(self.also) + len(self.further) > MOST_COVARIATES:
+            raise ValueError(f"at most {MOST_COVARIATES} further covariates: each costs sums with every other")
+        for names, key in ((self.also, "also"), ([one.name for one in self.further], "further")):
+            if len(set(names)) < len(names):
+                raise ValueError(f"`{key}` lists each covariate once")
+        return self
 
 
 class Bootstrap(Entity):
@@ -262,6 +289,16 @@ class Metric(Entity):
     def has_daily_values(self) -> bool:
         """Whether a unit has a value of each day. Different values of a window are no sum of days, nor is a ratio."""
         return self.type in ("mean", "proportion", "retention") and self.aggregate != "count_distinct"
+
+    @builtins.property
+    def further_covariates(self) -> tuple[FurtherCovariate, ...]:
+        """The covariates beside its own value before exposure, in the order in which they enter."""
+        return self.covariate.further if self.covariate else ()
+
+    @builtins.property
+    def read_components(self) -> tuple[Component, ...]:
+        """Whatever it reads of events: its components and its further covariates."""
+        return (*self.components, *self.further_covariates)
 
     @builtins.property
     def components(self) -> tuple[Component, ...]:

@@ -18,6 +18,15 @@ from configs.schema import Config, Experiment
 
 DESCRIPTIONS = "descriptions"
 
+# Where logs lay is not pinned, and they are not read again: something that the format's keys accept.
+_PLACE_OF_FILES = {"path": "logs/{date}"}
+_PLACE_OF_TABLES = {"path": "logs", "log_date": "log_date"}
+_PLACES = {
+    "postgres": {"table": "logs.rows", "connection": "LOGS_DATABASE_URL", "log_date": "log_date"},
+    "iceberg": _PLACE_OF_TABLES,
+    "delta": _PLACE_OF_TABLES,
+}
+
 
 class PinnedConfigError(Exception):
     """A pinned configuration is missing, damaged, or no longer what this release understands."""
@@ -134,7 +143,7 @@ def _fixed(source: Mapping[str, Any]) -> dict[str, Any]:
 def _merged_sources(kind: str, pinned: Iterable[PinnedConfig]) -> list[dict[str, Any]]:
     merged: dict[str, dict[str, Any]] = {}
     for source in (source for one in pinned for source in one.content["sources"][kind]):
-        known = merged.setdefault(source["id"], {**source, "path": source["id"] + "/{date}"})
+        known = merged.setdefault(source["id"], {**source, **_PLACES.get(source["format"], _PLACE_OF_FILES)})
         if kind == "events":
             known["measures"] = known.get("measures", {}) | source.get("measures", {})
             known["properties"] = sorted({*known.get("properties", []), *source.get("properties", [])})

@@ -34,7 +34,7 @@ def pinned_config(config: Config, experiment: Experiment) -> dict[str, Any]:
     Its parts validate as the schema's models again, once sources get a path.
     """
     metrics = [config.metrics[id_] for id_ in sorted(experiment.metric_ids)]
-    components = [component for metric in metrics for component in metric.components]
+    components = [component for metric in metrics for component in metric.read_components]
     grouped = getattr(experiment.design, "group", None)
     if experiment.trigger is not None:
         components.append(experiment.trigger.component)
@@ -55,7 +55,8 @@ def pinned_config(config: Config, experiment: Experiment) -> dict[str, Any]:
 
 
 def _pinned_project(project: Project, experiment: Experiment) -> dict[str, Any]:
-    pinned = project.model_dump(mode="json", exclude={"name", "health", "exclusion_groups", "overlaps"})
+    apart = {"name", "health", "exclusion_groups", "overlaps", "publish", "retention"}
+    pinned = project.model_dump(mode="json", exclude=apart)
     if experiment.exclusion_group is not None:
         pinned["exclusion_groups"] = [experiment.exclusion_group]
     thresholds = project.health.model_dump(mode="json", exclude_defaults=True)
@@ -107,6 +108,7 @@ def _pinned_metric(metric: Metric) -> dict[str, Any]:
         (pinned, metric),
         (pinned.get("numerator"), metric.numerator),
         (pinned.get("denominator"), metric.denominator),
+        *zip(pinned.get("covariate", {}).get("further", []), metric.further_covariates, strict=True),
     ):
         if owner is not None and owner.where:
             place["where"] = _pinned_conditions(owner)

@@ -24,7 +24,9 @@ from configs.load import ConfigError, load_config
 from configs.panel_catalog import panel_day_rows, panel_metric_rows, panel_rows
 from configs.pinning import config_hash, pinned_config
 from configs.predecessors import predecessors
+from configs.propensities import logged_propensities
 from configs.schema import Config, Experiment
+from configs.switchback_catalog import switchback_metric_rows, switchback_rows
 from configs.triggers import populations, populations_entry, trigger_entry
 
 __all__ = ["catalog_macro", "config_hash", "main", "metric_catalog", "pinned_config", "render"]
@@ -62,7 +64,7 @@ def catalog_macro(catalog: dict[str, Any]) -> str:
 
 def _tables(config: Config, catalog: dict[str, Any]) -> dict[str, tuple[Sequence[str], list[Row]]]:
     experiments = [experiment for _, experiment in sorted(config.experiments.items())]
-    randomised = [experiment for experiment in experiments if not experiment.is_quasi]
+    randomised = [experiment for experiment in experiments if experiment.follows_units]
     all_populations = populations(config)
     return {
         "experiments": (
@@ -90,7 +92,7 @@ def _tables(config: Config, catalog: dict[str, Any]) -> dict[str, tuple[Sequence
             [
                 (experiment.id, metric_id, role)
                 for experiment in all_populations
-                if not experiment.is_quasi
+                if experiment.follows_units
                 for metric_id, role in sorted(experiment.metrics.roles.items())
             ],
         ),
@@ -118,6 +120,7 @@ def _tables(config: Config, catalog: dict[str, Any]) -> dict[str, tuple[Sequence
             ("experiment_id", "days"),
             [(experiment.id, experiment.trends.days) for experiment in experiments if experiment.trends],
         ),
+        "experiment_propensities": (("experiment_id", "attribute"), logged_propensities(config)),
         "experiment_batches": (("experiment_id", "metric_id"), list(batched_metrics(config))),
         "experiment_strata": (
             ("experiment_id", "attribute"),
@@ -143,6 +146,11 @@ def _tables(config: Config, catalog: dict[str, Any]) -> dict[str, tuple[Sequence
         "experiment_panels": (("experiment_id", "group_kind", "group_property"), list(panel_rows(config))),
         "experiment_panel_metrics": (("experiment_id", "metric_id"), list(panel_metric_rows(config))),
         "experiment_panel_days": (("experiment_id", "day", "period_date"), list(panel_day_rows(config))),
+        "experiment_switchbacks": (
+            ("experiment_id", "exposure_source", "attribute", "starts_at", "period_minutes"),
+            list(switchback_rows(config)),
+        ),
+        "experiment_switchback_metrics": (("experiment_id", "metric_id"), list(switchback_metric_rows(config))),
         "experiment_clusters": (
             ("experiment_id", "attribute"),
             [(experiment.id, experiment.cluster.attribute) for experiment in experiments if experiment.cluster],
@@ -158,7 +166,8 @@ def _experiment_row(config: Config, experiment: Experiment) -> Row:
         experiment.start,
         experiment.end,
         experiment.end + timedelta(days=longest),
-        experiment.exposure_source,
+        # No unit of a switchback is followed: its exposures are read by period, from a table of its own.
+        experiment.exposure_source if experiment.switchback is None else None,
         experiment.is_analysed,
         config_hash(config, experiment),
     )

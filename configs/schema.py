@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, ValidationInfo, field_validator
 
 from configs.analysis_schema import AlwaysValid, Analysis, Bayesian, Correction, Equivalence, GroupSequential, Spending
-from configs.design_schema import Bandit, Cluster, TargetPolicy
+from configs.covariates import with_resolved_covariates
+from configs.design_schema import Bandit, Cluster, Switchback, TargetPolicy
 from configs.entity import ColumnName, Entity, Identifier, Probability, VariantId
 from configs.experiment_schema import (
     ANALYSED_STATUSES,
@@ -27,14 +28,27 @@ from configs.experiment_schema import (
     Variant,
 )
 from configs.health_schema import HealthThresholds
-from configs.metric_schema import Aggregate, Bootstrap, Cap, Component, Condition, Covariate, Metric, Scalar, Window
+from configs.metric_schema import (
+    Aggregate,
+    Bootstrap,
+    Cap,
+    Component,
+    Condition,
+    Covariate,
+    FurtherCovariate,
+    Metric,
+    Scalar,
+    Window,
+)
 from configs.population_schema import DILUTABLE, HeldOut, Trigger
+from configs.publish_schema import PostgresResults, Publish, StoredResults
 from configs.quasi_schema import (
     DifferenceInDifferences,
     InterruptedTimeSeries,
     Matched,
     RegressionDiscontinuity,
 )
+from configs.retention_schema import Retention
 from configs.source_schema import (
     EventColumns,
     EventSource,
@@ -77,6 +91,7 @@ __all__ = [
     "ExposureColumns",
     "ExposureSource",
     "Format",
+    "FurtherCovariate",
     "GroupSequential",
     "Guardrail",
     "Hashing",
@@ -89,14 +104,19 @@ __all__ = [
     "Measure",
     "Metric",
     "Overlaps",
+    "PostgresResults",
     "Prediction",
     "Probability",
     "Project",
+    "Publish",
     "RegressionDiscontinuity",
+    "Retention",
     "Scalar",
     "Source",
     "Sources",
     "Spending",
+    "StoredResults",
+    "Switchback",
     "TargetPolicy",
     "Trends",
     "Trigger",
@@ -128,6 +148,8 @@ class Project(Entity):
     overlaps: Overlaps | None = Field(
         None, description="Declared: pairs of running experiments are tested for interaction."
     )
+    publish: Publish = Field(Publish(), description="Where results are sent, beside the state folder.")
+    retention: Retention | None = Field(None, description="Declared: Dagster's records are pruned every night.")
 
     @field_validator("timezone")
     @classmethod
@@ -153,6 +175,11 @@ class Config(Entity):
     sources: Sources
     metrics: dict[str, Metric]
     experiments: dict[str, Experiment]
+
+    @field_validator("metrics")
+    @classmethod
+    def _resolve_covariates(cls, metrics: dict[str, Metric]) -> dict[str, Metric]:
+        return with_resolved_covariates(metrics)
 
     @field_validator("experiments")
     @classmethod

@@ -175,7 +175,7 @@ class Scenario(Entity):
 def used_components(config: Config) -> list[Component]:
     """What metrics aggregate, and the events of triggers."""
     triggers = [one.trigger.component for one in config.experiments.values() if one.trigger is not None]
-    return [component for metric in config.metrics.values() for component in metric.components] + triggers
+    return [component for metric in config.metrics.values() for component in metric.read_components] + triggers
 
 
 def event_keys(config: Config, scenario: Scenario) -> list[tuple[str, str]]:

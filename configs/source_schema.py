@@ -4,19 +4,31 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from configs.entity import ColumnName, Entity, Identifier
+from configs.entity import ColumnName, Entity, EnvironmentVariable, Identifier
 
-Format = Literal["parquet", "csv", "jsonl"]
+FileFormat = Literal["parquet", "csv", "jsonl"]
+Format = Literal[FileFormat, "postgres", "iceberg", "delta"]
+TABLE_FORMATS: tuple[Format, ...] = ("postgres", "iceberg", "delta")
 
 
 class Source(Entity):
-    """What every log source has."""
+    """What every log source has. `path`, or `table` and `connection`, and `log_date` go with the format."""
 
     id: Identifier
-    path: str = Field(min_length=1, description="Relative to the data root; takes {date} and globs.")
     format: Format
+    path: str = Field("", description="Files, with {date} and globs; of iceberg and delta the table's folder.")
+    table: str = Field("", description="Of postgres: schema.table.")
+    connection: EnvironmentVariable | None = Field(
+        None, description="Of postgres: the environment variable that holds the server's URL."
+    )
+    log_date: ColumnName | None = Field(None, description="Of tables: the column that tells a row's log date.")
     allow_empty_days: bool = Field(False, description="A day without a file is empty, not missing.")
     owner: str = Field("", description="Who is alerted when its log fails.")
+
+    @property
+    def place(self) -> str:
+        """Where its log lies, for people to read."""
+        return self.path or self.table
 
 
 class ExposureColumns(Entity):

@@ -8,7 +8,7 @@ from configs.yaml_document import Location
 
 Finding = tuple[Location, str]
 
-EXPERIMENT_TYPES = ("ab", "multivariate", "rollout", "holdout", "bandit", *QUASI_TYPES)
+EXPERIMENT_TYPES = ("ab", "multivariate", "rollout", "holdout", "switchback", "bandit", *QUASI_TYPES)
 RULES = ("risk_aware", "clear_signals", "do_no_harm")
 
 
@@ -16,10 +16,6 @@ def unsupported_in_sources(sources: Sources) -> Iterator[Finding]:
     """Parts of `sources.yaml` that the pipeline can't do yet."""
     if sources.units:
         yield ("units",), "isn't built yet: unit tables"
-    for kind in ("exposures", "events"):
-        for index, source in enumerate(getattr(sources, kind)):
-            if "://" in source.path:
-                yield (kind, index, "path"), "isn't built yet: paths in remote object stores"
 
 
 def unsupported_in_experiment(experiment: Experiment) -> Iterator[Finding]:

@@ -12,9 +12,11 @@ import duckdb
 import pandas as pd
 
 from analysis.bandits.columns import ALLOCATION_COLUMNS, GAIN_COLUMNS, VALUE_COLUMNS
+from analysis.bandits.logged_propensities import propensity_looks, shares_of
 from analysis.bandits.scorecard import bandit_scorecard
 from analysis.bandits.tables import bandit_allocations, bandit_gains, policy_values
 from analysis.health import HealthData
+from analysis.periods import as_days
 from analysis.scorecard import FAILED
 from configs.schema import Experiment, Metric
 from orchestration.isolation import Experiments, isolated
@@ -36,12 +38,15 @@ class BanditData:
     allocations: pd.DataFrame
     dates: pd.DataFrame
     blocked: pd.DataFrame
+    logged: pd.DataFrame | None
 
     def scorecard(self, experiments: Experiments, blocked: pd.DataFrame) -> pd.DataFrame:
         """Rows of those of `experiments` that are bandits, at the planned dates."""
         own = {id_: experiment for id_, experiment in experiments.items() if id_ in self.experiments}
         wanted = self.dates[self.dates["experiment_id"].isin(list(own))]
-        return bandit_scorecard(self.batches, self.moments, self.allocations, own, self.metrics, blocked, wanted)
+        return bandit_scorecard(
+            self.batches, self.moments, self.allocations, own, self.metrics, blocked, wanted, self.logged
+        )
 
     def allocation_rows(self) -> pd.DataFrame:
         """The allocations computed at the planned dates."""
@@ -51,7 +56,7 @@ class BanditData:
         """Values of other policies at the planned dates."""
 
         def compute(some: Experiments) -> pd.DataFrame:
-            return policy_values(self.batches, self.allocations, some, self.blocked, self.dates)
+            return policy_values(self.batches, self.allocations, some, self.blocked, self.dates, self.logged)
 
         return _computed(self.experiments, compute, self.dates, VALUE_COLUMNS)
 
@@ -59,7 +64,7 @@ class BanditData:
         """The gain over an equal split at the planned dates."""
 
         def compute(some: Experiments) -> pd.DataFrame:
-            return bandit_gains(self.batches, self.allocations, some, self.blocked, self.dates)
+            return bandit_gains(self.batches, self.allocations, some, self.blocked, self.dates, self.logged)
 
         return _computed(self.experiments, compute, self.dates, GAIN_COLUMNS)
 
@@ -89,7 +94,9 @@ def read_bandits(
 
     allocations = _computed(bandits, compute, every, ALLOCATION_COLUMNS)
     planned = _dates([(plan.experiment_id, plan.from_date, plan.to_date) for plan in own])
-    return BanditData(bandits, metrics, batches, moments, allocations, planned, found)
+    logging = {id_: one for id_, one in bandits.items() if one.bandit is not None and one.bandit.propensity is not None}
+    logged = _of_bandits(connection, "fct_logged_propensities", logging) if logging else None
+    return BanditData(bandits, metrics, batches, moments, allocations, planned, found, logged)
 
 
 def with_allocations(health: HealthData, bandits: BanditData | None) -> HealthData:
@@ -104,7 +111,27 @@ def with_allocations(health: HealthData, bandits: BanditData | None) -> HealthDa
     index = pd.MultiIndex.from_frame(counts.assign(day=days)[keys])
     weight = shares.reindex(index).to_numpy(dtype=float)
     weights = pd.Series(weight, index=counts.index).fillna(counts["weight"])
-    return replace(health, epoch_counts=counts.assign(weight=weights))
+    return _with_logged(replace(health, epoch_counts=counts.assign(weight=weights)), bandits)
+
+
+def _with_logged(health: HealthData, bandits: BanditData) -> HealthData:
+    """The shares that a bandit's own exposures log, where they do, and how these differ from what was published."""
+    weights, looks = health.epoch_counts["weight"].copy(), []
+    for id_, experiment in bandits.experiments.items():
+        counts = health.epoch_counts[health.epoch_counts["experiment_id"] == id_]
+        if bandits.logged is None or counts.empty or experiment.bandit is None or experiment.bandit.propensity is None:
+            continue
+        dates = sorted(set(as_days(counts["as_of_date"])))
+        shares = shares_of(bandits.allocations, experiment, dates, bandits.logged)
+        at = pd.Index(dates).get_indexer(pd.Index(as_days(counts["as_of_date"])))
+        arm = pd.Index([one.id for one in experiment.variants]).get_indexer(counts["variant_id"].astype("str"))
+        found = pd.Series(shares[at, counts["epoch"].to_numpy(dtype=int), arm], index=counts.index)
+        weights[counts.index] = found.fillna(counts["weight"])
+        looks.append(propensity_looks(bandits.allocations, experiment, dates, bandits.logged))
+    if not looks:
+        return health
+    counts = health.epoch_counts.assign(weight=weights)
+    return replace(health, epoch_counts=counts, logged_propensities=pd.concat(looks, ignore_index=True))
 
 
 def _computed(

@@ -8,13 +8,15 @@ import duckdb
 import numpy as np
 
 from analysis.calibration import BucketSums, Units
+from analysis.calibration.buckets import MEANS
 from analysis.calibration.replicates import epochs_of
+from analysis.calibration.third_moments import triples
 from configs.catalog import metric_catalog
 from configs.schema import Config, Experiment
 from orchestration.warehouse import has_table
 
 BUCKETS = 10_000
-OVERFLOW = 10**14
+OVERFLOW = LIMB = 10**14
 NOTHING_YET = -2 * 10**18
 SUMMED_TYPES = frozenset({"proportion", "retention", "mean", "ratio"})
 SNAPSHOT = "intermediate.int_exposed_units"
@@ -61,7 +63,8 @@ def bucket_sums(
     table = np.array(rows, dtype=object).reshape(len(rows), -1)
     sums, at = {}, 2
     for id_, (metric, names) in metrics.items():
-        width = 1 + len(names) + len(names) * (len(names) + 1) // 2
+        n_triples = len(triples(names, is_share=metric["is_binary"]))
+        width = 1 + len(names) + len(names) * (len(names) + 1) // 2 + 2 * n_triples
         found = _sums(metric, names, table[:, at : at + width])
         at += width
         if found is not None:
@@ -72,7 +75,13 @@ def bucket_sums(
 def _columns(metric: Mapping[str, Any]) -> dict[str, str]:
     """The snapshot's column of each value that the metric's estimator needs."""
     parts = {"y": "value", "d": "denominator", "x": "covariate", "h": "history"}
-    return {name: metric[part] for name, part in parts.items() if metric.get(part) is not None}
+    own = {name: metric[part] for name, part in parts.items() if metric.get(part) is not None}
+    return own | {name: one["value"] for name, one in _further(metric).items()}
+
+
+def _further(metric: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The catalog's entries of further covariates, in the order in which they enter."""
+    return {f"x{number}": one for number, one in enumerate(metric.get("further", []), start=1)}
 
 
 def _query(
@@ -100,6 +109,11 @@ def _query(
             for i, left in enumerate(names)
             for right in names[i:]
         ]
+        sums += [
+            f"coalesce(sum({limb}), 0)"
+            for i, j, k in triples(names, is_share=metric["is_binary"])
+            for limb in _limbs(*(f"{names[at]}_{number}" for at in (i, j, k)))
+        ]
     starts = [one.from_ for one in epochs_of(experiment)][1:]
     epoch = " + ".join(["0", *(f"(exposed_date >= date '{start}')::integer" for start in starts)])
     return (
@@ -111,11 +125,18 @@ def _query(
     )
 
 
+def _limbs(first: str, second: str, third: str) -> tuple[str, str]:
+    """A product of three values below 10^14 as high * LIMB + low, each small enough to be summed in 128 bits."""
+    pair = f"(cast({first} as hugeint) * {second})"
+    return f"({pair} // {LIMB}) * {third}", f"({pair} % {LIMB}) * {third}"
+
+
 def _seen(metric: Mapping[str, Any], name: str, column: str) -> str:
     """A unit's value as the metric sees it, as the models' macro of that name does."""
-    if name == "h":
+    kind = _further(metric)[name]["kind"] if name not in MEANS else ""
+    if name == "h" or kind == "no_history":
         return f"(case when {column} = 0 then 1 when {column} is not null then 0 end)"
-    if metric["is_binary"] and name in ("y", "x"):
+    if (metric["is_binary"] and name in ("y", "x")) or kind == "share":
         return f"(case when {column} > 0 then 1 when {column} is not null then 0 end)"
     return f"(case when {column} = {NOTHING_YET} then 0 else {column} end)"
 
@@ -136,8 +157,11 @@ def _sums(metric: Mapping[str, Any], names: tuple[str, ...], table: np.ndarray) 
         return None
     second = np.zeros((len(table), k, k), dtype=object)
     upper = np.triu_indices(k)
-    second[:, upper[0], upper[1]] = table[:, 1 + k :]
-    second[:, upper[1], upper[0]] = table[:, 1 + k :]
+    end = 1 + k + len(upper[0])
+    second[:, upper[0], upper[1]] = table[:, 1 + k : end]
+    second[:, upper[1], upper[0]] = table[:, 1 + k : end]
+    third = table[:, end::2] * LIMB + table[:, end + 1 :: 2]
     decimals = {"y": metric["decimals"], "d": metric["denominator_decimals"], "x": metric["decimals"], "h": 0}
+    decimals |= {name: one["decimals"] for name, one in _further(metric).items()}
     scale = np.array([10.0 ** decimals[name] for name in names])
-    return BucketSums.from_integers(names, n, first, second, scale, is_share=metric["is_binary"])
+    return BucketSums.from_integers(names, n, first, second, third, scale, is_share=metric["is_binary"])

@@ -256,6 +256,13 @@ def plan(
             " take away; a share needs its mean alone.",
         ),
     ] = None,
+    intracluster: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METRIC=ICC,CLUSTERS",
+            help="Of an experiment with `cluster`, instead of history: the correlation within clusters, and how many.",
+        ),
+    ] = None,
     picture: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw power against days there, as .png or .svg.")
     ] = None,
@@ -269,7 +276,7 @@ def plan(
     if picture is not None and picture.suffix not in FORMATS:
         raise typer.BadParameter(f"--picture {picture}: give a file that ends in {' or '.join(FORMATS)}")
     try:
-        inputs = plan_inputs(context.obj, experiment, units_per_day, baseline or ())
+        inputs = plan_inputs(context.obj, experiment, units_per_day, baseline or (), intracluster or ())
     except (BaselineError, NoHistoryError) as error:
         raise InputError(str(error)) from error
     print_plan(inputs.plan(), output)
@@ -357,4 +364,4 @@ def _collect_less_garbage() -> None:
 
 
 # Commands with a module of their own register themselves; they need what stands above.
-from orchestration import cli_alerts, cli_rehearse, cli_suites  # noqa: E402, F401
+from orchestration import cli_alerts, cli_operations, cli_rehearse, cli_suites  # noqa: E402, F401

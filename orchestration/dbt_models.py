@@ -13,6 +13,7 @@ from configs.render import render
 from orchestration.workspace import DBT_PROJECT_DIR, Workspace
 
 FAILED_STATUSES = frozenset({"error", "fail", "runtime error", "skipped"})
+QUIETLY = ("--quiet", "--no-use-colors", "--no-version-check", "--log-level-file", "info")
 OUT_OF_MEMORY = "Out of Memory Error"
 
 
@@ -69,7 +70,7 @@ def invoke_dbt(arguments: Sequence[str]) -> list[NodeResult]:
 
     paths = ["--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR)]
     try:
-        outcome = dbtRunner().invoke([*arguments, *paths, "--quiet", "--no-use-colors", "--no-version-check"])
+        outcome = dbtRunner().invoke([*arguments, *paths, *QUIETLY])
     finally:
         # dbt keeps the database open otherwise, and with it the lock on the file.
         DuckDBConnectionManager.close_all_connections()

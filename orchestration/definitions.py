@@ -7,12 +7,14 @@ import dagster as dg
 from configs.load import load_config_tolerant, load_static
 from configs.render import render
 from orchestration.assets.calibration import calibration_asset
+from orchestration.assets.destinations import destination_assets
 from orchestration.assets.ingest import ingest_assets
 from orchestration.assets.inputs import inputs_asset
 from orchestration.assets.models import model_assets
 from orchestration.assets.publish import publish_asset
 from orchestration.assets.results import result_assets
 from orchestration.dbt_models import manifest_path
+from orchestration.housekeeping import housekeeping
 from orchestration.resources import WriterLock
 from orchestration.schedules import calibration_job, daily_job, daily_schedule, weekly_calibration
 from orchestration.sensors import alert_sensors
@@ -41,10 +43,11 @@ def build_defs(workspace: Workspace) -> dg.Definitions:
             model_assets(manifest_path(workspace)),
             *result_assets(project),
             publish_asset(project),
+            *destination_assets(project),
             calibration_asset(),
         ],
         jobs=[job, calibration],
-        schedules=[daily_schedule(job), weekly_calibration(calibration, project)],
+        schedules=[daily_schedule(job), weekly_calibration(calibration, project), *housekeeping(project)],
         sensors=alert_sensors(workspace),
         resources={"writer_lock": WriterLock.of(workspace)},
         executor=dg.in_process_executor,

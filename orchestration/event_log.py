@@ -61,6 +61,12 @@ class PooledSqliteEventLogStorage(sqlite_event_log.SqliteEventLogStorage):
             engines.popitem(last=False)[1].dispose()
         return engines[shard]
 
+    def close_run(self, run_id: str) -> None:
+        """Close the file of a run, which is about to be removed."""
+        with self._db_lock:
+            if run_id in self._engines:
+                self._engines.pop(run_id).dispose()
+
     def wipe(self) -> None:
         """Remove every file, closed first."""
         self._close()

@@ -44,6 +44,11 @@ def faults_explained(workspace: Workspace) -> Iterator[None]:
         ) from error
     except (duckdb.Error, DbtError) as error:
         raise StateError(with_advice(str(error), workspace)) from error
+    except Exception as error:
+        if not isinstance(error.__cause__, DBAPIError):
+            raise
+        # Dagster's storage in PostgreSQL raises an exception of its own, which says only how often it tried.
+        raise StateError(with_advice(str(error.__cause__.orig).strip(), workspace)) from error
 
 
 def with_advice(message: str, workspace: Workspace) -> str:
@@ -110,6 +115,13 @@ def _run_history(_: re.Match[str], workspace: Workspace) -> str:
     )
 
 
+def _database(_: re.Match[str], __: Workspace) -> str:
+    return (
+        "Dagster's database cannot be reached: is PostgreSQL up, and are EQUIPOISE_POSTGRES_HOST and the others those "
+        f"that `dagster.yaml` means? Nothing was written; {UNCHANGED}."
+    )
+
+
 _DISK_FULL = r"no space left on device|disk is full|disk quota exceeded|out of disk space"
 _DAMAGED = (
     r"not a valid duckdb database|corrupt database file|could not read enough bytes from file \"[^\"]*warehouse\.duckdb"
@@ -118,6 +130,7 @@ _DAMAGED = (
 _ADVICE: tuple[tuple[str, Callable[[re.Match[str], Workspace], str]], ...] = (
     (_DISK_FULL, _disk_full),
     (r"out of memory error", _memory),
+    (r"connection to server |could not translate host name", _database),
     (r"read-only file system|readonly database", _read_only),
     (r"(?P<source>[^/\"']+)/log_date=(?P<date>\d{4}-\d\d-\d\d)/(rows|quarantine)-\w+\.parquet", _lake_file),
     (r"could not set lock on file \"[^\"]*warehouse\.duckdb", _open_elsewhere),

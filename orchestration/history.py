@@ -14,6 +14,7 @@ from analysis.statistics.registry import SHARE_TYPES
 from configs.load import load_config
 from configs.problems import did_you_mean
 from configs.schema import Config, Experiment, Metric
+from orchestration.cluster_history import cluster_history, given_clusters, with_clusters
 from orchestration.planning import exposure_source_of
 from orchestration.publish import current_run
 from orchestration.published import open_results
@@ -161,7 +162,9 @@ class PlanInputs:
 
 
 def require_arms(experiment: Experiment) -> None:
-    """Raise NoHistoryError for a quasi-experiment: without random arms there is nothing to size or to draw anew."""
+    """Raise NoHistoryError where units have no random arms: there is nothing to size by units, or to draw anew."""
+    if experiment.switchback is not None:
+        raise NoHistoryError(f"{experiment.id} is a switchback: plans and rehearsals are of units, not of blocks")
     if experiment.is_quasi:
         raise NoHistoryError(f"{experiment.id} is a quasi-experiment: plans and rehearsals are of randomised arms")
 
@@ -171,10 +174,12 @@ def plan_inputs(
     experiment_id: str,
     units_per_day: float | None = None,
     given: Iterable[str] = (),
+    clusters: Iterable[str] = (),
 ) -> PlanInputs:
     """What to plan an experiment from: baselines `given` ("metric=mean,variance"), the others from history.
 
-    Those are of the metric's latest published experiment, the planned one's own first; so is the traffic.
+    Those are of the metric's latest published experiment, the planned one's own first; so is the traffic, and so are
+    correlations within clusters, where these are randomised and `clusters` ("metric=icc,clusters") gives none.
     Raises ConfigError for a broken configuration, BaselineError, and NoHistoryError when something is neither
     given nor known.
     """
@@ -186,6 +191,10 @@ def plan_inputs(
     experiment = config.experiments[experiment_id]
     require_arms(experiment)
     baselines = dict(_parsed(text, experiment, config.metrics) for text in given)
+    try:
+        correlations = given_clusters(clusters, experiment)
+    except ValueError as error:
+        raise BaselineError(str(error)) from error
     run = current_run(workspace.state)
     if run is None and (units_per_day is None or not experiment.metrics.roles.keys() <= baselines.keys()):
         raise NoHistoryError(
@@ -200,6 +209,11 @@ def plan_inputs(
     rows = pd.DataFrame(own, columns=list(HISTORY_COLUMNS)).astype(HISTORY_COLUMNS)
     kept = history[~history["metric_id"].isin(list(baselines))]
     history = pd.concat([rows, kept], ignore_index=True) if len(kept) else rows
+    if experiment.cluster is not None:
+        if run is not None:
+            with open_results(run) as connection:
+                correlations = cluster_history(connection, experiment) | correlations
+        history = with_clusters(history, correlations)
     return PlanInputs(experiment, config.metrics, history, float(units_per_day or 0))
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -129,7 +131,7 @@ def read_inputs(workspace: Workspace, requested: tuple[date, date] | None = None
     Raises StateError when the run was prepared with another configuration of what it plans.
 
     """
-    config, _, broken = load_config_tolerant(workspace.configs)
+    config, broken, config_hashes = _configuration(workspace.configs, _version_of(workspace.configs))
     lake = Lake(workspace.lake)
     sources: tuple[ExposureSource | EventSource, ...] = (*config.sources.exposures, *config.sources.events)
     manifests = [
@@ -137,7 +139,6 @@ def read_inputs(workspace: Workspace, requested: tuple[date, date] | None = None
         for source in sources
         for manifest in lake.manifests(source.id, config.project.history_start, date.max)
     ]
-    config_hashes = {e.id: config_hash(config, e) for e in config.experiments.values()}
     if requested is None:
         with open_warehouse(workspace.warehouse) as connection:
             requested = requested_days(connection)
@@ -150,6 +151,19 @@ def read_inputs(workspace: Workspace, requested: tuple[date, date] | None = None
         days={(manifest.source_id, manifest.log_date): manifest for manifest in manifests},
         requested=requested,
     )
+
+
+@lru_cache(maxsize=2)
+def _configuration(configs: Path, _version: tuple[object, ...]) -> tuple[Config, dict[str, str], dict[str, str]]:
+    """The valid part, the reasons for what is not, and each experiment's hash: every step of a run asks for them."""
+    config, _, broken = load_config_tolerant(configs)
+    return config, broken, {one.id: config_hash(config, one) for one in config.experiments.values()}
+
+
+def _version_of(configs: Path) -> tuple[object, ...]:
+    """What tells two states of the folder apart: any change of a file, of its mode too, has a time of its own."""
+    found = ((path, path.stat()) for path in sorted(configs.rglob("*")) if path.exists())
+    return tuple((str(path), status.st_ino, status.st_ctime_ns, status.st_size) for path, status in found)
 
 
 def _require_same_configuration(planned: Mapping[str, str], today: Mapping[str, str]) -> None:
@@ -206,6 +220,7 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
             lake_hashes=inputs.partition_hashes,
             built_hashes=built_partitions(connection),
         )
+        connection.execute("begin")  # all of it or nothing, and one wait for the disk
         load_rendered(connection, workspace.generated)
         load_request(connection, requested)
         builds = merged_plans(due, builds)
@@ -219,6 +234,7 @@ def prepare_run(workspace: Workspace, requested: tuple[date, date]) -> list[Plan
         load_source_freshness(connection, _latest_days(inputs))
         load_former_definitions(connection, workspace, inputs.config)
         register_lake(connection, inputs.config, [])
+        connection.execute("commit")
     return plans
 
 

@@ -28,7 +28,8 @@ class LakeError(Exception):
 class LogFile(BaseModel):
     """A log file that a partition was read from; `path` is relative to the data root.
 
-    `changed_ns` is when its content, name or rights last changed, which copying with old dates does not hide.
+    `changed_ns` is when its content, name or rights last changed, which copying with old dates does not hide. What
+    lies elsewhere has a `version` instead: an object's ETag, a table's version, a digest of a day's rows.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +37,12 @@ class LogFile(BaseModel):
     path: str
     bytes: int
     changed_ns: int = 0
+    version: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str] | tuple[str, int, int]:
+        """What another content would have otherwise."""
+        return (self.path, self.version) if self.version else (self.path, self.bytes, self.changed_ns)
 
 
 class DayManifest(BaseModel):
@@ -47,7 +54,8 @@ class DayManifest(BaseModel):
     earlier release read. Rows of `unjudged_experiments`, whose configuration was broken, were accepted with any
     variant; those of `unknown_experiments` are in quarantine, and so are rows of variants that an experiment did not
     have: `refused_variants` has those experiments, with the variants they had. `request` is the token of what the run
-    that read the day was asked for.
+    that read the day was asked for. `is_due`: its source could not be reached when it was last to be read, so that the
+    next run reads it; its rows, if any, are those of an earlier reading.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -74,6 +82,7 @@ class DayManifest(BaseModel):
     earlier_days: dict[date, str] | None = None
     files: tuple[LogFile, ...] = ()
     request: str = ""
+    is_due: bool = False
     profile: dict[str, Any] = {}
     audit: tuple[dict[str, Any], ...] = ()
 

@@ -46,7 +46,7 @@ def exposure_source_of(config: Config, experiment: Experiment) -> str:
 def sources_of(config: Config, experiment: Experiment) -> set[str]:
     """Ids of every source the experiment reads."""
     metrics = (config.metrics[metric_id] for metric_id in experiment.metric_ids)
-    events = {component.source for metric in metrics for component in metric.components}
+    events = {component.source for metric in metrics for component in metric.read_components}
     if experiment.is_quasi:
         return events
     own = {exposure_source_of(config, experiment)} | ({experiment.trigger.source} if experiment.trigger else set())
@@ -79,7 +79,7 @@ def plan_builds(
     """
     partitions = {*lake_hashes, *built_hashes}
     changed = [key for key in partitions if lake_hashes.get(key) != built_hashes.get(key)]
-    plans = []
+    plans, as_they_are = [], {}
     for experiment in config.experiments.values():
         if not experiment.is_analysed:
             continue
@@ -91,7 +91,20 @@ def plan_builds(
         )
         if plan is not None:
             plans.append(plan)
+        elif experiment.follows_units:
+            as_they_are[experiment.id] = min(analysis_end(experiment, config.metrics), through)
+    if plans and config.project.overlaps is not None:
+        plans += _of_newest_date(plans, as_they_are)
     return sorted(plans, key=lambda plan: plan.experiment_id)
+
+
+def _of_newest_date(plans: Collection[PlannedBuild], as_they_are: Mapping[str, date]) -> list[PlannedBuild]:
+    """Unchanged experiments whose last results are of the newest date of all: of it once more.
+
+    The table of overlapping pairs is of that date alone and made anew by every run, from what the run builds.
+    """
+    newest = max([*as_they_are.values(), *(plan.to_date for plan in plans)])
+    return [PlannedBuild(id_, newest, newest, newest, False) for id_, day in as_they_are.items() if day == newest]
 
 
 def _plan_experiment(

@@ -34,6 +34,10 @@ AS_OF_TABLES = {
         "marts.fct_category_counts",
         "experiment_id, metric_id, variant_id, segment_name, segment_value, position",
     ),
+    "covariate_moments": (
+        "marts.fct_covariate_moments",
+        "experiment_id, metric_id, variant_id, segment_name, segment_value, covariate, other",
+    ),
     "stratum_moments": ("marts.fct_stratum_moments", "experiment_id, metric_id, variant_id, stratum"),
     "scorecard": ("results.scorecard", "experiment_id, metric_id, variant_id, segment_name, segment_value"),
     "diluted_effects": ("results.diluted_effects", "experiment_id, metric_id, variant_id"),
@@ -50,6 +54,11 @@ AS_OF_TABLES = {
     "policy_values": ("results.policy_values", "experiment_id, policy_id, estimator"),
     "bandit_gains": ("results.bandit_gains", "experiment_id"),
     "cluster_sums": ("marts.fct_cluster_sums", "experiment_id, metric_id, cluster, variant_id"),
+    "switchback_estimates": (
+        "results.switchback_estimates",
+        "experiment_id, metric_id, estimator, washed_out_periods",
+    ),
+    "switchback_blocks": ("results.switchback_blocks", "experiment_id, metric_id, market, block"),
     "batch_moments": ("marts.fct_batch_moments", "experiment_id, metric_id, variant_id, batch_date"),
     "health_checks": ("results.health_checks", "experiment_id, check_name, segment_name, segment_value"),
     "srm_causes": ("results.srm_causes", "experiment_id, rank"),
@@ -60,9 +69,18 @@ AS_OF_TABLES = {
 
 
 def published_tables(
-    connection: duckdb.DuckDBPyConnection, inputs: RunInputs, lake: Lake, state: Path
+    connection: duckdb.DuckDBPyConnection,
+    inputs: RunInputs,
+    lake: Lake,
+    state: Path,
+    previous: Path | None = None,
+    waiting: Collection[str] = (),
 ) -> list[PublishedTable]:
-    """Every published table."""
+    """Every published table.
+
+    Experiments `waiting` were begun by a run that died, and their files are gone or broken since: how much of the
+    warehouse is theirs nothing tells, so that their rows stay those of the run `previous`.
+    """
     _keep_experiments(connection, inputs)
     _load_days(connection, inputs.days.values())
     days = f"select log_date, source_id, {', '.join(ROW_COUNTS)} from runs.days"
@@ -74,7 +92,14 @@ def published_tables(
             order="experiment_id",
         ),
         *(
-            PublishedTable(name, _with_provenance(connection, relation), "as_of_date", f"as_of_date, {keys}")
+            PublishedTable(
+                name,
+                _but_as_before(
+                    connection, _with_provenance(connection, relation), previous and previous / name, waiting
+                ),
+                "as_of_date",
+                f"as_of_date, {keys}",
+            )
             for name, (relation, keys) in AS_OF_TABLES.items()
         ),
         PublishedTable(
@@ -118,7 +143,7 @@ def changed_partitions(
     if previous is None or (rebuilt and _shows_any(previous, rebuilt)):
         as_of = None
     elif as_of is not None:
-        segmented = _passing_dates(previous)
+        segmented = _passing_dates(previous, sorted(plan.experiment_id for plan in plans))
         as_of = None if segmented is None else as_of | segmented | {inputs.requested[1]}
     log_dates = _changed_days(connection, previous)
     changed: dict[str, set[date] | None] = dict.fromkeys(AS_OF_TABLES, as_of)
@@ -206,6 +231,20 @@ def _copy_superseded(
     sync_to_disk([temporary])  # the only copy, once the runs that show these rows are gone
     temporary.replace(folder / f"{name}.parquet")
     sync_to_disk([folder])
+
+
+def _but_as_before(
+    connection: duckdb.DuckDBPyConnection, rows: str, before: Path | None, experiments: Collection[str]
+) -> str:
+    """The rows, with those of some experiments as they are in the run before."""
+    if not experiments:
+        return rows
+    listed = ", ".join("'" + experiment_id.replace("'", "''") + "'" for experiment_id in experiments)
+    others = f"select * from ({rows}) where experiment_id not in ({listed})"
+    if before is None or not before.is_dir():
+        return others
+    published = _published_rows(connection, before.parent, before.name)
+    return f"{others} union all by name select * from {published} where experiment_id in ({listed})"
 
 
 def _with_provenance(connection: duckdb.DuckDBPyConnection, relation: str) -> str:
@@ -306,23 +345,26 @@ def _shows_any(previous: Path, experiments: Collection[str]) -> bool:
     return any(experiment_id in experiments for (experiment_id,) in found)
 
 
-def _passing_dates(previous: Path) -> set[date] | None:
-    """As-of dates published with segment rows or trends, which go when a later date is built; None if nothing tells."""
+def _passing_dates(previous: Path, planned: list[str]) -> set[date] | None:
+    """As-of dates published with segment rows or trends of planned experiments, which go when a later date is built.
+
+    Those of other experiments stay: of one that ended, its last date's. None if nothing tells.
+    """
     if not any((previous / "exposure_counts").rglob("*.parquet")):
         return None
-    dates = _published_dates(previous, "exposure_counts", "segment_name <> 'all'")
+    dates = _published_dates(previous, "exposure_counts", planned, "segment_name <> 'all'")
     for table in LATEST_ONLY:
         if any((previous / table).rglob("*.parquet")):
-            dates |= _published_dates(previous, table, "true")
+            dates |= _published_dates(previous, table, planned, "true")
     return dates
 
 
-def _published_dates(run: Path, table: str, condition: str) -> set[date]:
-    files = f"{run}/{table}/**/*.parquet".replace("'", "''")
+def _published_dates(run: Path, table: str, experiments: list[str], condition: str) -> set[date]:
     with duckdb.connect() as reader:
         rows = reader.execute(
-            f"select distinct as_of_date from read_parquet('{files}', hive_partitioning = false, union_by_name = true) "
-            f"where {condition}"
+            "select distinct as_of_date from read_parquet($files, hive_partitioning = false, union_by_name = true) "
+            f"where list_contains($experiments, experiment_id) and {condition}",
+            {"files": f"{run}/{table}/**/*.parquet", "experiments": experiments},
         ).fetchall()
     return {as_of_date for (as_of_date,) in rows}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from configs.pinned_files import PinnedConfig, write_configuration
 from orchestration.assets.models import build_planned
-from orchestration.assets.results import HETEROGENEITY, Computation, compute_table
+from orchestration.assets.results import HETEROGENEITY, Computation, computing
 from orchestration.dbt_models import DbtError
 from orchestration.factorial import factorial_effect_rows, factorial_term_rows
 from orchestration.inputs import RunInputs, prepare_run, read_inputs
@@ -32,6 +32,7 @@ from orchestration.result_tables import (
     scorecard_rows,
 )
 from orchestration.row_differences import TableComparison, TableRows, compare
+from orchestration.switchbacks import SWITCHBACK_TABLES
 from orchestration.warehouse import open_warehouse
 from orchestration.workspace import Workspace
 
@@ -45,6 +46,7 @@ RESULTS: dict[str, Computation] = {
     "factorial_effects": factorial_effect_rows,
     "factorial_terms": factorial_term_rows,
     **BANDIT_TABLES,
+    **SWITCHBACK_TABLES,
     "health_checks": health_rows,
     "rollback_monitor": monitor_rows,
     "decisions": decision_rows,
@@ -209,8 +211,9 @@ class Recomputation:
             return dict(zip(names, found.fetchall()[0], strict=True))
 
     def _compute(self) -> None:
-        for table, compute in RESULTS.items():
-            compute_table(self.workspace, table, compute)
+        with computing(self.workspace) as compute:
+            for table, rows in RESULTS.items():
+                compute(table, rows)
 
     def _compared(self, tables: Sequence[TableRows]) -> list[TableComparison]:
         with open_warehouse(self.workspace.warehouse) as connection:

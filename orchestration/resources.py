@@ -7,15 +7,20 @@ from pathlib import Path
 import dagster as dg
 from pydantic import PrivateAttr
 
+from orchestration.deadline import ended_in_time, longest_seconds
 from orchestration.lock import Owner, writer_lock
 from orchestration.recovery import end_dead_runs, end_dead_waiters, remove_leftovers, writer_tags
 from orchestration.run_configuration import pin_configuration
 from orchestration.run_status import tag_status
 from orchestration.waiting import announced
+from orchestration.warehouse import kept_open
 from orchestration.workspace import Workspace
 
 PATIENCE_SECONDS = 3600.0
 """How long a run that the daemon started waits for the one before it."""
+
+WAREHOUSE_POOL = "warehouse"
+"""Dagster's pool of the steps that write: an instance with pools starts one such run after the other, none waits."""
 
 
 class WriterLock(dg.ConfigurableResource):
@@ -57,12 +62,14 @@ class WriterLock(dg.ConfigurableResource):
         workspace = self._live
         self._run_id = context.run_id or "no_run"
         with ExitStack() as waiting, ExitStack() as held:
+            held.enter_context(ended_in_time(longest_seconds(context.instance, context.run)))
             if context.run is not None:
                 waiting.enter_context(announced(workspace.waiting, context.run.run_id))
             dead = held.enter_context(writer_lock(workspace.lock, wait_seconds=self.wait_seconds))
             _clean_up(context, workspace, dead)
             waiting.close()
             pin_configuration(workspace, self._run_id)
+            held.enter_context(kept_open(workspace.warehouse))
             try:
                 yield self
             finally:

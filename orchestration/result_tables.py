@@ -1,14 +1,14 @@
 """Scorecard, health checks and decisions: `analysis` applied to the marts, one experiment never stopping another."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import partial
 
 import duckdb
 import pandas as pd
 
-from analysis.completeness import blocked_metrics
+from analysis.completeness import blocked_metrics, unadjusted_metrics
 from analysis.decisions import decisions
 from analysis.decisions.lifecycle import lifecycle_events
 from analysis.decisions.monitor import rollback_monitor
@@ -16,8 +16,9 @@ from analysis.health import health_checks
 from analysis.health.amount_units import metrics_in_mixed_units
 from analysis.health.thresholds import thresholds_by_experiment
 from analysis.scorecard import FAILED, EventTables, scorecard
+from analysis.scorecard.covariates import with_covariates
 from analysis.scorecard.diluted import diluted_effects
-from configs.schema import Experiment, Metric
+from configs.schema import Component, Experiment
 from orchestration.bandits import EMPTY, BanditData, read_bandits, with_allocations
 from orchestration.calibration import with_calibrations
 from orchestration.clusters import read_clusters, with_cluster_counts
@@ -30,13 +31,18 @@ from orchestration.planning import PlannedBuild, first_log_date
 from orchestration.provenance import PROVENANCE, code_version, input_digests, input_watermark
 from orchestration.quasi import quasi_decision_rows
 from orchestration.srm_causes import with_causes
+from orchestration.switchbacks import read_switchbacks, with_switchbacks
 from orchestration.warehouse import has_table
 
 
 def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans: list[PlannedBuild]) -> pd.DataFrame:
     """The scorecard of the planned as-of dates; what fails gets rows with status `failed`."""
     metrics, dates = inputs.config.metrics, _dates(plans)
-    moments = _mart(connection, "fct_metric_moments", "mart.as_of_date between plan.from_date and plan.to_date")
+    moments, covariates = (
+        _mart(connection, name, "mart.as_of_date between plan.from_date and plan.to_date")
+        for name in ("fct_metric_moments", "fct_covariate_moments")
+    )
+    moments = with_covariates(moments, covariates, metrics)
     details = {
         argument: _mart(connection, name, "mart.as_of_date between plan.from_date and plan.to_date")
         for argument, name in (
@@ -55,6 +61,7 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
     probes = _mart(connection, "fct_metric_probes", "mart.as_of_date between plan.from_date and plan.to_date")
     bandits = _bandits(connection, inputs, plans)
     clusters = read_clusters(connection, _planned_experiments(inputs, plans), metrics)
+    switchbacks = read_switchbacks(connection, inputs, plans)
     requested, history = _planned_dates(plans), _earlier_scorecard(connection, inputs, plans)
 
     def compute(experiments: Experiments, failed: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -68,6 +75,8 @@ def scorecard_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, pla
             rows.append(bandits.scorecard(experiments, blocked))
         if clusters is not None:
             rows.append(clusters.scorecard(experiments, moments, blocked, wanted))
+        if switchbacks is not None:
+            rows.append(switchbacks.scorecard(experiments, blocked))
         return rows[0] if len(rows) == 1 else pd.concat(rows, ignore_index=True)
 
     frame, failures = isolated(_randomised(inputs, plans), compute)
@@ -103,6 +112,8 @@ def diluted_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans
         "where list_contains($ids, mart.experiment_id) and as_of_date between plan.from_date and plan.to_date",
         own,
     ).df()
+    covariates = _mart(connection, "fct_covariate_moments", "mart.as_of_date between plan.from_date and plan.to_date")
+    moments = with_covariates(moments, covariates, inputs.config.metrics)
     frame, _ = isolated(experiments, lambda some: diluted_effects(scorecards, moments, some, inputs.config.metrics))
     return _only_planned(frame, plans)
 
@@ -142,8 +153,13 @@ def blocked_comparisons(
     metrics, project = inputs.config.metrics, inputs.config.project
     found = [blocked_metrics(inputs.source_days(), experiments, metrics, dates, project)]
     for (source_id, field), source_days in inputs.days_without_field().items():
+        needed = {id_ for id_, metric in metrics.items() if _needs(metric.components, source_id, field)}
+        adjusted = {id_ for id_, metric in metrics.items() if _needs(metric.further_covariates, source_id, field)}
         rows = blocked_metrics(source_days, experiments, metrics, dates, project)
-        found.append(rows[rows["metric_id"].isin([m.id for m in metrics.values() if _needs(m, source_id, field)])])
+        found.append(rows[rows["metric_id"].isin(needed)])
+        if adjusted - needed:
+            rows = unadjusted_metrics(source_days, experiments, metrics, dates, project)
+            found.append(rows[rows["metric_id"].isin(adjusted - needed)])
     own = probes[probes["experiment_id"].isin(list(experiments))]
     found.append(metrics_in_mixed_units(own, thresholds_by_experiment(project, experiments)))
     rows = pd.concat(found, ignore_index=True)
@@ -176,11 +192,11 @@ def bandit_rows(
     return rows[table]()
 
 
-def _needs(metric: Metric, source_id: str, field: str) -> bool:
+def _needs(components: Iterable[Component], source_id: str, field: str) -> bool:
     return any(
         component.source == source_id
         and (field == f"m_{component.measure}" or field in {f"p_{name}" for name in component.properties})
-        for component in metric.components
+        for component in components
     )
 
 
@@ -193,6 +209,7 @@ def health_rows(connection: duckdb.DuckDBPyConnection, inputs: RunInputs, plans:
     data = with_allocations(read_health_data(connection, inputs), _bandits(connection, inputs, plans))
     planned = _planned_experiments(inputs, plans)
     data = with_cluster_counts(data, read_clusters(connection, planned, inputs.config.metrics))
+    data = with_switchbacks(data, read_switchbacks(connection, inputs, plans))
 
     def compute(experiments: Experiments) -> pd.DataFrame:
         return health_checks(data, experiments, inputs.config.metrics, inputs.config.project, _dates(plans))

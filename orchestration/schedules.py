@@ -10,6 +10,8 @@ from orchestration.partitions import log_dates
 
 JOB_NAME = "daily_analysis"
 CALIBRATION_JOB = "weekly_calibration"
+WHOLE_RETRIES = {"dagster/retry_strategy": "ALL_STEPS"}
+"""Where an instance retries runs whose process died: from the first step, which finds what the dead one left."""
 
 
 def daily_job(project: Project) -> Any:
@@ -19,6 +21,7 @@ def daily_job(project: Project) -> Any:
         selection=dg.AssetSelection.all() - dg.AssetSelection.assets(CALIBRATION_KEY),
         partitions_def=log_dates(project),
         description="Ingest the log date, build every as-of date it touches, decide, publish.",
+        tags=WHOLE_RETRIES,
         executor_def=dg.in_process_executor,
     )
 
@@ -36,6 +39,7 @@ def calibration_job() -> Any:
         CALIBRATION_JOB,
         selection=dg.AssetSelection.assets(CALIBRATION_KEY),
         description="Re-randomise every experiment's units in buckets, and test the tests.",
+        tags=WHOLE_RETRIES,
         executor_def=dg.in_process_executor,
     )
 

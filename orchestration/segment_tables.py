@@ -12,6 +12,7 @@ from analysis.heterogeneity.columns import (
     failed_rows,
 )
 from analysis.heterogeneity.interactions import SEGMENTS
+from analysis.scorecard.covariates import with_covariates
 from orchestration.inputs import RunInputs
 from orchestration.isolation import Experiments, isolated_parts
 from orchestration.planning import PlannedBuild
@@ -29,7 +30,9 @@ def segment_interaction_rows(
     """
     experiments = {plan.experiment_id: inputs.config.experiments[plan.experiment_id] for plan in plans}
     segmented = {id_: experiment for id_, experiment in experiments.items() if experiment.segments}
-    scorecard, moments = (_latest(connection, name) for name in ("results.scorecard", "marts.fct_metric_moments"))
+    relations = ("results.scorecard", "marts.fct_metric_moments", "marts.fct_covariate_moments")
+    scorecard, moments, covariates = (_latest(connection, name) for name in relations)
+    moments = with_covariates(moments, covariates, inputs.config.metrics)
 
     def compute(some: Experiments) -> Heterogeneity:
         own = moments[moments["experiment_id"].isin(list(some))]

@@ -13,6 +13,7 @@ import pyarrow.parquet
 
 from analysis.simulation.simulator import ScenarioError, Simulation
 from configs.schema import Format, Source, Sources
+from configs.source_schema import TABLE_FORMATS
 
 TRUTH_FILE, FAULTS_FILE = "truth.csv", "faults.csv"
 _STEM = "simulated"
@@ -31,6 +32,8 @@ def write_logs(
     """
     logs = (*sources.exposures, *sources.events)
     for source in (*logs, *sources.units):
+        if source.format in TABLE_FORMATS:
+            raise ScenarioError(f"source {source.id}: logs are simulated as files, not as {source.format} tables")
         log_file(source, date.min)
     for source in logs:
         if "{date}" not in source.path:

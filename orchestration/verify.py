@@ -32,7 +32,13 @@ MARTS = {
     "fct_metric_probes": ("as_of_date", "experiment_id", "metric_id", "variant_id", "probe"),
     "fct_event_coverage": ("as_of_date", "experiment_id", "variant_id", "source_id"),
     "fct_metric_moments": ("as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "segment_value"),
+    "fct_covariate_moments": (
+        *("as_of_date", "experiment_id", "metric_id", "variant_id", "segment_name", "segment_value"),
+        *("covariate", "other"),
+    ),
     "fct_cluster_sums": ("as_of_date", "experiment_id", "metric_id", "variant_id", "cluster"),
+    "fct_logged_propensities": ("known_from", "experiment_id", "batch_date", "variant_id", "propensity"),
+    "fct_switchback_sums": ("known_from", "experiment_id", "metric_id", "market", "period", "variant_id"),
     "fct_batch_moments": ("as_of_date", "experiment_id", "metric_id", "variant_id", "batch_date"),
     "fct_stratum_moments": ("as_of_date", "experiment_id", "metric_id", "variant_id", "stratum"),
     "fct_value_counts": (

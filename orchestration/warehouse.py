@@ -37,6 +37,10 @@ INPUT_TABLES = {
     "experiment_triggers": "experiment_id varchar, everyone_id varchar, trigger_hash varchar",
     "experiment_trends": "experiment_id varchar, days integer",
     "experiment_clusters": "experiment_id varchar, attribute varchar",
+    "experiment_propensities": "experiment_id varchar, attribute varchar",
+    "experiment_switchbacks": "experiment_id varchar, exposure_source varchar, attribute varchar, starts_at timestamp, "
+    "period_minutes integer",
+    "experiment_switchback_metrics": "experiment_id varchar, metric_id varchar",
     "experiment_batches": "experiment_id varchar, metric_id varchar",
 }
 MODELS_FORMAT = 5
@@ -67,14 +71,46 @@ create table if not exists runs.unpublished_builds ({", ".join(PLAN_COLUMNS)});
 """
 
 
+_kept_open: dict[Path, duckdb.DuckDBPyConnection | None] = {}
+"""Warehouses that a run keeps open in this process, once it has opened them."""
+
+
 @contextmanager
 def open_warehouse(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the warehouse, with its bookkeeping tables there, and close it at the end."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect(str(path)) as connection:
-        connection.execute("set preserve_insertion_order = false")
-        connection.execute(BOOKKEEPING)
+    """A connection to the warehouse, with its bookkeeping tables there, closed at the end."""
+    if path not in _kept_open:
+        with _connected(path) as connection:
+            yield connection
+        return
+    kept = _kept_open[path] = _kept_open[path] or _connected(path)
+    with kept.cursor() as connection:
         yield connection
+
+
+@contextmanager
+def kept_open(path: Path) -> Iterator[None]:
+    """Within, `open_warehouse` opens the file once: that takes 20 ms, and a run asks for it fifty times."""
+    _kept_open[path] = None
+    try:
+        yield
+    finally:
+        release(path)
+        del _kept_open[path]
+
+
+def release(path: Path) -> None:
+    """Close what is kept open, for dbt to open the file with settings of its own; the next step opens it again."""
+    if kept := _kept_open.get(path):
+        kept.close()
+        _kept_open[path] = None
+
+
+def _connected(path: Path) -> duckdb.DuckDBPyConnection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = duckdb.connect(str(path))
+    connection.execute("set preserve_insertion_order = false")
+    connection.execute(BOOKKEEPING)
+    return connection
 
 
 def drop_outdated_models(connection: duckdb.DuckDBPyConnection, forget_elsewhere: Callable[[], None]) -> None:

@@ -7,7 +7,8 @@ import pandas as pd
 from analysis.bandits.adaptive_weights import effects as adaptive_weights
 from analysis.bandits.batched_ols import batched_ols
 from analysis.bandits.batches import has_few_events
-from analysis.bandits.frames import arrays_of, propensities
+from analysis.bandits.frames import arrays_of
+from analysis.bandits.logged_propensities import shares_of
 from analysis.bandits.reasons import FEW_EVENTS, REASONS
 from analysis.scorecard.columns import SCORECARD_COLUMNS
 from analysis.scorecard.contrast_rows import MetricContrasts, blocks_of, contrast_frame, dates_of
@@ -28,11 +29,12 @@ def bandit_scorecard(
     metrics: Mapping[str, Metric],
     blocked: pd.DataFrame,
     as_of_dates: pd.DataFrame,
+    logged: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Rows of every bandit at the as-of dates asked for, as the scorecard has them of the whole population.
 
     Means are of all units so far, and so of other days in each arm; effects are not. As the baseline's is such a mean
-    there is no relative interval.
+    there is no relative interval. `logged` is fct_logged_propensities, which comes before what was published.
     """
     blocks = blocks_of(blocked)
     frames = [pd.DataFrame(columns=list(SCORECARD_COLUMNS)).astype(SCORECARD_COLUMNS)]
@@ -40,7 +42,7 @@ def bandit_scorecard(
         dates = dates_of(as_of_dates, experiment.id)
         if experiment.bandit is None or not experiment.is_analysed or not dates:
             continue
-        shares = propensities(allocations, experiment)
+        shares = shares_of(allocations, experiment, dates, logged)
         parts = [
             _contrasts(batch_moments, shares, experiment, metrics[metric_id], role, dates).rows(moments, blocks)
             for metric_id, role in experiment.metrics.roles.items()

@@ -9,7 +9,8 @@ import pandas as pd
 from analysis.bandits.allocation import Allocation, Policy, allocate_means, allocate_shares
 from analysis.bandits.batches import balanced
 from analysis.bandits.columns import ALLOCATION_COLUMNS, GAIN_COLUMNS, VALUE_COLUMNS
-from analysis.bandits.frames import Arrays, arrays_of, frame_of, propensities, timestamp
+from analysis.bandits.frames import Arrays, arrays_of, frame_of, timestamp
+from analysis.bandits.logged_propensities import shares_of
 from analysis.bandits.off_policy import (
     FEWEST_EFFECTIVE,
     LoggedRewards,
@@ -64,19 +65,20 @@ def policy_values(
     experiments: Mapping[str, Experiment],
     blocked: pd.DataFrame,
     as_of_dates: pd.DataFrame,
+    logged: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """What the reward would have been under each policy that the configuration names, with `VALUE_COLUMNS`."""
     blocks, rows = blocks_of(blocked), []
     for experiment, bandit in _bandits(experiments):
         dates = dates_of(as_of_dates, experiment.id)
         arrays = arrays_of(batch_moments, experiment, bandit.reward, dates)
-        logged_shares = propensities(allocations, experiment)
+        shares = shares_of(allocations, experiment, dates, logged)
         for policy in bandit.policies:
             target = np.array([policy.shares.get(variant.id, 0.0) for variant in experiment.variants])
-            logged = LoggedRewards.of(arrays.n, arrays.mean, arrays.variance, logged_shares, target)
-            thin, worth = is_thin(logged), logged.effective_units
+            rewards = LoggedRewards.of(arrays.n, arrays.mean, arrays.variance, shares, target)
+            thin, worth = is_thin(rewards), rewards.effective_units
             for name, estimator in ESTIMATORS.items():
-                figures = _figures(estimator(logged), experiment, bandit, arrays, blocks, ("value", "value_se"))
+                figures = _figures(estimator(rewards), experiment, bandit, arrays, blocks, ("value", "value_se"))
                 for index, row in enumerate(figures):
                     if row["status"] == "ok" and thin[index]:
                         row |= {"status": THIN, "reason": _THIN_REASON}
@@ -91,13 +93,14 @@ def bandit_gains(
     experiments: Mapping[str, Experiment],
     blocked: pd.DataFrame,
     as_of_dates: pd.DataFrame,
+    logged: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """What allocation added to the rewards that an equal split of the same units would have had, `GAIN_COLUMNS`."""
     blocks, rows = blocks_of(blocked), []
     for experiment, bandit in _bandits(experiments):
         dates = dates_of(as_of_dates, experiment.id)
         arrays = arrays_of(batch_moments, experiment, bandit.reward, dates)
-        batches = arrays.batches(propensities(allocations, experiment))
+        batches = arrays.batches(shares_of(allocations, experiment, dates, logged))
         used = batches.is_used.sum(axis=-1)
         figures = _figures(gain_over_uniform(batches), experiment, bandit, arrays, blocks, ("gain", "gain_se"))
         for row, n_batches in zip(figures, used, strict=True):

@@ -2,15 +2,19 @@
 
 import numpy as np
 
+from analysis.calibration.third_moments import triples
 from analysis.statistics.status import Floats
 
-Sums = tuple[Floats, Floats, Floats]
+Sums = tuple[Floats, Floats, Floats, Floats]
 
 
-def scaled(values: tuple[str, ...], centre: Floats, first: Floats, second: Floats, relative: float) -> Sums:
-    """The numerator of every unit multiplied by 1 + `relative`: `centre`, `first`, `second` of those values."""
+def scaled(
+    values: tuple[str, ...], centre: Floats, first: Floats, second: Floats, third: Floats, relative: float
+) -> Sums:
+    """The numerator of every unit multiplied by 1 + `relative`: centres and sums of those values."""
     factor = np.array([1 + relative if name == "y" else 1.0 for name in values])
-    return centre * factor, first * factor, second * factor[:, None] * factor
+    of_triples = np.array([factor[i] * factor[j] * factor[k] for i, j, k in triples(values, is_share=False)])
+    return centre * factor, first * factor, second * factor[:, None] * factor, third * of_triples
 
 
 def redrawn_share(

@@ -120,11 +120,12 @@ def _metric_rows(
     effect: float,
 ) -> Iterator[pd.DataFrame]:
     """A frame for each arm and date; `stacked` (days, arms, replicates, sums) holds each day's arrivals."""
-    n, first, second = sums.split(stacked)
+    n, *rest = sums.split(stacked)
     ids = replicate_ids(experiment, n.shape[-1])
     for position, variant in enumerate(experiment.variants):
         relative = 0.0 if variant.baseline else effect
-        parts = _with_effect(rng, metric, sums, (n[:, position], first[:, position], second[:, position]), relative)
+        own = (n[:, position], *(one[:, position] for one in rest))
+        parts = _with_effect(rng, metric, sums, own, relative)
         columns = moment_columns(sums.values, parts[0], *(np.cumsum(part, axis=0) for part in parts[1:]))
         matured = _matured_days(dates, experiment, metric, len(n)) if len(dates) > 1 else [0]
         for day, at in zip(dates, matured, strict=True):
@@ -133,15 +134,15 @@ def _metric_rows(
 
 
 def _with_effect(
-    rng: np.random.Generator, metric: Metric, sums: BucketSums, parts: tuple[Floats, Floats, Floats], relative: float
-) -> tuple[Floats, Floats, Floats, Floats]:
-    n, first, second = parts
+    rng: np.random.Generator, metric: Metric, sums: BucketSums, parts: tuple[Floats, ...], relative: float
+) -> tuple[Floats, ...]:
+    n, first, second, third = parts
     if relative == 0:
-        return sums.centre, n, first, second
+        return sums.centre, n, first, second, third
     if metric.type in SHARE_TYPES:
-        return sums.centre, n, *redrawn_share(rng, n, first, second, relative, sums.pooled_mean)
-    centre, first, second = scaled(sums.values, sums.centre, first, second, relative)
-    return centre, n, first, second
+        return sums.centre, n, *redrawn_share(rng, n, first, second, relative, sums.pooled_mean), third
+    centre, first, second, third = scaled(sums.values, sums.centre, first, second, third, relative)
+    return centre, n, first, second, third
 
 
 def _matured_days(dates: list[date], experiment: Experiment, metric: Metric, days: int) -> NDArray[np.intp]:
@@ -155,7 +156,7 @@ def _frame(
 ) -> pd.DataFrame:
     found = {name: values[step] for name, values in columns.items()}
     absent = dict.fromkeys([*MOMENTS, *RATIO_COVARIATE_MOMENTS], np.nan)
-    known = {"third_central_moment": np.nan, "n_overflow": 0.0, "n_not_computed": 0.0}
+    known = {"n_overflow": 0.0, "n_not_computed": 0.0}
     return pd.DataFrame(
         {
             "as_of_date": pd.Timestamp(day),

@@ -1,5 +1,6 @@
 """Switchback experiments: one market switched between arms at random times, with washout for what carries over."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,21 +55,50 @@ def optimal_starts(periods: int, carryover: int) -> list[int]:
     return [0, *range(2 * carryover, periods - carryover, carryover)]
 
 
-def horvitz_thompson(design: Switchback, centre: Floats | float = 0.0) -> Contrast:
+def horvitz_thompson(design: Switchback | Sequence[Switchback], centre: Floats | float = 0.0) -> Contrast:
     """Mean effect of always treating against never (...), from periods whose arm has been one for `carryover` before.
 
     Such a period counts with one over the chance of that. Unbiased by the design alone, whatever outcomes do over
     time. The variance is an upper bound: products of outcomes under both arms, which nobody sees, are bounded by
-    their squares. `centre` is subtracted from outcomes: a level known beforehand makes it far sharper.
+    their squares. `centre` is subtracted from outcomes: a level known beforehand makes it far sharper. Several designs
+    are markets whose arms were drawn apart: the mean is over all of their periods.
     Reference: Bojinov, Simchi-Levi & Zhao 2023, section 4 (here for any blocks and any share).
     """
+    parts = [_market_sums(one, centre) for one in _markets(design)]
+    periods = sum(part.periods for part in parts)
+    with np.errstate(invalid="ignore", over="ignore"):
+        value = np.sum([part.value for part in parts], axis=0) / periods
+        se = np.sqrt(np.maximum(np.sum([part.variance for part in parts], axis=0), 0)) / periods
+        figures = np.sum([part.total for part in parts], axis=0)
+    is_one_armed = not all(any(part.is_seen[arm] for part in parts) for arm in (0, 1))
+    status = first_status(
+        (np.isinf(figures), Status.OVERFLOW),
+        (np.isnan(figures), Status.NOT_COMPUTED),
+        (np.full(figures.shape, is_one_armed), Status.TOO_FEW_UNITS),
+    )
+    df = float(max(sum(int(one.block[-1]) + 1 for one in _markets(design)) - 1, 1))
+    return contrast(value, se, np.full(figures.shape, df), status)
+
+
+@dataclass(frozen=True)
+class _MarketSums:
+    """Of one market: the estimate and its variance (...) as sums over periods, and whether each arm was long enough."""
+
+    value: Floats
+    variance: Floats
+    total: Floats
+    is_seen: tuple[bool, bool]
+    periods: int
+
+
+def _market_sums(design: Switchback, centre: Floats | float) -> _MarketSums:
     windows, arms = _windows(design), np.concatenate([[0], np.cumsum(_arms_of_blocks(design))])
     treated = arms[windows.last + 1] - arms[windows.first]
     is_treated, is_untreated = treated == windows.length, treated == 0
     outcome = design.outcome[..., design.carryover :] - np.asarray(centre)[..., None]
     member = windows.of_period[:, None] == np.arange(windows.length.size)
     with np.errstate(invalid="ignore", over="ignore"):
-        sums = outcome @ member / windows.of_period.size
+        sums = outcome @ member
         value, variance = np.zeros(sums.shape[:-1]), np.zeros(sums.shape[:-1])
         for is_played, chance, sign in (
             (is_treated, design.share, 1.0),
@@ -82,15 +112,12 @@ def horvitz_thompson(design: Switchback, centre: Floats | float = 0.0) -> Contra
             # The other arm's part is y_g(1)·y_h(0) + y_g(0)·y_h(1), at most half of the squares of all four.
             touching = np.count_nonzero(windows.overlap, axis=1)
             variance = variance + np.sum(seen**2 * touching / chance**windows.length, axis=-1)
-        se = np.sqrt(np.maximum(variance, 0))
-    figures = outcome.sum(axis=-1)
-    is_one_armed = not (is_treated.any() and is_untreated.any())
-    status = first_status(
-        (np.isinf(figures), Status.OVERFLOW),
-        (np.isnan(figures), Status.NOT_COMPUTED),
-        (np.full(figures.shape, is_one_armed), Status.TOO_FEW_UNITS),
-    )
-    return contrast(value, se, np.full(figures.shape, float(max(design.block[-1], 1))), status)
+    seen_arms = bool(is_untreated.any()), bool(is_treated.any())
+    return _MarketSums(value, variance, outcome.sum(axis=-1), seen_arms, windows.of_period.size)
+
+
+def _markets(design: Switchback | Sequence[Switchback]) -> Sequence[Switchback]:
+    return [design] if isinstance(design, Switchback) else design
 
 
 def block_sums(design: Switchback, weight: ArrayLike = 1.0) -> ClusterSums:
@@ -109,35 +136,49 @@ def block_sums(design: Switchback, weight: ArrayLike = 1.0) -> ClusterSums:
     return ClusterSums.of(size @ member, total @ member, design.is_treated[starts])
 
 
-def randomisation_p(design: Switchback, seed: int, draws: int = 9_999) -> Floats:
+def randomisation_p(design: Switchback | Sequence[Switchback], seed: int, draws: int = 9_999) -> Floats:
     """P-value (...) of "no period's outcome depends on any arm", exact whatever outcomes do over time.
 
     Arms are drawn again for all blocks, as they were drawn; the share of draws, the actual one among them, whose
     difference of weighted means is as large: over periods whose arm has been one for `carryover` before, by one over
-    the chance of that. Draws in which an arm has no such period count as large; NaN if the actual one is such.
+    the chance of that. Draws in which an arm has no such period count as large; NaN if the actual one is such. Several
+    designs are markets whose arms were drawn apart.
     Reference: Bojinov, Simchi-Levi & Zhao 2023, section 5; Fisher 1935.
     """
-    windows, arms = _windows(design), _arms_of_blocks(design)
-    drawn = np.random.default_rng(seed).random((draws, arms.size)) < design.share
-    actual = _weighted_difference(design, windows, arms[None, :])[..., 0]
+    markets, rng = _markets(design), np.random.default_rng(seed)
+    actual, found = [], []
+    for one in markets:
+        windows, arms = _windows(one), _arms_of_blocks(one)
+        drawn = rng.random((draws, arms.size)) < one.share
+        actual.append(_weighted_sums(one, windows, arms[None, :]))
+        found.append(_weighted_sums(one, windows, drawn))
+    difference = _difference_of_means(actual)[..., 0]
     with np.errstate(invalid="ignore"):
-        found = np.abs(_weighted_difference(design, windows, drawn))
-        at_least = ~(found < np.abs(actual)[..., None] * (1 - 1e-9))
-    return np.where(np.isnan(actual), np.nan, (1.0 + at_least.sum(axis=-1)) / (1.0 + draws))
+        at_least = ~(np.abs(_difference_of_means(found)) < np.abs(difference)[..., None] * (1 - 1e-9))
+    return np.where(np.isnan(difference), np.nan, (1.0 + at_least.sum(axis=-1)) / (1.0 + draws))
 
 
-def _weighted_difference(design: Switchback, windows: "_Windows", arms: NDArray[np.bool_]) -> Floats:
-    """Differences of means (..., draws) under assignments (draws, blocks), invariant to a shift of outcomes."""
+_Sums = tuple[Floats, Floats, Floats, Floats]
+"""Weighted totals of outcomes (..., draws) and of periods (draws), of treatment and of the baseline."""
+
+
+def _weighted_sums(design: Switchback, windows: "_Windows", arms: NDArray[np.bool_]) -> _Sums:
     member = windows.of_period[:, None] == np.arange(windows.length.size)
     totals, periods = design.outcome[..., design.carryover :] @ member, member.sum(axis=0)
-    rates = []
+    sums: list[Floats] = []
     for arm, chance in ((arms, design.share), (~arms, 1 - design.share)):
         before = np.concatenate([np.zeros((arm.shape[0], 1), dtype=int), np.cumsum(arm, axis=1)], axis=1)
         is_played = before[:, windows.last + 1] - before[:, windows.first] == windows.length
         weight = (is_played / chance**windows.length).T
-        with np.errstate(invalid="ignore", divide="ignore"):
-            rates.append((totals @ weight) / (periods @ weight))
-    return np.asarray(rates[0] - rates[1])
+        sums += [totals @ weight, periods @ weight]
+    return sums[0], sums[1], sums[2], sums[3]
+
+
+def _difference_of_means(markets: Sequence[_Sums]) -> Floats:
+    """Differences of means (..., draws), invariant to a shift of outcomes; NaN where an arm has no period."""
+    treated, n_treated, untreated, n_untreated = (sum(each) for each in zip(*markets, strict=True))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(treated / n_treated - untreated / n_untreated)
 
 
 @dataclass(frozen=True)

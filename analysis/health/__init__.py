@@ -15,6 +15,7 @@ import pandas as pd
 from analysis.completeness import SourceDays
 from analysis.health.amount_units import amount_units
 from analysis.health.assignment import assignment_integrity
+from analysis.health.block_arms import block_arms
 from analysis.health.bots import bots
 from analysis.health.carry_over import carry_over
 from analysis.health.definition_change import definition_changed
@@ -28,6 +29,7 @@ from analysis.health.level_jump import metric_level_jump
 from analysis.health.log_days import log_anomalies, metric_freshness
 from analysis.health.missing_data import missing_data
 from analysis.health.outliers import capped_to_zero, outlier_dominance
+from analysis.health.propensities import logged_propensities
 from analysis.health.sample_ratio import (
     epoch_sample_ratio,
     exposed_sample_ratio,
@@ -46,6 +48,8 @@ CHECKS: dict[str, Callable[[HealthInputs], pd.DataFrame | list[dict[str, Any]]]]
     "sample_ratio_mismatch_segment": segment_sample_ratio,
     "sample_ratio_mismatch_epoch": epoch_sample_ratio,
     "mixed_exposures": mixed_exposures,
+    "block_arms": block_arms,
+    "logged_propensities": logged_propensities,
     "no_exposures": no_exposures,
     "unknown_variants": unknown_variants,
     "refused_exposures": refused_exposures,
@@ -72,7 +76,12 @@ OF_UNITS = frozenset(
         *("mixed_exposures", "assignment_integrity", "event_loss", "pre_exposure_imbalance", "carry_over"),
     }
 )
-"""Checks that compare arms by units as if each had been randomised: experiments with clusters have none of them."""
+"""Checks that compare arms by units as if each had been randomised: where clusters or blocks were there are none."""
+NOT_OF_SWITCHBACKS = {
+    "mixed_exposures": "not tested: units of a switchback see both variants, as it is switched",
+    "event_loss": "not tested: a switchback has no arms of units that could lose events; blocks are compared",
+    "carry_over": "not tested: no unit of a switchback keeps a variant; its own carryover is washed out",
+}
 
 KEYS = ("experiment_id", "segment_name", "segment_value", "variant_id", "metric_id")
 
@@ -105,10 +114,29 @@ def health_checks(
     )
     frames = [health_frame(check(inputs)).assign(check_name=name) for name, check in CHECKS.items()]
     frame = health_frame(pd.concat(frames, ignore_index=True))
-    clustered = [one.id for one in experiments.values() if one.cluster is not None]
-    frame = frame[~(frame["experiment_id"].isin(clustered) & frame["check_name"].isin(OF_UNITS))]
+    others = [one.id for one in experiments.values() if one.randomised != "units"]
+    frame = frame[~(frame["experiment_id"].isin(others) & frame["check_name"].isin(OF_UNITS))]
+    frame = health_frame(pd.concat([frame, health_frame(_not_of_switchbacks(inputs))], ignore_index=True))
     order = ["as_of_date", "experiment_id", "check_name", "segment_name", "segment_value"]
     return frame.sort_values(order, ignore_index=True)
+
+
+def _not_of_switchbacks(inputs: HealthInputs) -> list[dict[str, Any]]:
+    """What is asked of every experiment and has no answer for a switchback: said, so that nobody looks for it."""
+    return [
+        {
+            "as_of_date": day,
+            "experiment_id": id_,
+            "check_name": name,
+            "severity": "note",
+            "passed": True,
+            "message": text,
+        }
+        for id_, experiment in inputs.experiments.items()
+        if experiment.switchback is not None
+        for day in inputs.days[id_]
+        for name, text in NOT_OF_SWITCHBACKS.items()
+    ]
 
 
 def _with_unexposed_days(

@@ -48,7 +48,8 @@ class HealthData:
     compare. `former_definitions`: those that results were published under before, up to which as-of date, and what has
     changed. `exposure_rows`: accepted rows by the date of exposure (`reason` empty) and refused ones by reason.
     `day_findings`: what the audit of a log date did not like, `experiment_id` empty where it concerns all.
-    `source_days`: the published table. `cluster_counts`: like `epoch_counts`, of clusters where these were randomised.
+    `source_days`: the published table. `cluster_counts`: like `epoch_counts`, of clusters or blocks if these were
+    randomised. `block_arms`: units in another arm than their block's. `logged_propensities`: units by what they logged.
     """
 
     epoch_counts: pd.DataFrame = field(
@@ -62,6 +63,12 @@ class HealthData:
             *("as_of_date", "experiment_id", "segment_name", "segment_value", "epoch", "variant_id"),
             *("n_units", "n_mixed_excluded", "weight"),
         )
+    )
+    block_arms: pd.DataFrame = field(
+        default_factory=_empty("as_of_date", "experiment_id", "n_units", "n_strays", "n_blocks", "n_unseen")
+    )
+    logged_propensities: pd.DataFrame = field(
+        default_factory=_empty("as_of_date", "experiment_id", "n_units", "n_impossible", "n_apart", "largest_gap")
     )
     moments: pd.DataFrame = field(
         default_factory=_empty(

@@ -17,9 +17,9 @@ Row = dict[str, Any]
 
 
 def exposed_sample_ratio(inputs: HealthInputs) -> list[Row]:
-    """`sample_ratio_mismatch`: exposed units, mixed ones counted under their first variant; or clusters."""
+    """`sample_ratio_mismatch`: exposed units, mixed ones counted under their first variant; or clusters, or blocks."""
     counts = inputs.epoch_counts
-    clustered = [one.id for one in inputs.experiments.values() if one.cluster is not None]
+    clustered = [one.id for one in inputs.experiments.values() if one.randomised != "units"]
     counts = counts[(counts["segment_name"] == "all") & ~counts["experiment_id"].isin(clustered)]
     if len(inputs.data.cluster_counts):
         counts = pd.concat([counts, inputs.data.cluster_counts[counts.columns]], ignore_index=True)
@@ -70,7 +70,7 @@ def _whole_population_rows(
         if day >= planned_end(experiment):
             final.setdefault(experiment.id, look)
         if day in inputs.days[experiment.id]:
-            counted = population if experiment.cluster is None else "clusters"
+            counted = population if experiment.randomised == "units" else experiment.randomised
             arms = _describe(tests, look.Index, experiment, counted)
             judged = _judge(inputs.thresholds[experiment.id], look, final.get(experiment.id), arms)
             rows.append({"as_of_date": day, "experiment_id": experiment.id} | judged)

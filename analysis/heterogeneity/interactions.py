@@ -16,6 +16,7 @@ from analysis.heterogeneity.spread import effect_spread
 from analysis.heterogeneity.statuses import caveats, group_statuses, is_preregistered, joined
 from analysis.heterogeneity.tables import tables
 from analysis.heterogeneity.two_way import Term, two_way
+from analysis.statistics.further_covariates import n_further, restricted
 from analysis.statistics.multiplicity import benjamini_hochberg
 from analysis.statistics.registry import covariate_moments
 from configs.schema import Experiment
@@ -79,17 +80,18 @@ def _tested(segments: Segments) -> tuple[Homogeneity, NDArray]:
     method = np.where(is_shared, "wald", "cochran_q").astype(object)
     if not is_shared.any():
         return q, method
-    rows = np.flatnonzero(segments.used & segments.groups.each(is_shared))
-    _, number = np.unique(segments.groups.number[rows], return_inverse=True)
-    baseline, treatment = (
-        covariate_moments({name: values[rows] for name, values in arm.items()})
-        for arm in (segments.baseline, segments.treatment)
-    )
-    wald = shared_homogeneity(baseline, treatment, Groups(number))
-    merged = {}
-    for name, values in vars(q).items():
-        merged[name] = values.copy()
-        merged[name][is_shared] = getattr(wald, name)
+    shared = np.flatnonzero(segments.used & segments.groups.each(is_shared))
+    merged = {name: values.copy() for name, values in vars(q).items()}
+    counts = n_further(segments.baseline)[shared]
+    for count in np.unique(counts):
+        rows = shared[counts == count]
+        groups, number = np.unique(segments.groups.number[rows], return_inverse=True)
+        baseline, treatment = (
+            covariate_moments(restricted(arm, rows, count)) for arm in (segments.baseline, segments.treatment)
+        )
+        wald = shared_homogeneity(baseline, treatment, Groups(number))
+        for name, values in merged.items():
+            values[groups] = getattr(wald, name)
     return Homogeneity(**merged), method
 
 

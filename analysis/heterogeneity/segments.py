@@ -11,6 +11,7 @@ from analysis.heterogeneity.columns import KEYS
 from analysis.heterogeneity.groups import Groups
 from analysis.scorecard import ESTIMATED_STATUSES
 from analysis.scorecard.comparisons import arm_columns, arm_rows, checked_moments
+from analysis.statistics.further_covariates import n_further, restricted
 from analysis.statistics.registry import ESTIMATORS, SHARE_TYPES, STRATIFIED
 from analysis.statistics.relative import is_weak, relative_effect
 from analysis.statistics.status import Floats
@@ -128,9 +129,9 @@ def _from_moments(rows: pd.DataFrame, arms: list[dict[str, NDArray]]) -> tuple[F
     """Degrees of freedom of the effects, and relative effects with their errors."""
     freedom, relative, relative_se = np.full(len(rows), np.inf), *(np.full(len(rows), np.nan) for _ in range(2))
     estimator = rows["method"].str.split(" ").str[0]
-    for name, index in rows.groupby(estimator.to_numpy()).indices.items():
+    for (name, count), index in rows.groupby([estimator.to_numpy(), n_further(arms[0])]).indices.items():
         if name in ESTIMATORS and name not in STRATIFIED:
-            some = [{column: values[index] for column, values in arm.items()} for arm in arms]
+            some = [restricted(arm, index, count) for arm in arms]
             with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
                 estimate = ESTIMATORS[str(name)](*some)
                 ratio, weak = relative_effect(estimate), is_weak(estimate)

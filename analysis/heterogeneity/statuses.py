@@ -16,6 +16,7 @@ ONE_LOOK = "this date's test alone, to be looked at once"
 # Warnings of a row that concern the test of its whole group, from the mildest to the gravest.
 _CARRIED = {
     "no_covariate": "{n} of {used} segments without their covariate",
+    "fewer_covariates": "{n} of {used} segments without some of their covariates",
     "skewed": "skewed: in {n} of {used} segments a tail's probability is off",
     "miscalibrated": "miscalibrated: the metric's own units reject too often or too rarely",
 }

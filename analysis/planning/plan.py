@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from analysis.clusters.intracluster import Intracluster
 from analysis.planning.methods import SequentialPower, sequential_power
 from analysis.planning.planned_tests import planned_tests
 from analysis.statistics.power import mean_detectable_effect, mean_power, mean_sample_size
@@ -68,7 +69,7 @@ def plan(
     tests = _Tests(experiment, metrics, history, units_per_day)
     frame = tests.frame.assign(**tests.needed())
     frame = frame.assign(**tests.in_planned_days())
-    frame["status"], frame["reason"] = _status(frame)
+    frame["status"], frame["reason"] = _status(frame, tests.clusters)
     return frame[list(PLAN_COLUMNS)].astype(PLAN_COLUMNS)
 
 
@@ -109,6 +110,7 @@ class _Tests:
         frame["planned_effect"] = _planned_effect(frame)
         self.frame, self.units_per_day = frame, units_per_day
         self.variances = _variances(frame, adjusted=experiment.analysis.covariate_adjustment)
+        self.clusters = _clusters(frame, is_clustered=experiment.cluster is not None)
         self.planned_days = (experiment.end - experiment.start).days + 1
         self.alpha, self.sides = frame["alpha"].to_numpy(dtype=float), frame["sides"].to_numpy()
         self.share_b, self.share_t = (frame[f"share_{arm}"].to_numpy(dtype=float) for arm in ("baseline", "treatment"))
@@ -130,6 +132,9 @@ class _Tests:
             else:
                 both = self.share_b + self.share_t
                 total = self.sequential.needed(effect / self._deviation() / np.sqrt(both), power) / both
+            if self.clusters is not None:
+                total = self.clusters.units_for(total)
+                total = np.where(np.isinf(total), np.nan, total)
             exposure_days = np.ceil(total / self.units_per_day)
         return {
             "n_baseline": np.ceil(total * self.share_b),
@@ -141,6 +146,7 @@ class _Tests:
 
     def power_at(self, total: Floats) -> Floats:
         """The chance to find the planned effect with this many units of all arms together."""
+        total = self._worth(total)
         effect, n_b, n_t = self.frame["planned_effect"].to_numpy(), total * self.share_b, total * self.share_t
         if self.sequential is None:
             return mean_power(effect, *self.variances, n_b, n_t, self.alpha, self.sides)
@@ -150,13 +156,14 @@ class _Tests:
     def in_planned_days(self) -> dict[str, Floats | int]:
         """What the planned duration gives: power for the planned effect, and the effect found with planned power."""
         total = np.full(len(self.frame), self.units_per_day * self.planned_days)
-        n_b, n_t = total * self.share_b, total * self.share_t
+        worth = self._worth(total)
+        n_b, n_t = worth * self.share_b, worth * self.share_t
         power, mean = self.frame["power"].to_numpy(), self.frame["mean"].abs().to_numpy()
         if self.sequential is None:
             detectable = mean_detectable_effect(*self.variances, n_b, n_t, self.alpha, power, self.sides)
         else:
             drift = self.sequential.drift_for(np.where(self._deviation() > 0, power, np.nan), n_b + n_t)
-            detectable = drift * self._deviation() / np.sqrt(total)
+            detectable = drift * self._deviation() / np.sqrt(worth)
         with np.errstate(divide="ignore", invalid="ignore"):
             relative = np.where(mean > 0, detectable / mean, np.nan)
         return {
@@ -167,10 +174,22 @@ class _Tests:
             "planned_effect_relative": self.frame["planned_effect"].to_numpy() / np.where(mean > 0, mean, np.nan),
         }
 
+    def _worth(self, total: Floats) -> Floats:
+        """How many independent units so many are worth."""
+        return total if self.clusters is None else total / self.clusters.design_effect(total)
+
     def _deviation(self) -> Floats:
         """Standard error of the effect times the root of the units of all arms together."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.sqrt(self.variances[0] / self.share_b + self.variances[1] / self.share_t)
+
+
+def _clusters(frame: pd.DataFrame, *, is_clustered: bool) -> Intracluster | None:
+    """How units are alike by cluster, an entry a row; None where they are independent."""
+    names = ("intracluster_correlation", "n_clusters", "unevenness")
+    if not is_clustered:
+        return None
+    return Intracluster(*frame.reindex(columns=list(names)).to_numpy(dtype=float).T)
 
 
 def _planned_effect(frame: pd.DataFrame) -> Floats:
@@ -214,8 +233,8 @@ def _share_level_variance(frame: pd.DataFrame) -> Floats:
     return np.asarray((spread / (z_alpha + z_beta)) ** 2)
 
 
-def _status(frame: pd.DataFrame) -> tuple[Floats, Floats]:
-    """Why a row has no sample size: the first that applies."""
+def _status(frame: pd.DataFrame, clusters: Intracluster | None) -> tuple[Floats, Floats]:
+    """Why a row has no sample size: the first that applies. Of clusters what the size stands on, where there is one."""
     no_effect = frame["relative"].isna() & frame["absolute"].isna() & frame["level"].isna()
     absent = (frame["share_baseline"] <= 0) | (frame["share_treatment"] <= 0)
     found = [
@@ -227,6 +246,26 @@ def _status(frame: pd.DataFrame) -> tuple[Floats, Floats]:
         (frame["planned_effect"].isna(), "no_distance", "the baseline is 0, or beyond the level already"),
         (frame["variance"] == 0, "zero_variance", "history does not vary"),
     ]
+    default: list[str] = [""] * len(frame)
+    if clusters is not None:
+        units = frame["n_total"].to_numpy(dtype=float)
+        found += [
+            (np.isnan(clusters.correlation), "no_history", "no intracluster correlation: give --intracluster"),
+            (
+                np.isnan(units),
+                "too_few_clusters",
+                "no number of units in these clusters is enough: it takes more of them",
+            ),
+        ]
+        default = [
+            f"design effect {effect:.3g}: correlation {correlation:.3g} in {number:.0f} clusters"
+            for effect, correlation, number in zip(
+                clusters.design_effect(units),
+                np.asarray(clusters.correlation),
+                np.asarray(clusters.clusters),
+                strict=True,
+            )
+        ]
     conditions = [np.asarray(condition, dtype=bool) for condition, _, _ in found]
     status = np.select(conditions, [name for _, name, _ in found], "ok")
-    return status, np.select(conditions, [reason for _, _, reason in found], "")
+    return status, np.select(conditions, [reason for _, _, reason in found], np.array(default, dtype=object))

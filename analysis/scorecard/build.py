@@ -21,6 +21,7 @@ from analysis.scorecard.comparisons import (
     checked_moments,
     comparison_rows,
 )
+from analysis.scorecard.covariates import dropped_covariates, lacks_further
 from analysis.scorecard.event_quantiles import EventTables, infer_event_quantiles
 from analysis.scorecard.families import adjust, families
 from analysis.scorecard.inference import Arrays, infer
@@ -50,7 +51,7 @@ def scorecard(
 ) -> pd.DataFrame:
     """A row per as-of date × experiment × metric × treatment × segment, with `SCORECARD_COLUMNS`, sorted.
 
-    `moments` is fct_metric_moments; rows of experiments that are not given are ignored. `blocked`
+    `moments` is fct_metric_moments (`with_covariates`); rows of experiments that are not given are ignored. `blocked`
     (`as_of_date, experiment_id, metric_id, status, reason`) names comparisons that must not be computed,
     or with status no_covariate only without adjustment; with status failed nothing is tried. Every listed metric
     has a row at each as-of date found in `moments`, `blocked` or `as_of_dates` (`as_of_date, experiment_id`).
@@ -79,6 +80,7 @@ def scorecard(
     n = arms[0]["n_units"] + arms[1]["n_units"]
     rows, schedules = with_looks(rows, n, earlier)
     results, compared = infer(rows, *arms, schedules, within.without(~usable))
+    rows["dropped_reason"] = dropped_covariates(rows, arms)
     units = (arms[0]["n_units"], arms[1]["n_units"])
     of_quantiles, quantiles = infer_quantiles(rows, values, metrics, units)
     of_events, event_quantiles = infer_event_quantiles(rows, events, metrics, (_n_events(arms[0]), _n_events(arms[1])))
@@ -157,6 +159,7 @@ def _with_estimator(rows: pd.DataFrame, baseline: Arrays, treatment: Arrays) -> 
     lacking = np.logical_or.reduce([np.isnan(arm[name]) for arm in arms for name in COVARIATE_MOMENTS])
     of_ratio = np.logical_or.reduce([np.isnan(arm[name]) for arm in arms for name in RATIO_COVARIATE_MOMENTS])
     lacking |= of_ratio & (rows["estimator"] == "delta_ratio").to_numpy()
+    lacking |= lacks_further(rows, arms)
     lacking &= has_units & ~rows["adjusted_estimator"].isin(STRATIFIED).to_numpy()
     reason = rows["covariate_reason"].mask(rows["covariate_reason"].isna() & lacking, NO_COVARIATE_MOMENTS)
     adjusted = wanted & reason.isna().to_numpy()
@@ -165,6 +168,7 @@ def _with_estimator(rows: pd.DataFrame, baseline: Arrays, treatment: Arrays) -> 
     return rows.assign(
         covariate_reason=reason.where(wanted),
         is_adjusted=adjusted,
+        n_further=rows["n_further"].where(adjusted, 0),
         estimator=estimator.mask(is_bootstrapped, BOOTSTRAP),
         # A score interval is of shares as they are.
         inference=rows["inference"].mask(rows["is_score"] & ~adjusted & ~is_bootstrapped, "newcombe"),

@@ -72,6 +72,7 @@ SCORECARD_COLUMNS: dict[str, str] = {
 }
 
 NO_COVARIATE = "no_covariate"
+FEWER_COVARIATES = "fewer_covariates"
 FAILED = "failed"
 
 # A row with one of these has an effect, its standard error, intervals and p-values: `ok`, or a warning.
@@ -80,6 +81,7 @@ ESTIMATED_STATUSES = frozenset(
     {
         "ok",
         NO_COVARIATE,
+        FEWER_COVARIATES,
         "skewed",
         "weak_baseline",
         "open_ended",

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.statistics.further_covariates import PREFIX
+
 SLICE = ["as_of_date", "experiment_id", "segment_name", "segment_value"]
 
 COVARIATE_MOMENTS = [
@@ -37,8 +39,9 @@ def checked_moments(moments: pd.DataFrame) -> pd.DataFrame:
     if missing:
         raise ValueError(f"moments lack the columns {', '.join(missing)}; build fct_metric_moments again")
     keys = [*SLICE, "metric_id", "variant_id"]
-    numbers = [*MOMENTS, *RATIO_COVARIATE_MOMENTS]
-    frame = moments.reindex(columns=[*REQUIRED, *RATIO_COVARIATE_MOMENTS]).astype(
+    further = [name for name in moments.columns if name.startswith(PREFIX)]
+    numbers = [*MOMENTS, *RATIO_COVARIATE_MOMENTS, *further]
+    frame = moments.reindex(columns=[*REQUIRED, *RATIO_COVARIATE_MOMENTS, *further]).astype(
         {name: "str" for name in keys if name != "as_of_date"} | dict.fromkeys(numbers, "float64")
     )
     for name in ("as_of_date", "last_cohort_date"):
@@ -86,7 +89,7 @@ def arm_columns(moments: pd.DataFrame, position: NDArray[np.intp]) -> dict[str, 
     """The arm's moments as arrays over comparisons; NaN where there are none, but n_units 0."""
     found = position >= 0
     columns = {}
-    for name in [*MOMENTS, *RATIO_COVARIATE_MOMENTS]:
+    for name in [*MOMENTS, *RATIO_COVARIATE_MOMENTS, *(name for name in moments.columns if name.startswith(PREFIX))]:
         values = moments[name].to_numpy()
         columns[name] = np.where(found, values[position], np.nan) if len(values) else np.full(len(position), np.nan)
     columns["n_units"] = np.where(found, columns["n_units"], 0.0)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from analysis.scorecard.columns import COUNT, DATE, ESTIMATED_STATUSES, NUMBER, TEXT
 from analysis.scorecard.comparisons import arm_columns, arm_rows, checked_moments
 from analysis.statistics.dilution import Diluted, Everybody, diluted
+from analysis.statistics.further_covariates import n_further, restricted
 from analysis.statistics.registry import ESTIMATORS, STRATIFIED
 from analysis.statistics.relative import WEAK_BASELINE
 from analysis.statistics.sampling import variance_of_mean
@@ -103,7 +104,8 @@ def _compute(
     """Put the figures, statuses and reasons of the computed rows into the frame; `populations` has everyone's ids."""
     estimators = frame["method"].str.partition(" ")[0]
     judged = frame["method"].str.partition(" ")[2]
-    for estimator, index in pd.Series(computed).groupby(estimators.iloc[computed].to_numpy()):
+    counts = n_further(arm_columns(moments, arm_rows(moments, rows.iloc[computed], "baseline_id")))
+    for (estimator, count), index in pd.Series(computed).groupby([estimators.iloc[computed].to_numpy(), counts]):
         at = index.to_numpy()
         some = rows.iloc[at]
         of_everyone = some.assign(experiment_id=some["experiment_id"].map(populations))
@@ -114,6 +116,7 @@ def _compute(
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             n = everybody[0]["n_units"] + everybody[1]["n_units"]
             mean, variance = everybody[0]["mean"], variance_of_mean(everybody[0]["variance"], everybody[0]["n_units"])
+            arms = [restricted(arm, np.arange(len(at)), count) for arm in arms]
             found = diluted(ESTIMATORS[str(estimator)](*arms), Everybody(n, mean, variance))
             is_weak = np.abs(mean) < WEAK_BASELINE * np.sqrt(variance)
         alpha = 1 - some["confidence_level"].to_numpy()

@@ -13,6 +13,7 @@ from analysis.statistics import non_inferiority
 from analysis.statistics.design import Design
 from analysis.statistics.dunnett import loading
 from analysis.statistics.estimate import Contrast, Estimate
+from analysis.statistics.further_covariates import restricted
 from analysis.statistics.inference import INFERENCES, Inference
 from analysis.statistics.registry import ESTIMATORS, STRATIFIED, Columns
 from analysis.statistics.relative import is_weak
@@ -103,10 +104,10 @@ def infer(
     results: Arrays = {name: np.full(len(rows), np.nan) for name in NUMBERS}
     results |= {name: np.zeros(len(rows), dtype=np.int8) for name in CODES}
     compared = []
-    for (estimator, inference), index in rows.groupby(["estimator", "inference"]).indices.items():
+    for (estimator, inference, count), index in rows.groupby(["estimator", "inference", "n_further"]).indices.items():
         if estimator not in ESTIMATORS or inference not in INFERENCES:
             continue
-        arms = [{name: values[index] for name, values in arm.items()} for arm in (baseline, treatment)]
+        arms = [restricted(arm, index, count) for arm in (baseline, treatment)]
         if estimator in STRATIFIED:
             arms = [arm | dict(within) for arm, within in zip(arms, strata.columns(index), strict=True)]
         some = rows.iloc[index]

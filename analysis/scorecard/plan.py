@@ -16,6 +16,7 @@ from analysis.statistics.registry import (
     SHARE_TYPES,
     STRATIFIED,
 )
+from configs.covariates import further_terms
 from configs.schema import Analysis, Epoch, Experiment, Guardrail, Metric, Variant
 
 PLAN_COLUMNS: dict[str, str] = {
@@ -34,6 +35,8 @@ PLAN_COLUMNS: dict[str, str] = {
     "estimator": "str",
     "adjusted_estimator": "str",
     "is_adjusted": "bool",
+    "n_further": "int64",
+    "further_terms": "object",
     "replicates": "float64",
     "is_share": "bool",
     "is_open_ended": "bool",
@@ -72,6 +75,7 @@ FALSE_DISCOVERY_RATE = frozenset({"benjamini_hochberg", "benjamini_yekutieli"})
 def comparison_plan(experiments: Mapping[str, Experiment], metrics: Mapping[str, Metric]) -> pd.DataFrame:
     """A row per experiment × metric × treatment, sorted, with `PLAN_COLUMNS`.
 
+    `n_further` counts the variables of further covariates, `further_terms` names them, "" for indicators of no history;
     `sign` is 1 where an increase is better, else -1; `replicates` are a bootstrap's, NaN without one; `planned_n`
     and `burn_in` count units of both arms and of each; the prior and `rope` are in the scale that
     `is_relative_scale` says; `problem` says why a comparison cannot be made.
@@ -91,6 +95,7 @@ def _metric_plan(experiment: Experiment, metric_id: str, role: str, metric: Metr
     analysis = experiment.analysis
     is_share = metric is not None and metric.type in SHARE_TYPES
     plain, adjusted = _estimators(experiment, metric)
+    terms = further_terms(metric) if metric and analysis.covariate_adjustment and adjusted not in STRATIFIED else ()
     margin, margin_type = _margin(experiment, metric_id)
     equivalence_margin, equivalence_type = _equivalence(analysis, metric_id)
     return {
@@ -115,6 +120,8 @@ def _metric_plan(experiment: Experiment, metric_id: str, role: str, metric: Metr
             and metric.bootstrap is None
             and (adjusted in STRATIFIED or metric.covariate is not None)
         ),
+        "n_further": len(terms),
+        "further_terms": tuple(term.name if term.covariate else "" for term in terms),
         "is_share": is_share,
         "sign": -1.0 if metric and metric.direction == "decrease" else 1.0,
         "margin": margin,

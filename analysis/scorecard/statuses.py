@@ -11,7 +11,7 @@ from analysis.scorecard.bootstraps import (
     relative_bootstrap_reasons,
 )
 from analysis.scorecard.categorical import CHI_SQUARED, SPARSE, SPARSE_REASON, UNDIRECTED, category_reasons
-from analysis.scorecard.columns import NO_COVARIATE
+from analysis.scorecard.columns import FEWER_COVARIATES, NO_COVARIATE
 from analysis.scorecard.inference import Arrays
 from analysis.scorecard.quantiles import quantile_reasons, relative_reasons
 from analysis.statistics.fieller import FIELLER_REASONS, FiellerShape
@@ -87,6 +87,7 @@ def statuses(rows: pd.DataFrame, results: Arrays, unusable: tuple[NDArray, NDArr
             NO_COVARIATE,
             rows["covariate_reason"].to_numpy(object),
         ),
+        (rows["dropped_reason"].to_numpy(object) != "", FEWER_COVARIATES, rows["dropped_reason"].to_numpy(object)),
         (results["is_sparse"] > 0, SPARSE, SPARSE_REASON),
         ((rows["estimator"] == CHI_SQUARED).to_numpy(), None, UNDIRECTED),
         (rows["strata_reason"].to_numpy(object) != "", None, rows["strata_reason"].to_numpy(object)),

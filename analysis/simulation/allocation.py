@@ -55,6 +55,14 @@ class Allocation:
         arm[(at < self.first_exposed_at[unit]) | (at >= self.treated_until)] = NOT_EXPOSED
         return arm
 
+    def acting_arm_at(self, unit: IntArray, at: IntArray) -> IntArray:
+        """Variant whose effect is felt at visits: the one in force."""
+        return self.arm_at(unit, at)
+
+    def mixed(self, unit: IntArray, arm: IntArray) -> int:
+        """How many of these exposures are in another arm than their unit's."""
+        return int((arm != self.arm[unit]).sum())
+
     def rate_multipliers(self, process: EventProcess) -> FloatArray:
         """What each variant multiplies an event's rate by, in the order of the experiment's variants."""
         return np.array([self._effect(variant.id, process).rate for variant in self.experiment.variants])
@@ -138,7 +146,7 @@ def _product(
     result = np.ones(len(unit))
     for allocation, by_arm in zip(allocations, multipliers, strict=True):
         if np.any(by_arm != 1):
-            arm = np.where(allocation.reacts[unit], allocation.arm_at(unit, at), NOT_EXPOSED)
+            arm = np.where(allocation.reacts[unit], allocation.acting_arm_at(unit, at), NOT_EXPOSED)
             result *= np.append(by_arm, 1.0)[arm]  # NOT_EXPOSED is -1: the appended 1
     return result
 

@@ -15,7 +15,8 @@ from analysis.simulation.types import SECOND, BoolArray, FloatArray, IntArray
 from analysis.simulation.world import World
 from configs.schema import EventSource, ExposureSource
 
-_MEAN_DELAY = 180 * SECOND
+MEAN_DELAY = 180 * SECOND
+"""From a visit to its events, and from these to those that follow them."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,7 @@ def exposure_rows(world: World, source: ExposureSource, day: int) -> tuple[pd.Da
             )
         )
         counts.append(FaultCount(source.id, "lost_exposure", int(lost.sum()), experiment.id))
-        moved = int((arm != allocation.arm[units]).sum())
-        counts.append(FaultCount(source.id, "mixed_exposure", moved, experiment.id))
+        counts.append(FaultCount(source.id, "mixed_exposure", allocation.mixed(units, arm), experiment.id))
     columns = source.columns
     texts = [columns.unit_id, columns.experiment_id, columns.variant_id, *source.attributes]
     return _typed(frames, columns.exposed_at, texts), counts
@@ -141,7 +141,7 @@ def _bots_do(world: World, process: EventProcess) -> bool:
 def _after(rng: np.random.Generator, at: IntArray, ends: int) -> IntArray:
     """Some minutes later, always later and always the same local day."""
     remaining = np.maximum(ends - at - 2, 0) * rng.random(len(at))
-    return at + 1 + np.minimum(rng.exponential(_MEAN_DELAY, len(at)), remaining).astype(np.int64)
+    return at + 1 + np.minimum(rng.exponential(MEAN_DELAY, len(at)), remaining).astype(np.int64)
 
 
 def _event_frame(world: World, source: EventSource, rows: _Events, day: int) -> pd.DataFrame:

@@ -13,8 +13,10 @@ import pandas as pd
 
 from analysis.simulation.allocation import NEVER, Allocation, measure_multiplier, rate_multiplier
 from analysis.simulation.behaviour import EventProcess
+from analysis.simulation.logs import MEAN_DELAY
 from analysis.simulation.potential_outcomes import Potential, any_event, expected_total, simulated_means
 from analysis.simulation.randomness import stream
+from analysis.simulation.switching import Switching
 from analysis.simulation.types import DAY, BoolArray, FloatArray, IntArray
 from analysis.simulation.world import World
 from configs.schema import Component, Metric
@@ -87,13 +89,13 @@ def _se(replicates: FloatArray) -> float:
 
 
 def _metric_means(world: World, allocation: Allocation, metric: Metric) -> _Means:
-    eligible = _eligible(world, allocation, metric)
-    n_units = int(eligible.sum())
+    population = _population(world, allocation, metric)
+    n_units = population.n_units
     reason = _reason_against(metric, n_units)
     if reason:
         none = np.full((1, len(allocation.experiment.variants)), np.nan)
         return _Means(none, n_units, UNAVAILABLE, reason)
-    parts = [_component_means(world, allocation, metric, component, eligible) for component in metric.components]
+    parts = [_component_means(world, allocation, metric, component, population) for component in metric.components]
     values = parts[0] if len(parts) == 1 else parts[0] / parts[1]
     return _Means(values, n_units, ANALYTIC if len(values) == 1 else MONTE_CARLO)
 
@@ -116,6 +118,45 @@ def _eligible(world: World, allocation: Allocation, metric: Metric) -> BoolArray
     return matured & ~allocation.is_mixed & allocation.reacts
 
 
+@dataclass(frozen=True)
+class _Population:
+    """Who a metric's mean is over: `number` is of each of `visits`, from 0; `arm` of each unit."""
+
+    visits: IntArray
+    number: IntArray
+    n_units: int
+    arm: IntArray
+
+
+def _population(world: World, allocation: Allocation, metric: Metric) -> _Population:
+    if isinstance(allocation, Switching):
+        return _unit_periods(world, allocation)
+    eligible = _eligible(world, allocation, metric)
+    visits = _visits_in_window(world, allocation, metric, eligible)
+    number = np.cumsum(eligible) - 1
+    return _Population(visits, number[world.visits.unit[visits]], int(eligible.sum()), allocation.arm[eligible])
+
+
+def _unit_periods(world: World, allocation: Switching) -> _Population:
+    """Of a switchback: each unit in each period in which it comes; no bots."""
+    unit, at = world.visits.unit, world.visits.instant
+    begins, stops = allocation.exposure_period
+    comes = allocation.reacts[unit] & (at >= begins) & (at < stops) & (allocation.first_exposed_at[unit] <= at)
+    visits = np.flatnonzero(comes)
+    period = allocation.period_of(at[visits])
+    keys = period * len(world.population) + unit[visits]
+    distinct, number = np.unique(keys, return_inverse=True)
+    return _Population(visits, number, len(distinct), np.zeros(len(distinct), dtype=np.int8))
+
+
+def _share_in_period(allocation: Allocation, at: IntArray) -> FloatArray | float:
+    """Of a switchback, what share of a visit's events come before its period ends, and so count in it."""
+    if not isinstance(allocation, Switching):
+        return 1.0
+    left = allocation.period - (at - allocation.exposure_period[0]) % allocation.period
+    return -np.expm1(-left / MEAN_DELAY)
+
+
 def _visits_in_window(world: World, allocation: Allocation, metric: Metric, eligible: BoolArray) -> IntArray:
     """Visits that count for the metric: in the unit's window, or until the experiment's end without one."""
     unit, at = world.visits.unit, world.visits.instant
@@ -130,27 +171,24 @@ def _visits_in_window(world: World, allocation: Allocation, metric: Metric, elig
 
 
 def _component_means(
-    world: World, allocation: Allocation, metric: Metric, component: Component, eligible: BoolArray
+    world: World, allocation: Allocation, metric: Metric, component: Component, population: _Population
 ) -> FloatArray:
-    visits = _visits_in_window(world, allocation, metric, eligible)
+    visits = population.visits
     process = world.behaviour.process_of(component)
     mean_count = _mean_counts(world, allocation, process, visits)
-    number = np.cumsum(eligible) - 1  # units renumbered within the metric's population
     potential = Potential(
-        unit=number[world.visits.unit[visits]],
+        unit=population.number,
         mean_count=mean_count * process.qualifying_share(component.where),
         at_most_once=process.happens_at_most_once,
         value=_values(world, allocation, component, process, visits),
         sigma=process.measures[component.measure].sigma if component.measure is not None else 0.0,
-        n_units=int(eligible.sum()),
+        n_units=population.n_units,
     )
     if metric.type in ("proportion", "retention"):
         return any_event(potential)
     if component.aggregate == "max" or metric.cap is not None:
         rng = stream(world.population.seed, "truth", allocation.experiment.id, metric.id, str(component))
-        return simulated_means(
-            potential, allocation.arm[eligible], rng, maximum=component.aggregate == "max", cap=metric.cap
-        )
+        return simulated_means(potential, population.arm, rng, maximum=component.aggregate == "max", cap=metric.cap)
     return expected_total(potential)
 
 
@@ -163,7 +201,7 @@ def _mean_counts(world: World, allocation: Allocation, process: EventProcess, vi
     mean = np.stack([world.population.mean_count(process, unit, elsewhere * m) for m in here])
     if process.parent is not None:
         mean *= _mean_counts(world, allocation, process.parent, visits)
-    return mean
+    return mean * _share_in_period(allocation, at)
 
 
 def _values(

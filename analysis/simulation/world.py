@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from analysis.simulation.allocation import Allocation, allocate
 from analysis.simulation.behaviour import Behaviour, resolve
 from analysis.simulation.population import Population, draw_population
+from analysis.simulation.switching import switch
 from analysis.simulation.visits import Calendar, Visits, draw_visits
 from configs.schema import Config, Experiment
 from configs.simulation_schema import ExperimentScenario, Scenario
@@ -37,7 +38,7 @@ def build_world(
     population = draw_population(behaviour, scenario, units, calendar.days, seed)
     visits = draw_visits(population, scenario.population, calendar)
     allocations = tuple(
-        allocate(
+        _arms(
             config,
             config.experiments[experiment_id],
             scenario.experiments.get(experiment_id, ExperimentScenario()),
@@ -50,3 +51,16 @@ def build_world(
     )
     quasi = tuple(config.experiments[id_] for id_ in experiments if config.experiments[id_].is_quasi)
     return World(config, scenario, behaviour, calendar, population, visits, allocations, quasi)
+
+
+def _arms(
+    config: Config,
+    experiment: Experiment,
+    scenario: ExperimentScenario,
+    population: Population,
+    visits: Visits,
+    calendar: Calendar,
+) -> Allocation:
+    if experiment.switchback is not None:
+        return switch(experiment, scenario, population, visits, calendar)
+    return allocate(config, experiment, scenario, population, visits, calendar)

@@ -51,10 +51,19 @@ def pooled_theta(baseline: JointMoments, treatment: JointMoments) -> Floats:
     return np.moveaxis(_pooled_theta(baseline, treatment), 0, -1)
 
 
+def kept_by_cuped(baseline: JointMoments, treatment: JointMoments) -> NDArray[np.bool_]:
+    """Which covariates `cuped` uses, shape (..., k - 1): neither constant nor collinear with those before."""
+    return np.moveaxis(_pooled_solution(baseline, treatment)[1], 0, -1)
+
+
 def _pooled_theta(baseline: JointMoments, treatment: JointMoments) -> Floats:
+    return _pooled_solution(baseline, treatment)[0][:, 0]
+
+
+def _pooled_solution(baseline: JointMoments, treatment: JointMoments) -> tuple[Floats, NDArray[np.bool_]]:
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         products = sums_of_products(baseline) + sums_of_products(treatment)
-        return solved(products, resolved(baseline) & resolved(treatment))[0][:, 0]
+        return solved(products, resolved(baseline) & resolved(treatment))
 
 
 def solved(system: Floats, usable: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:

@@ -22,17 +22,30 @@ def lin(
     References: Lin 2013, Annals of Applied Statistics 7, section 4; Negi & Wooldridge 2021, Econometric Reviews 40.
     """
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        gap = np.moveaxis(treatment.mean - baseline.mean, -1, 0)[1:]
         share = treatment.n / (baseline.n + treatment.n)
-        systems = [_system(baseline, gap * share), _system(treatment, gap * (1 - share))]
-        usable = resolved(baseline) & resolved(treatment) & _enough_units(baseline, treatment)
-        for system in systems:
-            usable[1:] &= solved(system.copy(), usable)[1]
+        systems, usable = _usable_systems(baseline, treatment)
         (slopes_b, error_b), (slopes_t, error_t) = (
             _regression(arm.n, system, usable) for arm, system in zip((baseline, treatment), systems, strict=True)
         )
         common = share * slopes_b + (1 - share) * slopes_t
     return adjusted(baseline, treatment, common, slope_errors=(error_b, error_t), zero_denominator=zero_denominator)
+
+
+def kept_by_lin(baseline: JointMoments, treatment: JointMoments) -> NDArray[np.bool_]:
+    """Which covariates `lin` uses, shape (..., k - 1): those that can be used in both arms."""
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        return np.moveaxis(_usable_systems(baseline, treatment)[1][1:], 0, -1)
+
+
+def _usable_systems(baseline: JointMoments, treatment: JointMoments) -> tuple[list[Floats], NDArray[np.bool_]]:
+    """Each arm's system of equations, and which values (k, ...) can be used in both."""
+    gap = np.moveaxis(treatment.mean - baseline.mean, -1, 0)[1:]
+    share = treatment.n / (baseline.n + treatment.n)
+    systems = [_system(baseline, gap * share), _system(treatment, gap * (1 - share))]
+    usable = resolved(baseline) & resolved(treatment) & _enough_units(baseline, treatment)
+    for system in systems:
+        usable[1:] &= solved(system.copy(), usable)[1]
+    return systems, usable
 
 
 def _system(moments: JointMoments, distance: Floats) -> Floats:

@@ -4,16 +4,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from analysis.statistics.cuped import cuped
+from analysis.statistics.cuped import cuped, kept_by_cuped
 from analysis.statistics.epochs import combined, combined_ratio
 from analysis.statistics.estimate import Estimate
+from analysis.statistics.further_covariates import MEANS_OWN, RATIOS_OWN, with_further
 from analysis.statistics.inference import INFERENCES, Inference
-from analysis.statistics.lin import lin
+from analysis.statistics.lin import kept_by_lin, lin
 from analysis.statistics.moments import JointMoments, MeanMoments
 from analysis.statistics.multiplicity import CORRECTIONS
 from analysis.statistics.post_stratification import post_stratified, post_stratified_ratio
-from analysis.statistics.ratio import delta_ratio, delta_ratio_cuped, delta_ratio_lin
+from analysis.statistics.ratio import delta_ratio, delta_ratio_cuped, delta_ratio_lin, linearised
 from analysis.statistics.status import Floats
 from analysis.statistics.welch import welch
 
@@ -31,7 +33,8 @@ __all__ = [
 ]
 
 # An arm as columns of the metric_moments table, each an array over comparisons; `stratum_` columns, which only
-# estimators in STRATIFIED read, are of fct_stratum_moments and have a further axis of strata.
+# estimators in STRATIFIED read, are of fct_stratum_moments and have a further axis of strata; `further_` columns are
+# of fct_covariate_moments.
 Columns = Mapping[str, Floats]
 
 
@@ -131,10 +134,10 @@ def _ratio_moments(columns: Columns) -> JointMoments:
 
 
 def covariate_moments(columns: Columns) -> JointMoments:
-    """Value, covariate, and the indicator of units without history."""
+    """Value, covariate, the indicator of units without history, and the columns' further covariates."""
     y_x, y_z = columns["covariate_covariance"], columns["no_history_covariance"]
     x_z = columns["covariate_no_history_covariance"]
-    return _joint_moments(
+    moments = _joint_moments(
         columns["n_units"],
         (columns["mean"], columns["covariate_mean"], columns["no_history_share"]),
         (
@@ -143,14 +146,15 @@ def covariate_moments(columns: Columns) -> JointMoments:
             (y_z, x_z, _no_history_variance(columns)),
         ),
     )
+    return with_further(moments, columns, MEANS_OWN)
 
 
 def _ratio_covariate_moments(columns: Columns) -> JointMoments:
-    """Numerator, denominator, the numerator before exposure, and the indicator of units without history."""
+    """Numerator, denominator, the numerator before exposure, the indicator of no history, and further covariates."""
     y_d, y_x, y_z = (columns[f"{name}_covariance"] for name in ("denominator", "covariate", "no_history"))
     d_x, d_z = columns["denominator_covariate_covariance"], columns["denominator_no_history_covariance"]
     x_z = columns["covariate_no_history_covariance"]
-    return _joint_moments(
+    moments = _joint_moments(
         columns["n_units"],
         tuple(columns[name] for name in ("mean", "denominator_mean", "covariate_mean", "no_history_share")),
         (
@@ -160,6 +164,7 @@ def _ratio_covariate_moments(columns: Columns) -> JointMoments:
             (y_z, d_z, x_z, _no_history_variance(columns)),
         ),
     )
+    return with_further(moments, columns, RATIOS_OWN)
 
 
 def _no_history_variance(columns: Columns) -> Floats:
@@ -172,6 +177,15 @@ def _no_history_variance(columns: Columns) -> Floats:
 def _joint_moments(n: Floats, means: tuple[Floats, ...], covariances: tuple[tuple[Floats, ...], ...]) -> JointMoments:
     covariance = np.stack([np.stack(row, axis=-1) for row in covariances], axis=-2)
     return JointMoments(n, np.stack(means, axis=-1), covariance)
+
+
+def kept_covariates(estimator: str, baseline: Columns, treatment: Columns) -> NDArray[np.bool_]:
+    """Which covariates an adjusted estimator uses (comparisons, covariates), in the order of the joint moments."""
+    moments = [_ratio_covariate_moments(arm) if "ratio" in estimator else covariate_moments(arm)
+               for arm in (baseline, treatment)]  # fmt: skip
+    if "ratio" in estimator:
+        moments = [linearised(arm) for arm in moments]
+    return (kept_by_lin if estimator.endswith("_lin") else kept_by_cuped)(*moments)
 
 
 ESTIMATORS: dict[str, Callable[[Columns, Columns], Estimate]] = {

@@ -52,6 +52,15 @@ where
     {{ unit_hash }} % {{ every_nth }} = 0
 {%- endmacro %}
 
+{#- Whether a date is not before the start of every planned experiment, in a test: written out for the same reason. -#}
+{% macro is_since_start(column) -%}
+    {%- set first = namespace(date=none) -%}
+    {%- if execute and flags.WHICH in ('build', 'test') -%}
+        {%- set first.date = run_query(first_start()).columns[0].values()[0] -%}
+    {%- endif -%}
+    {{ 'true' if first.date is none else column ~ " >= cast('" ~ first.date ~ "' as date)" }}
+{%- endmacro %}
+
 {#- Rows of the last planned as-of date of each experiment, where there is a unit snapshot. -#}
 {% macro planned_last(relation) -%}
     (

@@ -34,7 +34,9 @@ exposures as (
         exposed_at,
         exposed_date
     from {{ first_exposures() }} as first_exposures
-    where {{ is_in_test_sample('first_exposures.unit_hash') }}
+    where
+        {{ is_in_test_sample('first_exposures.unit_hash') }}
+        and {{ is_since_start('first_exposures.known_from') }}
 
 )
 

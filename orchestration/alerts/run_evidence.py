@@ -99,7 +99,7 @@ def _failing_rows(evaluation: dg.AssetCheckEvaluation) -> float | None:
 
 def _section(evaluation: dg.AssetCheckEvaluation) -> str:
     """Checks of ours have a section each; every other one is a dbt test."""
-    own = ("row_accounting", "day_is_complete", "calibrated", *UNJUDGED_BY)
+    own = ("row_accounting", "day_is_complete", "calibrated", "destination_is_current", *UNJUDGED_BY)
     return evaluation.check_name if evaluation.check_name in own else "dbt_tests"
 
 

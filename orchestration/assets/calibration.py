@@ -5,7 +5,7 @@ import dagster as dg
 from analysis.calibration import MISCALIBRATED
 from configs.load import load_config_tolerant
 from orchestration.calibration import calibrate_project
-from orchestration.resources import run_workspace
+from orchestration.resources import WAREHOUSE_POOL, run_workspace
 
 CALIBRATION_KEY = dg.AssetKey(["results", "calibration"])
 CHECK_NAME = "calibrated"
@@ -24,6 +24,7 @@ def calibration_asset() -> dg.AssetsDefinition:
             dg.AssetCheckSpec(CHECK_NAME, asset=CALIBRATION_KEY, description="Metrics whose tests or intervals fail.")
         ],
         required_resource_keys={"writer_lock"},
+        pool=WAREHOUSE_POOL,
     )
     def calibration(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A row per experiment, metric and treatment: rates of its tests on re-randomised units, and bounds."""

@@ -13,13 +13,12 @@ from configs.suite_schema import Suite
 from orchestration.assets.audit_tables import audit_tables
 from orchestration.audit import DaySuite
 from orchestration.ingest import IngestSession, SourceIngest, source_contract, source_fields, suite_columns
-from orchestration.ingest.log_files import log_files
 from orchestration.lake import DayManifest, Lake
 from orchestration.partitions import SINGLE_RUN, days_between, log_dates, requested_range
 from orchestration.progress import with_progress
 from orchestration.provenance import code_version
 from orchestration.request import definition_digest, take_up_request
-from orchestration.resources import run_workspace
+from orchestration.resources import WAREHOUSE_POOL, run_workspace
 from orchestration.workspace import Workspace
 
 
@@ -40,10 +39,11 @@ def _ingest_asset(project: Project, source: ExposureSource | EventSource) -> dg.
         key=key,
         group_name="ingest",
         kinds={"parquet"},
-        description=f"Accepted rows of {source.path} ({source.format}), one Parquet partition a log date.",
+        description=f"Accepted rows of {source.place} ({source.format}), one Parquet partition a log date.",
         partitions_def=log_dates(project),
         backfill_policy=SINGLE_RUN,
         required_resource_keys={"writer_lock"},
+        pool=WAREHOUSE_POOL,
         check_specs=[
             dg.AssetCheckSpec(
                 "row_accounting",
@@ -86,12 +86,7 @@ def ingest_range(
     lake = Lake(workspace.lake)
     requested = set(days_between(first, last))
     ingested = lake.manifests(source.id, project.history_start, date.max)
-    outdated = {
-        manifest.log_date
-        for manifest in ingested
-        if _is_outdated(manifest, source, project, known_variants)
-        and log_files(source.path, manifest.log_date, workspace.data)
-    }
+    outdated = {manifest.log_date for manifest in ingested if _is_outdated(manifest, source, project, known_variants)}
     request = take_up_request(workspace.state, first, last)
     days = sorted(requested | {manifest.log_date for manifest in ingested})
     session = IngestSession(
@@ -157,7 +152,8 @@ def _is_outdated(
     )  # fmt: skip
     waiting_for = (*manifest.unjudged_experiments, *manifest.unknown_experiments)
     return (
-        (is_redefined and manifest.refused_fields != fields)
+        manifest.is_due
+        or (is_redefined and manifest.refused_fields != fields)
         or is_of_other_days
         or any(known_variants.get(experiment_id) is not None for experiment_id in waiting_for)
         or any(
@@ -216,6 +212,11 @@ def _day_is_complete(key: dg.AssetKey, manifests: list[DayManifest]) -> dg.Asset
         for manifest in manifests
         for finding in manifest.audit
         if not finding["success"]
+    ]
+    warnings += [
+        f"{manifest.log_date}: {manifest.reason}"
+        for manifest in manifests
+        if manifest.is_due and manifest not in problems
     ]
     lines = [f"{manifest.log_date} {manifest.status}: {manifest.reason}" for manifest in problems]
     return dg.AssetCheckResult(

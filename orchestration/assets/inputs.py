@@ -6,7 +6,7 @@ from configs.schema import Project, Sources
 from orchestration.assets.ingest import ingest_key
 from orchestration.inputs import prepare_run
 from orchestration.partitions import SINGLE_RUN, log_dates, requested_range
-from orchestration.resources import run_workspace
+from orchestration.resources import WAREHOUSE_POOL, run_workspace
 
 INPUTS_KEY = dg.AssetKey("warehouse_inputs")
 """Stands for every dbt source: the tables of schema `inputs` and the views of schema `lake`."""
@@ -24,6 +24,7 @@ def inputs_asset(project: Project, sources: Sources) -> dg.AssetsDefinition:
         partitions_def=log_dates(project),
         backfill_policy=SINGLE_RUN,
         required_resource_keys={"writer_lock"},
+        pool=WAREHOUSE_POOL,
     )
     def warehouse_inputs(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         plans = prepare_run(run_workspace(context), requested_range(context))

@@ -16,7 +16,7 @@ from orchestration.inputs import needed_log_dates, read_inputs
 from orchestration.lake import Lake
 from orchestration.planning import chunked, with_base_dates, with_changes_through
 from orchestration.progress import with_progress
-from orchestration.resources import run_workspace
+from orchestration.resources import WAREHOUSE_POOL, run_workspace
 from orchestration.warehouse import (
     has_table,
     load_plan,
@@ -24,6 +24,7 @@ from orchestration.warehouse import (
     open_warehouse,
     planned_builds,
     record_build,
+    release,
     snapshots,
 )
 from orchestration.workspace import Workspace
@@ -97,6 +98,7 @@ def _build_within_memory(
         slices = (1 + rows // ROWS_PER_SLICE) * cut if engine.cuts_units else 1
         load_slices(connection, slices, (1 + rows // ROWS_TESTED) * cut)
         engine.hand_over(connection)
+    release(workspace.warehouse)
     try:
         return build_models(models)
     except MemoryLimitError as error:
@@ -118,6 +120,7 @@ def model_assets(manifest: Path) -> dg.AssetsDefinition:
         exclude="resource_type:unit_test",
         dagster_dbt_translator=ModelKeys(DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True)),
         required_resource_keys={"writer_lock"},
+        pool=WAREHOUSE_POOL,
     )
     def models(
         context: dg.AssetExecutionContext,

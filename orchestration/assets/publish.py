@@ -17,7 +17,7 @@ from orchestration.published_tables import (
     record_publication,
 )
 from orchestration.request import finish_request
-from orchestration.resources import run_workspace
+from orchestration.resources import WAREHOUSE_POOL, run_workspace
 from orchestration.warehouse import open_warehouse, planned_builds
 from orchestration.workspace import Workspace
 
@@ -36,6 +36,7 @@ def publish_asset(project: Project) -> dg.AssetsDefinition:
         partitions_def=log_dates(project),
         backfill_policy=SINGLE_RUN,
         required_resource_keys={"writer_lock"},
+        pool=WAREHOUSE_POOL,
     )
     def published_results(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         folder = publish_run(run_workspace(context), context.run.run_id)
@@ -53,8 +54,11 @@ def publish_run(workspace: Workspace, run_id: str) -> str:
     previous = current_run(workspace.state)
     with open_warehouse(workspace.warehouse) as connection:
         plans = planned_builds(connection)
-        _require_built(still_due(inputs.config, planned_builds(connection, "runs.begun_builds")))
-        tables = published_tables(connection, inputs, Lake(workspace.lake), workspace.state)
+        begun = planned_builds(connection, "runs.begun_builds")
+        _require_built(still_due(inputs.config, begun))
+        begun += planned_builds(connection, "runs.unpublished_builds")
+        waiting = sorted({plan.experiment_id for plan in begun} - {plan.experiment_id for plan in plans})
+        tables = published_tables(connection, inputs, Lake(workspace.lake), workspace.state, previous, waiting)
         intact = previous if previous is not None and is_whole(previous) else None
         changed = changed_partitions(connection, inputs, plans, intact)
         keep_superseded(connection, plans, previous, workspace.superseded)

@@ -1,6 +1,7 @@
 """Scorecard, health checks and decisions as assets; each kind of health check is one asset check."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -16,7 +17,7 @@ from orchestration.overlap_tables import overlap_rows
 from orchestration.partitions import SINGLE_RUN, log_dates
 from orchestration.planning import PlannedBuild
 from orchestration.quasi import quasi_estimate_rows
-from orchestration.resources import run_workspace
+from orchestration.resources import WAREHOUSE_POOL, run_workspace
 from orchestration.result_tables import (
     BANDIT_TABLES,
     decision_rows,
@@ -28,6 +29,7 @@ from orchestration.result_tables import (
     scorecard_rows,
 )
 from orchestration.segment_tables import segment_interaction_rows
+from orchestration.switchbacks import SWITCHBACK_TABLES
 from orchestration.trend_tables import effect_trend_rows
 from orchestration.warehouse import open_warehouse, planned_builds, replace_planned
 from orchestration.workspace import Workspace
@@ -38,6 +40,7 @@ MARTS = (
     "fct_bucket_sums",
     "fct_cap_tails",
     "fct_category_counts",
+    "fct_covariate_moments",
     "fct_day_moments",
     "fct_cluster_sums",
     "fct_earlier_arms",
@@ -48,10 +51,12 @@ MARTS = (
     "fct_excluded_units",
     "fct_exposure_counts",
     "fct_group_days",
+    "fct_logged_propensities",
     "fct_metric_moments",
     "fct_metric_probes",
     "fct_overlap_moments",
     "fct_stratum_moments",
+    "fct_switchback_sums",
     "fct_value_counts",
 )
 MART_KEYS = [dg.AssetKey(["marts", name]) for name in MARTS]
@@ -83,6 +88,7 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
             partitions_def=log_dates(project),
             backfill_policy=SINGLE_RUN,
             required_resource_keys={"writer_lock"},
+            pool=WAREHOUSE_POOL,
             **extra,
         )
 
@@ -92,14 +98,14 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
     @step(SCORECARD_KEY, MART_KEYS, check_specs=computed(SCORECARD_KEY))
     def scorecard(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A row per as-of date, experiment, metric, treatment and segment; of quasi-experiments `quasi_estimates`."""
-        workspace = run_workspace(context)
-        frame = compute_table(workspace, "scorecard", scorecard_rows)
-        compute_table(workspace, "diluted_effects", diluted_rows)
-        compute_table(workspace, "factorial_effects", factorial_effect_rows)
-        compute_table(workspace, "factorial_terms", factorial_term_rows)
-        for name, rows in BANDIT_TABLES.items():
-            compute_table(workspace, name, rows)
-        quasi = compute_table(workspace, "quasi_estimates", quasi_estimate_rows)
+        with computing(run_workspace(context)) as compute:
+            frame = compute("scorecard", scorecard_rows)
+            compute("diluted_effects", diluted_rows)
+            compute("factorial_effects", factorial_effect_rows)
+            compute("factorial_terms", factorial_term_rows)
+            for name, rows in (BANDIT_TABLES | SWITCHBACK_TABLES).items():
+                compute(name, rows)
+            quasi = compute("quasi_estimates", quasi_estimate_rows)
         failed = [
             rows.loc[rows["status"] == FAILED, ["experiment_id", "metric_id", "reason"]] for rows in (frame, quasi)
         ]
@@ -109,11 +115,11 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
     @step(HETEROGENEITY_KEY, [*MART_KEYS, SCORECARD_KEY], check_specs=computed(HETEROGENEITY_KEY))
     def heterogeneity(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """Whether effects differ between segments, last, and depend on other experiments: tables of their own."""
-        workspace = run_workspace(context)
-        frames = {name: compute_table(workspace, name, compute) for name, compute in HETEROGENEITY.items()}
-        rows = pd.concat([frame[["experiment_id", "metric_id", "status", "reason"]] for frame in frames.values()])
-        failed = rows[rows["status"] == FAILED].rename(columns={"reason": "message"})
-        return _materialized(rows, _computed(HETEROGENEITY_KEY, failed[["experiment_id", "metric_id", "message"]]))
+        with computing(run_workspace(context)) as compute:
+            frames = {name: compute(name, rows) for name, rows in HETEROGENEITY.items()}
+        found = pd.concat([frame[["experiment_id", "metric_id", "status", "reason"]] for frame in frames.values()])
+        failed = found[found["status"] == FAILED].rename(columns={"reason": "message"})
+        return _materialized(found, _computed(HETEROGENEITY_KEY, failed[["experiment_id", "metric_id", "message"]]))
 
     checks = [
         dg.AssetCheckSpec(name, asset=HEALTH_KEY, description=f"Experiments whose {name} check fails, in a table.")
@@ -123,7 +129,8 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
     @step(HEALTH_KEY, MART_KEYS, check_specs=checks)
     def health_checks(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         """A row per as-of date, experiment and check: whether the data can carry a decision."""
-        frame = compute_table(run_workspace(context), "health_checks", health_rows)
+        with computing(run_workspace(context)) as compute:
+            frame = compute("health_checks", health_rows)
         yield _materialized(frame)
         for name in ALL_CHECKS:
             yield _health_result(name, frame)
@@ -131,11 +138,11 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
     @step(DECISIONS_KEY, [SCORECARD_KEY, HETEROGENEITY_KEY, HEALTH_KEY], check_specs=computed(DECISIONS_KEY))
     def decisions(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """A row per as-of date and experiment: the recommendation, and a reason for every rule that fired."""
-        workspace = run_workspace(context)
-        compute_table(workspace, "rollback_monitor", monitor_rows)
-        frame = compute_table(workspace, "decisions", decision_rows)
-        events = compute_table(workspace, "lifecycle_events", event_rows)
-        compute_table(workspace, "provenance", lambda _, inputs, plans: provenance_rows(inputs, plans))
+        with computing(run_workspace(context)) as compute:
+            compute("rollback_monitor", monitor_rows)
+            frame = compute("decisions", decision_rows)
+            events = compute("lifecycle_events", event_rows)
+            compute("provenance", lambda _, inputs, plans: provenance_rows(inputs, plans))
         latest = frame.sort_values("as_of_date").groupby("experiment_id", as_index=False).last()
         table = latest[["experiment_id", "as_of_date", "recommendation", "summary"]].astype(str)
         records = [dg.TableRecord(row) for row in table.to_dict("records")]
@@ -151,14 +158,22 @@ def result_assets(project: Project) -> list[dg.AssetsDefinition]:
     return [scorecard, heterogeneity, health_checks, decisions]
 
 
-def compute_table(workspace: Workspace, table: str, compute: Computation) -> pd.DataFrame:
-    """Compute a result table for the planned as-of dates, put it into the warehouse, and return it."""
+@contextmanager
+def computing(workspace: Workspace) -> Iterator[Callable[[str, Computation], pd.DataFrame]]:
+    """What computes a result table for the planned as-of dates, puts it into the warehouse, and returns it.
+
+    The configuration is read, and the warehouse opened, once for all tables.
+    """
     inputs = read_inputs(workspace)
     with open_warehouse(workspace.warehouse) as connection:
         plans = planned_builds(connection)
-        frame = compute(connection, inputs, plans)
-        replace_planned(connection, table, frame)
-    return frame
+
+        def compute(table: str, computation: Computation) -> pd.DataFrame:
+            frame = computation(connection, inputs, plans)
+            replace_planned(connection, table, frame)
+            return frame
+
+        yield compute
 
 
 def _materialized(

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from datetime import date, timedelta
 
 from orchestration.ingest.earlier_days import EarlierDay, earlier_days
+from orchestration.ingest.errors import SourceUnavailableError
 from orchestration.ingest.fields import LogSource
-from orchestration.ingest.log_files import log_files
 from orchestration.ingest.prepare import DayRequest, PreparedDay, prepare_day
 from orchestration.ingest.resume import is_read
 from orchestration.ingest.session import IngestSession
@@ -65,7 +65,7 @@ class SourceIngest:
             self._done.append(before)
             self._skipped_until = self._reach_of(log_date)
             return
-        if log_date not in self._requested and before is not None and not self._has_logs(log_date):
+        if log_date not in self._requested and self._keeps(log_date, before):
             return
         request = DayRequest(
             session=self._session,
@@ -107,8 +107,16 @@ class SourceIngest:
         """Whether a skipped day may have changed it, of a day that does not say what it was compared with."""
         return log_date <= self._skipped_until and (before is None or before.earlier_days is None)
 
+    def _keeps(self, log_date: date, before: DayManifest | None) -> bool:
+        """Whether a day that nobody asked for stays as it is, for its logs are gone or cannot be reached."""
+        is_without_rows = before is not None and before.is_due and before.rows_file is None
+        return before is not None and not is_without_rows and not self._has_logs(log_date)
+
     def _has_logs(self, log_date: date) -> bool:
-        return bool(log_files(self._source.path, log_date, self._session.data_root))
+        try:
+            return self._session.origin(self._source).exists(log_date)
+        except SourceUnavailableError:
+            return False
 
     def _uncommitted(self) -> dict[date, EarlierDay | None]:
         return {day.manifest.log_date: day.as_earlier_day() for day in self._prepared}

@@ -9,6 +9,10 @@ class IngestError(Exception):
     """A fault of the machine or the set-up, not of the data: nothing was changed; try again when mended."""
 
 
+class SourceUnavailableError(Exception):
+    """A source on another machine that cannot be read now: says which, why, and what to look at."""
+
+
 def first_line(error: Exception) -> str:
     """What a database error says, without the query it quotes."""
     return str(error).strip().split("\n", 1)[0]

@@ -1,7 +1,9 @@
 """Prepares one partition: a source's log files of a log date, judged, de-duplicated, profiled, written aside."""
 
+import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -16,17 +18,19 @@ from orchestration.ingest.contract import source_contract, source_fields
 from orchestration.ingest.day_bounds import DayBounds, day_bounds
 from orchestration.ingest.deduplicate import mark_duplicates
 from orchestration.ingest.earlier_days import EarlierDay, earlier_days
-from orchestration.ingest.errors import BadFileError, IngestError, first_line
+from orchestration.ingest.errors import BadFileError, IngestError, SourceUnavailableError, first_line
 from orchestration.ingest.fields import LogSource, fields_of, identity, instant_column, lake_columns
-from orchestration.ingest.log_files import log_files
+from orchestration.ingest.origins import DayLogs
 from orchestration.ingest.profile import StagedDay, profile_day
 from orchestration.ingest.sample import sample_columns, sample_rows
 from orchestration.ingest.session import IngestSession
 from orchestration.ingest.stage import Stager
 from orchestration.ingest.templates import render
-from orchestration.lake import DayManifest, LogFile
+from orchestration.lake import DayManifest
 
 _RECENT_WEEKS = 4
+_LATER = "the next run reads it, once that is mended"
+_KEPT = "kept as it was read before: "
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,17 @@ class DayRequest:
         """The manifest of a day that failed, or that keeps its rows because it was only read again for a definition."""
         before = self.session.lake.partition(self.source.id, self.log_date)
         if self.keeps_rows and before is not None and before.rows_file is not None:
-            return before.model_copy(update={"refused_fields": source_fields(self.source)})
+            return before.model_copy(update={"refused_fields": source_fields(self.source), "is_due": False})
         return self.manifest(status="failed", **values)
+
+    def postponed(self, reason: str) -> DayManifest:
+        """The manifest of a day whose source cannot be reached: as it was, if it was ever read, and due."""
+        before = self.session.lake.partition(self.source.id, self.log_date)
+        if before is None or (before.is_due and before.rows_file is None):
+            return self.manifest(status="failed", reason=f"{reason}; {_LATER}", is_due=True)
+        return before.model_copy(
+            update={"reason": f"{before.reason.partition(_KEPT)[0]}{_KEPT}{reason}", "is_due": True}
+        )
 
 
 @dataclass(frozen=True)
@@ -111,9 +124,14 @@ def prepare_day(request: DayRequest) -> PreparedDay:
     fault of the machine or the set-up.
     """
     source, log_date = request.source, request.log_date
-    files = log_files(source.path, log_date, request.session.data_root)
     try:
-        return _prepare(request, files) if files else PreparedDay(request, _without_file(request))
+        with _folder(request.session) as folder:
+            logs = request.session.origin(source).fetch(log_date, folder)
+            return _prepare(request, logs) if logs.files else PreparedDay(request, _without_file(request))
+    except BadFileError as error:
+        return PreparedDay(request, request.failed(reason=str(error)))
+    except SourceUnavailableError as error:
+        return PreparedDay(request, request.postponed(str(error)))
     except (duckdb.Error, OSError) as error:
         raise IngestError(
             f"{source.id}, {log_date}: {first_line(error)}; the partition is unchanged,"
@@ -124,17 +142,28 @@ def prepare_day(request: DayRequest) -> PreparedDay:
 def _without_file(request: DayRequest) -> DayManifest:
     if request.source.allow_empty_days:
         return request.manifest(status="empty")
-    pattern = request.source.path.replace("{date}", request.log_date.isoformat())
-    return request.manifest(status="missing", reason=f"no file matches {pattern}")
+    where = request.session.origin(request.source).describe(request.log_date)
+    return request.manifest(status="missing", reason=where)
 
 
-def _prepare(request: DayRequest, files: list[LogFile]) -> PreparedDay:
+@contextmanager
+def _folder(session: IngestSession) -> Iterator[Path]:
+    """A folder for copies of a day's logs, which go once they are staged."""
+    folder = session.scratch / f"logs-{uuid.uuid4().hex}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prepare(request: DayRequest, logs: DayLogs) -> PreparedDay:
     session, source, project = request.session, request.source, request.session.project
-    connection = session.connection
+    connection, files = session.connection, logs.files
     bounds = day_bounds(request.log_date, project.timezone, project.late_arrival_days)
     stager = Stager(connection, source, bounds, session.scratch)
     try:
-        rows_read = stager.load(files, session.data_root)
+        rows_read = stager.load(files, logs.paths)
     except BadFileError as error:
         return PreparedDay(request, request.failed(reason=str(error), files=files))
     mark_duplicates(connection, source, [earlier.rows for earlier in request.earlier_days.values()])

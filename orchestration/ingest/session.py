@@ -11,6 +11,8 @@ import duckdb
 
 from configs.schema import Project
 from orchestration.audit import DaySuite
+from orchestration.ingest.fields import LogSource
+from orchestration.ingest.origins import Origin, OriginContext, open_origin
 from orchestration.ingest.templates import render
 from orchestration.lake import Lake
 
@@ -46,6 +48,7 @@ class IngestSession:
         self.suites = suites or {}
         self._memory_limit = memory_limit
         self._resources = ExitStack()
+        self._origins: dict[str, Origin] = {}
 
     def __enter__(self) -> "IngestSession":
         return self
@@ -54,6 +57,12 @@ class IngestSession:
         self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._resources.close()
+
+    def origin(self, source: LogSource) -> Origin:
+        """Where the source's logs lie; the same one for all days, so that a server that is down is asked once."""
+        if source.id not in self._origins:
+            self._origins[source.id] = open_origin(OriginContext(self, source))
+        return self._origins[source.id]
 
     @cached_property
     def scratch(self) -> Path:

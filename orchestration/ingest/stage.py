@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 
 from configs.schema import ExposureSource
+from configs.source_schema import TABLE_FORMATS
 from orchestration.ingest.day_bounds import DayBounds
 from orchestration.ingest.errors import BadFileError, IngestError, first_line
 from orchestration.ingest.fields import (
@@ -39,13 +40,14 @@ class Stager:
         bounds: DayBounds,
         scratch: Path,
     ) -> None:
+        file_format = "parquet" if source.format in TABLE_FORMATS else source.format
         self._connection = connection
-        self._format = source.format
+        self._format = file_format
         self._fields = fields_of(source)
         self._scratch = scratch
         self._columns = lake_columns(source)
         self._contract: dict[str, Any] = {
-            "format": source.format,
+            "format": file_format,
             "lake_columns": self._columns,
             "field_names": {field.name for field in self._fields},
             "instant": instant_column(source),
@@ -58,13 +60,12 @@ class Stager:
             "has_experiments": isinstance(source, ExposureSource),
         }
 
-    def load(self, files: Sequence[LogFile], data_root: Path) -> int:
-        """Stage all rows of `files` and return how many the files hold.
+    def load(self, files: Sequence[LogFile], paths: Sequence[Path]) -> int:
+        """Stage all rows of `files`, which lie at `paths`, and return how many they hold.
 
         Raises BadFileError, the file's path in front, for the first file that cannot be read.
         """
         self._connection.execute(render("create_staged", lake_columns=self._columns))
-        paths = [data_root / file.path for file in files]
         for file, path in zip(files, paths, strict=True):
             if path.is_dir():
                 raise BadFileError(f"{file.path}: is a folder; the source's path must match files")

@@ -338,3 +338,24 @@ def test_power_curves_rise_to_the_planned_power_at_the_needed_day(name: str | No
 
 def subject_days(subject: Experiment) -> int:
     return (subject.end - subject.start).days + 1
+
+
+def test_clusters_need_more_units_and_some_effects_more_clusters() -> None:
+    """By hand: n independent units are n(1 − ρ)/(1 − nρ(1 + cv²)/K); here 1 + cv² is 1.25, ρ .01, K 400."""
+    history = HISTORY.assign(variance_reduction=0.0, intracluster_correlation=0.01, n_clusters=400.0, unevenness=1.25)
+    alone = only(experiment(analysis={"minimum_detectable_effect": 0.05, "covariate_adjustment": False}), "revenue")
+    clustered = experiment(cluster={"attribute": "city"})
+    row = plan(clustered, METRICS, history, 1_000).iloc[0]
+    expected = alone["n_total"] * 0.99 / (1 - alone["n_total"] * 0.01 * 1.25 / 400)
+    assert row["n_total"] == pytest.approx(expected, rel=1e-3) and row["status"] == "ok"
+    effect = 1 + (row["n_total"] / 400 * 1.25 - 1) * 0.01
+    assert row["n_total"] / effect == pytest.approx(alone["n_total"], rel=1e-3)
+    assert row["reason"] == f"design effect {effect:.3g}: correlation 0.01 in 400 clusters"
+    worth = 28_000 / (1 + (28_000 / 400 * 1.25 - 1) * 0.01)
+    planned = mean_power(1.0, 900.0, 900.0, worth / 2, worth / 2, 0.05, 2)
+    assert row["planned_power"] == pytest.approx(float(planned))
+    few = plan(clustered, METRICS, history.assign(n_clusters=40.0), 1_000).iloc[0]
+    assert few["status"] == "too_few_clusters" and np.isnan(few["n_total"]) and few["planned_power"] < 0.5
+    unknown = plan(clustered, METRICS, HISTORY, 1_000).iloc[0]
+    assert unknown["status"] == "no_history" and "--intracluster" in unknown["reason"]
+    assert np.isfinite(power_curves(clustered, METRICS, history.assign(n_clusters=40.0), 1_000)["power"]).all()

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,7 +62,10 @@ class Trial:
 class Chaos:
     """The undisturbed runs, and trials against them."""
 
-    def __init__(self, root: Path, server: RunServer, reader: Reader, seed: int) -> None:
+    def __init__(
+        self, root: Path, server: RunServer, reader: Reader, seed: int, scenarios: Sequence[Scenario] = SCENARIOS
+    ) -> None:
+        self._scenarios = scenarios
         self._root, self._server, self._reader, self._seed = root, server, reader, seed
         self._world = World(root / "world")
         self._results: dict[str | None, Snapshot] = {}
@@ -73,7 +76,7 @@ class Chaos:
         """Kill a run, run it again to the end, and compare. Raises LostError when that is not as if nothing was."""
         started = time.monotonic()
         chance = random.Random(f"{self._seed}/{number}")
-        scenario = SCENARIOS[number % len(SCENARIOS)]
+        scenario = self._scenarios[number % len(self._scenarios)]
         trial = Trial(number, scenario.name)
         state = self._root / f"trial-{number}"
         workspace = self._world.begin(scenario, state)
@@ -93,7 +96,7 @@ class Chaos:
 
     def _run_undisturbed(self) -> None:
         """Twice the first run: the first one is slow, since it imports what the server has not."""
-        for scenario in (SCENARIOS[0], *SCENARIOS):
+        for scenario in (self._scenarios[0], *self._scenarios):
             workspace = self._world.reference(scenario)
             shutil.rmtree(workspace.state, ignore_errors=True)
             self._world.begin(scenario, workspace.state)
@@ -190,11 +193,13 @@ def _ledger_problems(state: Path) -> list[str]:
         return problems + [f"does not add up in row_ledger: {row}" for row in wrong.fetchall()]
 
 
-def run_trials(root: Path, count: int, *, seed: int = 1, first: int = 0) -> list[Trial]:
+def run_trials(
+    root: Path, count: int, *, seed: int = 1, first: int = 0, scenarios: Sequence[Scenario] = SCENARIOS
+) -> list[Trial]:
     """So many trials. Raises LostError at the first that cost something."""
     trials = []
     with RunServer() as server, Reader() as reader:
-        chaos = Chaos(root, server, reader, seed)
+        chaos = Chaos(root, server, reader, seed, scenarios)
         for number in range(first, first + count):
             trials.append(chaos.trial(number))
             print(trials[-1], flush=True)

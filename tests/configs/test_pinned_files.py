@@ -36,6 +36,20 @@ def test_the_configuration_read_back_is_the_one_pinned_but_for_names(pinned, tmp
     assert again.metrics["revenue"].label == config.metrics["revenue"].label == "Revenue per user"
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "format: postgres\n    table: a.b\n    connection: URL\n    log_date: day",
+        "format: delta\n    path: d\n    log_date: day",
+    ],
+)
+def test_where_logs_lay_is_not_pinned_but_their_format_is(pinned, tmp_path, place):
+    config, stored = pinned((SOURCES, "path: events/{date}.csv\n    format: csv", place))
+    again = write_configuration(tmp_path / "again", stored.values())
+    for id_, experiment in config.experiments.items():
+        assert config_hash(again, again.experiments[id_]) == config_hash(config, experiment)
+
+
 def test_text_that_yaml_would_read_otherwise_comes_back(pinned, tmp_path):
     text = "no: \\U0001F600 \\u2028 \\x7f 1e-3 é #"
     config, stored = pinned((ORDERS, "value: web", f'value: "{text}"'), (SOURCES, "column: amount", 'column: "0.10"'))

@@ -59,6 +59,7 @@ CHANGES_A_NUMBER = [
 ]  # fmt: skip
 
 CHANGES_NO_NUMBER = [
+    (PROJECT, "timezone: UTC", "timezone: UTC\nretention: {run_days: 7}"),
     (PROJECT, "name: shop", "name: store"),
     (SOURCES, "path: events/{date}.csv", "path: elsewhere/{date}.csv"),
     (SOURCES, "format: csv\n", "format: csv\n    allow_empty_days: true\n"),

@@ -8,10 +8,6 @@ SOURCES = "sources.yaml"
 EXPERIMENT = "experiments/free_shipping.yaml"
 
 CASES = [
-    (SOURCES, "path: events/{date}.csv", "path: s3://logs/events/{date}.csv",
-     "9: isn't built yet: paths in remote object stores"),
-    (SOURCES, "path: exposures/{date}", "path: https://logs.example.com/{date}",
-     "3: isn't built yet: paths in remote object stores"),
     (SOURCES, "    properties: [channel, coupon]\n", """\
     properties: [channel, coupon]
 units:
@@ -21,9 +17,6 @@ units:
     columns: {unit_id: user_id, valid_from: since}
     attributes: [tier]
 """, "16: isn't built yet: unit tables"),
-    (EXPERIMENT, "name: Free shipping", "type: switchback",
-     "2: isn't built yet: type 'switchback'; use one of ab, multivariate, rollout, holdout, bandit, "
-     "difference_in_differences, interrupted_time_series, matched, regression_discontinuity"),
 ]  # fmt: skip
 
 

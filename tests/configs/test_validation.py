@@ -35,7 +35,7 @@ CASES = [
     (PROJECT, "2026-09-01", "20260901", "4: history_start: expected a date such as 2026-10-01, got 20260901"),
     (PROJECT, "history_start: 2026-09-01", "", "1: missing key 'history_start'"),
     (SOURCES, "format: csv", "format: tsv",
-     "10: events.format: expected one of parquet, csv, jsonl, got 'tsv'"),
+     "10: events.format: expected one of parquet, csv, jsonl, postgres, iceberg, delta, got 'tsv'"),
     (SOURCES, "event_name: name, ", "", "11: events.columns: missing key 'event_name'"),
     (SOURCES, "decimals: 3", "decimals: 13",
      "14: events.measures.duration.decimals: must be at most 12, got 13"),

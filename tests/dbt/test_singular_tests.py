@@ -91,6 +91,9 @@ CORRUPTIONS = {
         "update marts.fct_stratum_moments set mean = mean + 0.01 where metric_id = 'revenue' and as_of_date = $last",
         "delete from marts.fct_stratum_moments where metric_id = 'order_value' and variant_id = 'fast'",
     ],
+    "one_row_for_each_key_of_fct_covariate_moments": [
+        "insert into marts.fct_covariate_moments from marts.fct_covariate_moments where as_of_date = $last",
+    ],
     "one_row_for_each_key_of_fct_stratum_moments": [
         "insert into marts.fct_stratum_moments from marts.fct_stratum_moments where as_of_date = $last",
     ],

@@ -88,6 +88,7 @@ def _write_day(
     at = day + pd.to_timedelta(8 * 3600 + np.sort(rng.integers(0, 12 * 3600, len(variants))), unit="s")
     at = pd.Series(at).dt.tz_localize("UTC")
     exposures = pd.DataFrame({"user_id": users, "experiment": experiment_id, "variant": variants, "ts": at})
+    exposures = exposures.assign(chance=pd.Series(dtype="str"))
     visits = pd.DataFrame({"user_id": users, "name": "visit", "ts": at + pd.Timedelta(seconds=1)})
     orders = pd.DataFrame({"user_id": users[bought], "name": "purchase", "ts": at[bought] + pd.Timedelta(hours=1)})
     events = pd.concat([visits, orders], ignore_index=True)
@@ -96,3 +97,35 @@ def _write_day(
         path = folder / name / f"{day:%Y-%m-%d}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         frame.to_parquet(path, index=False)
+
+
+def add_logged_chances(
+    folder: Path, experiment: Experiment, chances: dict[str, float], true_means: dict[str, float], units: int, seed: int
+) -> pd.DataFrame:
+    """Add units that were split by these chances whatever was published, log them, and may buy: all of them.
+
+    The first unit of all logs a chance that cannot be.
+    """
+    rng, ids = np.random.default_rng(seed), list(chances)
+    parts = []
+    for day in pd.date_range(experiment.start, experiment.end, freq="D"):
+        arm = rng.choice(len(ids), units, p=list(chances.values()))
+        own = pd.DataFrame(
+            {
+                "user_id": [f"{experiment.id}_{day:%d}_{unit}" for unit in range(units)],
+                "variant": np.array(ids, dtype=object)[arm],
+                "ts": pd.Series(day + pd.to_timedelta(rng.integers(8 * 3600, 20 * 3600, units), unit="s")),
+                "bought": rng.random(units) < np.array([true_means[id_] for id_ in ids])[arm],
+            }
+        )
+        own = own.assign(ts=own["ts"].dt.tz_localize("UTC"), chance=own["variant"].map(chances).astype("str"))
+        if not parts:
+            own.loc[0, "chance"] = "0"
+        parts.append(own)
+        exposures = own[["user_id", "variant", "ts", "chance"]].assign(experiment=experiment.id)
+        orders = own.loc[own["bought"], ["user_id", "ts"]].assign(name="purchase")
+        orders = orders.assign(order_id=[f"{experiment.id} {day:%d} {row}" for row in range(len(orders))])
+        for name, frame in (("exposures", exposures), ("orders", orders)):
+            path = folder / name / f"{day:%Y-%m-%d}.parquet"
+            pd.concat([pd.read_parquet(path), frame], ignore_index=True).to_parquet(path, index=False)
+    return pd.concat(parts, ignore_index=True)

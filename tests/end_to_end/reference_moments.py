@@ -3,7 +3,7 @@
 It shares no code with the pipeline but the configuration's models.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
@@ -59,6 +59,8 @@ class Value:
     denominator: int
     covariate: int
     has_no_history: int
+    further: tuple[tuple[str, int, int], ...] = ()
+    """Further covariates: name, quantised value, and how many steps are 1."""
 
 
 def local_date(at: datetime, project: Project) -> date:
@@ -261,17 +263,33 @@ class Reference:
                 found.append(Value(unit, *(0,) * 6))  # a category has no number
                 continue
             parts = [self.total(component, unit, in_window) for component in metric.components]
-            covariate, has_no_history = 0, 0
+            covariate, has_no_history, further = 0, 0, ()
             if metric.covariate:
                 in_lookback = _in_lookback(unit, metric.covariate.lookback_days)
                 covariate = self.total(metric.components[0], unit, in_lookback)
-                history = self.rows_of_unit.get((metric.components[0].source, unit.id), [])
-                has_no_history = int(not any(in_lookback(known) for known in history))
+                has_no_history = self.lacks_history(metric.components[0].source, unit, in_lookback)
+                further = tuple(self.further(metric, unit, in_lookback))
             if metric.type in ("proportion", "retention"):
                 parts, covariate = [int(part > 0) for part in parts], int(covariate > 0)
             numerator, denominator = parts if len(parts) == 2 else (*parts, 0)
-            found.append(Value(unit, numerator, denominator, numerator, denominator, covariate, has_no_history))
+            found.append(
+                Value(unit, numerator, denominator, numerator, denominator, covariate, has_no_history, further)
+            )
         return found
+
+    def lacks_history(self, source: str, unit: Unit, in_lookback: Callable[[Known], bool]) -> int:
+        return int(not any(in_lookback(known) for known in self.rows_of_unit.get((source, unit.id), [])))
+
+    def further(
+        self, metric: Metric, unit: Unit, in_lookback: Callable[[Known], bool]
+    ) -> Iterator[tuple[str, int, int]]:
+        sources = {metric.components[0].source}
+        for one in metric.further_covariates:
+            total = self.total(one, unit, in_lookback)
+            yield one.name, int(total > 0) if one.type == "proportion" else total, 10 ** self.decimals(one)
+            if one.source not in sources:
+                yield f"no history in {one.source}", self.lacks_history(one.source, unit, in_lookback), 1
+            sources.add(one.source)
 
     def in_window(self, metric: Metric, experiment: Experiment, unit: Unit, as_of: date) -> Callable[[Known], bool]:
         if metric.window is None:
@@ -335,8 +353,8 @@ class Reference:
             "n_overflow": len(mine) - len(usable),
             "n_not_computed": 0,
             "total": Fraction(sum(value.raw for value in usable), one),
-            "mean": _mean(y),
-            "variance": _covariance(y, y),
+            "mean": mean_of(y),
+            "variance": covariance(y, y),
             "last_cohort_date": last_cohort_date,
             "cap_value": None if cap is None else Fraction(cap, one),
         }
@@ -344,25 +362,25 @@ class Reference:
         if metric.type == "ratio":
             d = [Fraction(value.denominator, 10 ** self.decimals(metric.components[1])) for value in usable]
             result |= {
-                "denominator_mean": _mean(d),
-                "denominator_variance": _covariance(d, d),
-                "denominator_covariance": _covariance(y, d),
+                "denominator_mean": mean_of(d),
+                "denominator_variance": covariance(d, d),
+                "denominator_covariance": covariance(y, d),
             }
         if metric.covariate is not None:
             x = [Fraction(value.covariate, one) for value in usable]
             h = [Fraction(value.has_no_history) for value in usable]
             result |= {
-                "covariate_mean": _mean(x),
-                "covariate_variance": _covariance(x, x),
-                "covariate_covariance": _covariance(y, x),
-                "no_history_share": _mean(h),
-                "no_history_covariance": _covariance(y, h),
-                "covariate_no_history_covariance": _covariance(x, h),
+                "covariate_mean": mean_of(x),
+                "covariate_variance": covariance(x, x),
+                "covariate_covariance": covariance(y, x),
+                "no_history_share": mean_of(h),
+                "no_history_covariance": covariance(y, h),
+                "covariate_no_history_covariance": covariance(x, h),
             }
             if metric.type == "ratio":
                 result |= {
-                    "denominator_covariate_covariance": _covariance(d, x),
-                    "denominator_no_history_covariance": _covariance(d, h),
+                    "denominator_covariate_covariance": covariance(d, x),
+                    "denominator_no_history_covariance": covariance(d, h),
                 }
         return result | self._third(metric, usable)
 
@@ -417,7 +435,8 @@ def _holds(condition: Condition, event: Row) -> bool:
 
 
 def overflows(value: Value) -> bool:
-    return any(abs(part) >= OVERFLOW for part in (value.raw, value.raw_denominator, value.covariate))
+    further = [part for _, part, _ in value.further]
+    return any(abs(part) >= OVERFLOW for part in (value.raw, value.raw_denominator, value.covariate, *further))
 
 
 def capped(value: Value, caps: Sequence[int | None]) -> Value:
@@ -433,11 +452,11 @@ def _counts(units: Sequence[Unit]) -> dict[str, Any]:
     return {"n_units": len(units) - n_mixed, "n_mixed_excluded": n_mixed}
 
 
-def _mean(values: Sequence[Fraction]) -> Fraction | None:
+def mean_of(values: Sequence[Fraction]) -> Fraction | None:
     return sum(values, Fraction(0)) / len(values) if values else None
 
 
-def _covariance(left: Sequence[Fraction], right: Sequence[Fraction]) -> Fraction | None:
+def covariance(left: Sequence[Fraction], right: Sequence[Fraction]) -> Fraction | None:
     if len(left) < 2:
         return None
     mean_left, mean_right = sum(left) / len(left), sum(right) / len(right)

@@ -1,6 +1,7 @@
 """A bandit in YAML over 21 days of simulated logs with known truth: allocations, effects, values, gain, decision.
 
-Of plain 10 % buy, of short 12 %, of bold 20 %; 5 % more everywhere at weekends. 400 units a day.
+Of plain 10 % buy, of short 12 %, of bold 20 %; 5 % more everywhere at weekends. 400 units a day. A second
+one, `banner`, was split otherwise than published for four days, and its exposures log how: 60 to 40.
 """
 
 from datetime import date, timedelta
@@ -13,12 +14,13 @@ import pytest
 from analysis.bandits.regret import regret
 from configs.load import load_config
 from orchestration.workspace import Workspace
-from tests.end_to_end.adaptive_logs import Truth, write_adaptive_logs
+from tests.end_to_end.adaptive_logs import Truth, add_logged_chances, write_adaptive_logs
 from tests.end_to_end.pipeline import run, table
 
 FIRST, END = date(2026, 10, 1), date(2026, 10, 21)
 LAST = END + timedelta(days=1)
 MEANS = {"plain": 0.10, "short": 0.12, "bold": 0.20}
+CHANCES, BANNER = {"off": 0.6, "on": 0.4}, {"off": 0.20, "on": 0.45}
 pytestmark = pytest.mark.xdist_group("bandit_experiment")
 
 
@@ -27,7 +29,9 @@ def bandit(tmp_path_factory) -> tuple[Workspace, Truth]:
     """Two runs, the second from the middle on."""
     root = tmp_path_factory.mktemp("bandit")
     workspace = Workspace(Path(__file__).parent / "bandit_experiment", root / "data", root / "state")
-    truth = write_adaptive_logs(load_config(workspace.configs), "headline", MEANS, workspace.data, units=400, seed=21)
+    config = load_config(workspace.configs)
+    truth = write_adaptive_logs(config, "headline", MEANS, workspace.data, units=400, seed=21)
+    add_logged_chances(workspace.data, config.experiments["banner"], CHANCES, BANNER, units=300, seed=22)
     run(workspace, FIRST, date(2026, 10, 10))
     run(workspace, date(2026, 10, 11), LAST)
     return workspace, truth
@@ -35,7 +39,7 @@ def bandit(tmp_path_factory) -> tuple[Workspace, Truth]:
 
 def test_every_day_s_allocation_is_the_one_that_its_units_were_split_by(bandit):
     workspace, truth = bandit
-    found = table(workspace.state, "bandit_allocations")
+    found = table(workspace.state, "bandit_allocations", experiment_id="headline")
     assert (found["day"] == found["as_of_date"] + pd.Timedelta(days=1)).all()
     shares = found.set_index(["day", "variant_id"])["share"].unstack()[list(MEANS)]  # noqa: PD010
     assert list(shares.index.date) == [FIRST + timedelta(days=day) for day in range(1, 21)]
@@ -87,6 +91,25 @@ def test_sample_ratios_are_held_against_each_day_s_own_allocation(bandit):
     assert truth.units[:, 2].sum() / truth.units.sum() > 0.6
     assert ratios["passed"].all() and (ratios["segment_name"] == "epoch").sum() == 21
     assert not (health["severity"] == "error")[~health["passed"].astype(bool)].any()
+
+
+def test_what_exposures_log_comes_before_what_was_published(bandit):
+    """By hand: of the even policy a unit's reward counts 1/2 over the chance that its exposure logs."""
+    state, last = bandit[0].state, date(2026, 10, 5)
+    published = table(state, "bandit_allocations", experiment_id="banner", day=date(2026, 10, 4))
+    assert published.set_index("variant_id")["share"]["on"] > 0.8
+    batches = table(state, "batch_moments", experiment_id="banner", as_of_date=last)
+    chance = batches["variant_id"].map(CHANCES)
+    expected = (batches["n_units"] * batches["mean"] * 0.5 / chance).sum() / batches["n_units"].sum()
+    values = table(state, "policy_values", experiment_id="banner", as_of_date=last).set_index("estimator")["value"]
+    assert values["inverse_propensity"] == pytest.approx(expected)
+    row = table(state, "scorecard", experiment_id="banner", as_of_date=last).iloc[0]
+    assert row["method"] == "adaptive_weights" and row["ci_low"] <= 0.25 <= row["ci_high"]
+    health = table(state, "health_checks", experiment_id="banner", as_of_date=last).set_index("check_name")
+    logged = health.loc["logged_propensities"]
+    assert (logged["passed"], logged["severity"], logged["statistic"]) == (False, "warning", 1199 / 1200)
+    assert "of 1,200 units 1 log no chance above 0" in logged["message"]
+    assert health.loc["sample_ratio_mismatch", "passed"]
 
 
 def test_the_command_line_shows_tomorrow_s_shares(bandit, equipoise):

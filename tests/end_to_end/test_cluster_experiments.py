@@ -4,6 +4,7 @@ Cities differ (standard deviation .06 about 20 % who buy). `dispatch`: 40 cities
 `pilot`: 8 cities, no effect.
 """
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from analysis.clusters.cr2 import cr2
 from analysis.clusters.sums import ClusterSums
+from orchestration.history import BaselineError, plan_inputs
 from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import run, table
 
@@ -101,6 +103,22 @@ def test_ratios_are_of_clusters_and_tests_of_units_are_left_out(clustered):
     assert not health["check_name"].isin(["event_loss", "sample_ratio_mismatch_matured"]).any()
     every_day = table(clustered.state, "health_checks")
     assert not (every_day["severity"] == "error")[~every_day["passed"].astype(bool)].any()
+
+
+def test_a_plan_knows_how_alike_units_of_a_city_are(clustered, equipoise):
+    """Shares of cities have a standard deviation of .06 about .2 and .32: a correlation of .0036/.19, near .02."""
+    printed = equipoise(clustered, "plan", "--experiment", "dispatch", "--format", "json")
+    assert printed.status == 0, printed.err
+    row = next(row for row in json.loads(printed.out) if row["metric_id"] == "conversion")
+    assert row["status"] == "no_planning_effect"
+    known = plan_inputs(clustered, "dispatch").history.set_index("metric_id")
+    assert known.loc["conversion", "intracluster_correlation"] == pytest.approx(0.02, abs=0.012)
+    assert known.loc["purchases_per_visit", "intracluster_correlation"] > 0
+    assert (known["n_clusters"] == CITIES["dispatch"]).all() and known["unevenness"].between(1.05, 1.2).all()
+    given = plan_inputs(clustered, "dispatch", clusters=["conversion=0.5,12"]).history.set_index("metric_id")
+    assert given.loc["conversion", ["intracluster_correlation", "n_clusters"]].tolist() == [0.5, 12]
+    with pytest.raises(BaselineError, match="expected conversion=ICC,CLUSTERS"):
+        plan_inputs(clustered, "dispatch", clusters=["conversion=2,12"])
 
 
 def test_a_rebuild_gives_the_same(clustered, equipoise):

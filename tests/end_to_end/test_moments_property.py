@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tests.end_to_end.random_logs import History, random_history
 from tests.end_to_end.reference_buckets import bucket_sums, cap_tails
 from tests.end_to_end.reference_categories import category_counts
+from tests.end_to_end.reference_covariates import covariate_moments
 from tests.end_to_end.reference_coverage import event_coverage
 from tests.end_to_end.reference_days import day_moments
 from tests.end_to_end.reference_events import event_clusters, event_value_counts
@@ -55,7 +56,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> SmallShop:
     return SmallShop(tmp_path_factory.mktemp("shop"))
 
 
-@settings(UNHURRIED, max_examples=3, derandomize=True)
+@settings(UNHURRIED, max_examples=2, derandomize=True)
 @given(rng=SEEDED)
 def test_the_marts_are_the_design_s_rules_however_the_days_were_run(shop: SmallShop, rng: Random) -> None:
     check(shop, random_history(rng))
@@ -93,6 +94,7 @@ def assert_follow_the_rules(marts: dict[str, pd.DataFrame], reference: Reference
         "fct_epoch_counts": reference.epoch_counts(through),
         "fct_metric_moments": reference.metric_moments(through),
         "fct_stratum_moments": reference.stratum_moments(through),
+        "fct_covariate_moments": covariate_moments(reference, through),
         "fct_value_counts": reference.value_counts(through),
         "fct_bucket_sums": bucket_sums(reference, through),
         "fct_cap_tails": cap_tails(reference, through),
@@ -118,6 +120,13 @@ def assert_follow_the_rules(marts: dict[str, pd.DataFrame], reference: Reference
                     column: row[column] for column in ("n_units", "n_cells")
                 }, key
                 assert_same_numbers(key, actual[key], row, STRATUM_COLUMNS[1:])
+            elif name == "fct_covariate_moments":
+                assert actual[key]["n_units"] == row["n_units"], key
+                assert_same_numbers(key, actual[key], row, ["mean"])
+                assert (actual[key]["covariance"] is None) == (row["covariance"] is None), key
+                if row["covariance"] is not None:
+                    apart = abs(actual[key]["covariance"] - float(row["covariance"]))
+                    assert apart <= 1e-9 * abs(float(row["covariance"])) + 1e-12 * row["scale"], key
             elif name == "fct_day_moments":
                 assert actual[key]["n_units"] == row["n_units"], key
                 assert_same_numbers(key, actual[key], row, ["mean", "covariance"])

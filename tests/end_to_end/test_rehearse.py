@@ -47,6 +47,14 @@ def pooled(rows: pd.DataFrame) -> tuple[int, float, float]:
     return int(n.sum()), float((n * mean).sum() / n.sum()), float(((n - 1) * variance + n * mean**2).sum())
 
 
+def cubes(rows: pd.DataFrame) -> float:
+    """The sum of cubes about 0 of all arms, likewise."""
+    n, mean, variance, third = (
+        rows[name].astype(float) for name in ("n_units", "mean", "variance", "third_central_moment")
+    )
+    return float((n * third + 3 * mean * (n - 1) * variance + n * mean**3).sum())
+
+
 @pytest.mark.parametrize("experiment_id", ["checkout", "pricing"])
 def test_buckets_hold_the_units_that_were_published(ran, experiment_id):
     """Every metric, capped or windowed: the same number of units, mean and squares as the published moments."""
@@ -63,7 +71,12 @@ def test_buckets_hold_the_units_that_were_published(ran, experiment_id):
         centre, first = sums.centre[0], sums.first[:, 0].sum()
         assert sums.n.sum() == n
         assert centre + first / n == pytest.approx(mean, rel=1e-12)
-        assert sums.second[:, 0, 0].sum() + 2 * centre * first + n * centre**2 == pytest.approx(squares, rel=1e-9)
+        squared = sums.second[:, 0, 0].sum() + 2 * centre * first + n * centre**2
+        assert squared == pytest.approx(squares, rel=1e-9)
+        if config.metrics[metric_id].type == "mean":
+            squared_deviations = sums.second[:, 0, 0].sum()
+            cubed = sums.third[:, 0].sum() + 3 * centre * squared_deviations + 3 * centre**2 * first + n * centre**3
+            assert cubed == pytest.approx(cubes(published[published["metric_id"] == metric_id]), rel=1e-9)
 
 
 def test_an_experiment_that_is_only_planned_is_rehearsed_on_the_units_of_another(ran, equipoise):

@@ -11,7 +11,7 @@ from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import assert_same_results, copy_of, run, tables, without_check
 from tests.end_to_end.twenty_experiments import DAYS, FIRST_DAY, LAST_DAY
 
-CHANGED, WITH_METRIC, WITH_SEGMENT = "e04", "e01", "e02"
+CHANGED, WITH_METRIC, WITH_SEGMENT, WITH_COVARIATES = ALL_CHANGED = "e04", "e01", "e02", "e13"
 OF_FAMILY = ["p_value_adjusted", "ci_low_adjusted", "ci_high_adjusted", "confidence_level_adjusted", "significant"]
 """What a metric's results owe to the others of its family and must change with them."""
 
@@ -27,9 +27,11 @@ def replace_text(path: Path, old: str, new: str) -> None:
 
 @pytest.fixture(scope="module")
 def changed(twenty, tmp_path_factory) -> Workspace:
-    """Three experiments changed at once, each in its own way; then the last day is run, as on any day."""
+    """Four experiments changed at once, each in its own way; then the last day is run, as on any day."""
     workspace = copy_of(twenty, tmp_path_factory.mktemp("changed"), "configs", "state")
     replace_text(workspace.configs / "metrics" / f"{CHANGED}.yaml", "aggregate: max", "aggregate: sum")
+    covariates = "   covariate: {lookback_days: 1, also: [special_e13, conversion]},\n   numerator:"
+    replace_text(workspace.configs / "metrics" / f"{WITH_COVARIATES}.yaml", "   numerator:", covariates)
     (workspace.configs / "metrics" / "new.yaml").write_text(
         "- {id: purchases, type: mean, source: orders, event: purchase, aggregate: count}\n"
     )
@@ -66,10 +68,7 @@ def test_no_other_experiment_changes_in_any_table_or_column(before, after):
     for name, frame in before.items():
         pair = (frame, after[name])
         if "experiment_id" in frame:
-            pair = tuple(
-                one[~one["experiment_id"].isin([CHANGED, WITH_METRIC, WITH_SEGMENT])].reset_index(drop=True)
-                for one in pair
-            )
+            pair = tuple(one[~one["experiment_id"].isin(ALL_CHANGED)].reset_index(drop=True) for one in pair)
         pd.testing.assert_frame_equal(*pair, check_exact=True, obj=name)
 
 
@@ -112,6 +111,22 @@ def test_a_new_segment_adds_rows_at_the_latest_date_and_changes_no_number_of_eve
         assert rows["as_of_date"].dt.date.unique().tolist() == [LAST_DAY]
 
 
+def test_new_covariates_are_of_the_whole_history_and_change_that_metric_alone(before, after):
+    rows = after["covariate_moments"]
+    assert before["covariate_moments"].empty and set(rows["metric_id"]) == {f"special_{WITH_COVARIATES}"}
+    assert set(rows["covariate"]) == {f"special_{WITH_COVARIATES}_denominator", "conversion"}
+    assert sorted(rows["as_of_date"].dt.date.unique()) == DAYS
+    own = [f"special_{WITH_COVARIATES}"]
+    for name, columns in (("metric_moments", []), ("scorecard", OF_FAMILY), ("rollback_monitor", [])):
+        left, right = (of(found[name], WITH_COVARIATES, apart_from=columns) for found in (before, after))
+        kept = ~left["metric_id"].isin(own)
+        pd.testing.assert_frame_equal(left[kept], right[kept], check_exact=True, obj=name)
+    moments = of(after["metric_moments"], WITH_COVARIATES).query("metric_id in @own")
+    assert (moments["n_not_computed"] == 0).all() and moments["covariate_mean"].notna().all()
+    # The log begins with the experiment, so that there is no lookback yet.
+    assert set(of(after["scorecard"], WITH_COVARIATES).query("metric_id in @own")["status"]) == {"no_covariate"}
+
+
 @pytest.mark.parametrize(
     ("experiment_id", "change"),
     [
@@ -135,7 +150,7 @@ def test_from_the_change_on_a_check_warns_and_says_what_changed(before, after, e
 
 
 def test_what_was_replaced_is_kept(changed):
-    assert {path.name for path in changed.superseded.iterdir()} == {CHANGED, WITH_METRIC, WITH_SEGMENT}
+    assert {path.name for path in changed.superseded.iterdir()} == {*ALL_CHANGED}
 
 
 @pytest.mark.slow

@@ -1,8 +1,10 @@
 """What a run began, and did not live to publish, the next run finishes, whatever that is asked for."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from orchestration.assets.models import build_planned
@@ -10,10 +12,10 @@ from orchestration.assets.publish import publish_run
 from orchestration.faults import StateError
 from orchestration.inputs import prepare_run, read_inputs
 from orchestration.planning import PlannedBuild
-from orchestration.published_tables import record_publication
+from orchestration.published_tables import AS_OF_TABLES, record_publication
 from orchestration.warehouse import load_plan, open_warehouse, record_build
 from orchestration.workspace import Workspace
-from tests.end_to_end.pipeline import assert_same_results, copy_of, environment_kept, run
+from tests.end_to_end.pipeline import assert_same_results, copy_of, environment_kept, run, tables
 from tests.end_to_end.two_experiments.days import DAYS, LAST_DAY
 
 pytestmark = pytest.mark.xdist_group("reruns")
@@ -53,6 +55,38 @@ def test_what_was_begun_is_built_again_though_the_configuration_is_the_old_one_b
         metrics.write_text(old)
         assert prepare_run(workspace, (LAST_DAY, LAST_DAY)) == [begun]
     assert (begun.experiment_id, begun.from_date, begun.is_rebuild) == ("pricing", DAYS[0], True)
+
+
+def test_what_was_begun_and_is_no_longer_configured_stays_as_it_was_published(shop, tmp_path):
+    """Its models are of two configurations, half and half; the experiments beside it go on."""
+    workspace = copy_of(shop, tmp_path, "configs", "data", "state")
+    metrics = workspace.configs / "metrics" / "shop.yaml"
+    experiment = workspace.configs / "experiments" / "pricing.yaml"
+    with environment_kept():
+        workspace.activate()
+        edit(metrics, "upper_quantile: 0.99}", "upper_quantile: 0.9}")
+        prepare_run(workspace, (LAST_DAY, LAST_DAY))
+        build_planned(workspace)
+        with open_warehouse(workspace.warehouse) as connection:
+            connection.execute("insert into runs.begun_builds from runs.build")  # killed before it could say so
+    kept = experiment.read_text()
+    experiment.unlink()
+    log = workspace.data / "orders" / f"{DAYS[1]}.csv"
+    header, *orders = log.read_text().splitlines(keepends=True)
+    log.write_text(header + "".join(orders[::2]))
+    run(workspace, DAYS[1], LAST_DAY)
+
+    before, after = tables(shop.state), tables(workspace.state)
+    assert not before["metric_moments"].equals(after["metric_moments"])
+    for name in AS_OF_TABLES:
+        was, is_ = (found[name][found[name]["experiment_id"] == "pricing"] for found in (before, after))
+        pd.testing.assert_frame_equal(was.reset_index(drop=True), is_.reset_index(drop=True), check_exact=True)
+
+    experiment.write_text(kept)
+    run(workspace, LAST_DAY, LAST_DAY)
+    undisturbed = copy_of(replace(workspace, state=shop.state), tmp_path / "undisturbed", "state")
+    run(undisturbed, DAYS[1], LAST_DAY)
+    assert_same_results(workspace.state, undisturbed.state)
 
 
 @pytest.fixture

@@ -17,9 +17,16 @@ from tests.end_to_end.two_experiments.days import DAYS, FIRST_DAY
 
 pytestmark = pytest.mark.xdist_group("two_experiments")
 
-MARTS = ("fct_exposure_counts", "fct_epoch_counts", "fct_metric_moments", "fct_stratum_moments")
+MARTS = (
+    "fct_exposure_counts",
+    "fct_epoch_counts",
+    "fct_metric_moments",
+    "fct_stratum_moments",
+    "fct_covariate_moments",
+)
 OF_QUANTILES = ("fct_value_counts", "fct_event_clusters", "fct_event_value_counts")
-PUBLISHED = ("exposure_counts", "metric_moments", "stratum_moments", "scorecard", "health_checks", "decisions")
+PUBLISHED = ("exposure_counts", "metric_moments", "covariate_moments", "stratum_moments")
+PUBLISHED += ("scorecard", "health_checks", "decisions")
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +60,7 @@ def test_runs_piece_by_piece_are_verified_whatever_today_s_files_say(equipoise, 
     details |= {"fct_group_days", "quasi_estimates", "quasi_checks"}
     details |= {"factorial_effects", "factorial_terms", "fct_batch_moments", "batch_moments", "bandit_allocations"}
     details |= {"policy_values", "bandit_gains", "fct_cluster_sums", "cluster_sums"}
+    details |= {"fct_logged_propensities", "fct_switchback_sums", "switchback_estimates", "switchback_blocks"}
     assert found["rows"].keys() == {*MARTS, *OF_QUANTILES, *details, *PUBLISHED}
     for name in NOT_RECOMPUTED["health_checks"]:
         published["health_checks"] = without_check(published["health_checks"], name)

@@ -12,6 +12,8 @@ from tests.fault_injection.experiment_faults import CLEAN, WARD
 from tests.fault_injection.fault import QUIET, day
 from tests.fault_injection.ward import Ward, run_ward
 
+pytestmark = pytest.mark.slow
+
 every_fault = pytest.mark.parametrize("name", WARD)
 
 

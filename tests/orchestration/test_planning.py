@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.schema import Config, Experiment, Metric, Project, Sources
+from analysis.periods import analysis_end
+from configs.schema import Config, Experiment, Metric, Overlaps, Project, Sources
 from orchestration.planning import (
     BuiltExperiment,
     PlannedBuild,
@@ -154,6 +155,31 @@ def test_an_experiment_that_does_not_run_is_not_planned(config):
     draft = config.experiments["price"].model_copy(update={"status": "draft"})
 
     assert planned(config.model_copy(update={"experiments": {"price": draft}}), (START, END)) == []
+
+
+def test_pairs_of_the_newest_date_are_whole_though_one_experiment_alone_is_corrected(config):
+    """Two ended on the same day, a third before; only `price` is to be built anew."""
+    price = config.experiments["price"]
+    others = {"badge": price.end, "early": date(2026, 9, 12)}
+    experiments = {"price": price} | {
+        id_: price.model_copy(update={"id": id_, "end": end, "exposure_source": "web"}) for id_, end in others.items()
+    }
+    last = {id_: analysis_end(one, config.metrics) for id_, one in experiments.items()}
+    for overlaps, expected in ((None, {"price"}), (Overlaps(), {"price", "badge"})):
+        asked = config.model_copy(
+            update={"experiments": experiments, "project": config.project.model_copy(update={"overlaps": overlaps})}
+        )
+        plans = plan_builds(
+            asked,
+            (date(2026, 12, 1),) * 2,
+            config_hashes=dict.fromkeys(experiments, "h"),
+            built={id_: BuiltExperiment("h" if id_ != "price" else "older", day) for id_, day in last.items()},
+            published_through={},
+            lake_hashes={},
+            built_hashes={},
+        )
+        assert {plan.experiment_id for plan in plans} == expected
+        assert all(plan.from_date == plan.to_date == last["badge"] for plan in plans if plan.experiment_id == "badge")
 
 
 def span(first: int, last: int, *, rebuild: bool = False) -> PlannedBuild:

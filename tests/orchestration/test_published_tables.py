@@ -96,9 +96,10 @@ def test_what_an_experiment_rewrites_that_is_built_from_its_start_depends_on_wha
 ):
     warehouse.execute("create schema runs; create table runs.days (log_date date, source_id varchar)")
     day, run = date(2026, 10, 3), tmp_path / "run"
-    for name, columns in (("decisions", "'banner' as experiment_id"), ("exposure_counts", "'all' as segment_name")):
+    for name in ("decisions", "exposure_counts"):
         (run / name).mkdir(parents=True)
-        warehouse.execute(f"copy (select date '2026-09-28' as as_of_date, {columns}) to '{run}/{name}/part.parquet'")
+        row = "select date '2026-09-28' as as_of_date, 'banner' as experiment_id, 'all' as segment_name"
+        warehouse.execute(f"copy ({row}) to '{run}/{name}/part.parquet'")
     inputs = RunInputs(lake=Lake(tmp_path), config=None, broken={}, config_hashes={}, days={}, requested=(day, day))
 
     def rewritten(experiment_id: str) -> set[date] | None:
@@ -115,3 +116,17 @@ def test_a_run_without_the_table_of_segments_is_published_anew(warehouse, tmp_pa
     inputs = RunInputs(lake=Lake(tmp_path), config=None, broken={}, config_hashes={}, days={}, requested=(day, day))
     changed = changed_partitions(warehouse, inputs, [PlannedBuild("checkout", day, day, day, False)], tmp_path / "run")
     assert changed["exposure_counts"] is None and changed["row_ledger"] is None
+
+
+def test_segments_that_go_rewrite_their_date_and_those_of_an_ended_experiment_do_not(warehouse, tmp_path):
+    warehouse.execute("create schema runs; create table runs.days (log_date date, source_id varchar)")
+    day, run = date(2026, 10, 3), tmp_path / "run"
+    (run / "exposure_counts").mkdir(parents=True)
+    rows = (
+        "select * from (values (date '2026-10-02', 'checkout', 'country'), (date '2026-10-01', 'checkout', 'all'), "
+        "(date '2026-09-20', 'ended', 'country')) as rows (as_of_date, experiment_id, segment_name)"
+    )
+    warehouse.execute(f"copy ({rows}) to '{run}/exposure_counts/part.parquet'")
+    inputs = RunInputs(lake=Lake(tmp_path), config=None, broken={}, config_hashes={}, days={}, requested=(day, day))
+    changed = changed_partitions(warehouse, inputs, [PlannedBuild("checkout", day, day, day, False)], run)
+    assert changed["scorecard"] == {date(2026, 10, 2), day}

@@ -18,7 +18,7 @@ from analysis.statistics.welch import welch
 from configs.schema import Experiment, Metric
 from tests.simulation.fixed_horizon import LOGNORMAL, NORMAL, RARE
 from tests.simulation.methods import ALPHA, Flags
-from tests.simulation.processes import Generator, Normal, Process, Share, WithHistory, joint_sums
+from tests.simulation.processes import Generator, Normal, Process, Share, WithHistory, WithTwoHistories, joint_sums
 from tests.simulation.sequential import DAYS
 from tests.simulation.study import LIFT, Study
 from tests.simulation.table import Figure, Kind, figure
@@ -27,6 +27,9 @@ Outcome = Callable[[Generator, int], Flags]
 TOPIC = "Power of planned experiments"
 # The plan knows the variance of history only, so the effect adds a constant.
 WITH_HISTORY = WithHistory("normal, history correlated .7", 2.0, lambda z, lift: 2 * (1 + lift) + 2 * z)
+WITH_TWO = WithTwoHistories("normal, own history and another event", 2.0, lambda z, lift: 2 * (1 + lift) + 2 * z)
+# s'S⁻¹s within units with and without history: S = (.8, .16; .16, 1), s = (.4, .5) in units of the value's variance.
+OF_TWO = (0.4 * (0.4 - 0.16 * 0.5) + 0.5 * (0.8 * 0.5 - 0.16 * 0.4)) / (0.8 - 0.16**2)
 TUNED_TO = 2_000
 OPTIONS: dict[str, dict[str, Any]] = {
     "fixed": {},
@@ -95,18 +98,17 @@ def non_inferior(process: Process) -> Study:
     return _study("non-inferiority, relative margin", process.name, row, happened)
 
 
-def with_covariate() -> Study:
+def with_covariate(process: WithHistory | WithTwoHistories, name: str, reduction: float) -> Study:
     """CUPED, with the reduction that a unit in five without history leaves."""
-    reduction = 0.8 * 0.7**2
-    row = planned(WITH_HISTORY.mean, 4.0, reduction=reduction)
+    row = planned(process.mean, 4.0, reduction=reduction)
 
     def happened(rng: Generator, runs: int) -> Flags:
         new = [np.array([int(row[name])]) for name in ("n_baseline", "n_treatment")]
-        arms = [joint_sums(WITH_HISTORY, rng, runs, n, lift) for n, lift in zip(new, (0.0, LIFT), strict=True)]
+        arms = [joint_sums(process, rng, runs, n, lift) for n, lift in zip(new, (0.0, LIFT), strict=True)]
         difference = cuped(*(arm.moments() for arm in arms)).difference
         return (two_sided_p(difference) <= ALPHA) & (difference.value > 0)
 
-    return _study("CUPED", WITH_HISTORY.name, row, happened)
+    return _study(name, process.name, row, happened)
 
 
 def always_valid(process: Process) -> Study:
@@ -153,7 +155,8 @@ STUDIES = (
     fixed(LOGNORMAL, share=0.2, known="a lift of every amount raises the variance by a fifth too"),
     non_inferior(NORMAL),
     non_inferior(RARE),
-    with_covariate(),
+    with_covariate(WITH_HISTORY, "CUPED", 0.8 * 0.7**2),
+    with_covariate(WITH_TWO, "CUPED, two covariates", OF_TWO),
     always_valid(NORMAL),
     always_valid(RARE),
     grouped(NORMAL),

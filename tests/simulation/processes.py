@@ -239,6 +239,27 @@ class WithHistory:
         return self.value(now, lift), before * (1 - is_new), is_new
 
 
+@dataclass(frozen=True)
+class WithTwoHistories:
+    """A value (0), the same before exposure (1), no history of it (2), and what another event says of the unit (3).
+
+    Standard normals behind them: the value's correlates by .5 with either of the other two, these by .2.
+    """
+
+    name: str
+    mean: float
+    value: Callable[[Floats, float], Floats]
+
+    def units(self, rng: Generator, shape: tuple[int, ...], lift: float = 0.0) -> Units:
+        """One unit in five is new: its history counts as 0. The other event is of a source that knows everybody."""
+        before, own, now = (rng.standard_normal(shape) for _ in range(3))
+        other = 0.2 * before + np.sqrt(1 - 0.2**2) * own
+        # A slope of .5/1.2 on each explains 1/2.4 of the variance.
+        z = (before + other) * 0.5 / 1.2 + np.sqrt(1 - 1 / 2.4) * now
+        is_new = (rng.random(shape) < 0.2).astype(float)
+        return self.value(z, lift), self.value(before, 0.0) * (1 - is_new), is_new, other
+
+
 def joint_sums(
     process: JointProcess, rng: Generator, runs: int, n: NDArray, lift: float = 0.0, values: int | None = None
 ) -> JointSums:

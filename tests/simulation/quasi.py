@@ -1,12 +1,14 @@
 """Quasi-experiments: staggered adoption with unequal effects, breaks in a series, and self-selected units."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import numpy as np
 
 from analysis.quasi.interrupted_time_series import interrupted_time_series
 from analysis.quasi.matching import Units, matched
 from analysis.quasi.pyfixest_models import Fit, two_stage, two_way
+from analysis.quasi.regression_discontinuity import jump
 from analysis.quasi.staggered import Staggered
 from analysis.quasi.study import Estimate, Floats
 from tests.simulation.methods import ALPHA
@@ -92,6 +94,23 @@ def selected(units: int, *, share: float) -> Study:
     return Study(TOPIC, "uptake by the active", f"{units:,} units", figures, share=share)
 
 
+def cut_off(units: int, *, share: float) -> Study:
+    """An outcome that bends with the score, which half of the units have above a cut-off at 0."""
+
+    def figures(rng: Generator, runs: int) -> Iterator[Figure]:
+        rejected, covered = [], []
+        for _ in range(runs):
+            score = rng.standard_normal(units)
+            null = 2 * score + 0.5 * score**2 + rng.standard_normal(units)
+            for outcome, truth, hits in ((null, 0.0, rejected), (null + (score >= 0), 1.0, covered)):
+                effect, se, _, _ = jump(outcome, score, 0.0)
+                hits.append(_covers(Estimate(effect=effect, se=se, df=np.inf), truth))
+        yield figure("rdrobust", "rejection", ~np.array(rejected), ALPHA, Kind.AT_MOST)
+        yield figure("rdrobust", "coverage of effect", np.array(covered), 1 - ALPHA, Kind.AT_LEAST)
+
+    return Study(TOPIC, "a jump at a cut-off", f"{units:,} units", figures, share=share, is_short=False)
+
+
 def _following(rng: Generator, shape: tuple[int, int], correlation: float) -> Floats:
     """Errors of variance 1, each day's correlated with the one before."""
     errors = rng.standard_normal(shape)
@@ -117,4 +136,6 @@ STUDIES = (
     broken(42, 28, 0.3, share=0.2),
     broken(70, 42, 0.6, share=0.2),
     selected(1000, share=0.2),
+    # Its package is under the GPL: the page has these rows from an environment with the extra `rd`.
+    *((cut_off(1000, share=0.05), cut_off(4000, share=0.05)) if find_spec("rdrobust") else ()),
 )

@@ -8,13 +8,15 @@ from scipy.special import ndtri
 
 from analysis.statistics.cuped import cuped
 from analysis.statistics.estimate import Estimate
+from analysis.statistics.further_covariates import MEANS_OWN, covariance_column, mean_column
 from analysis.statistics.lin import lin
 from analysis.statistics.moments import JointMoments
 from analysis.statistics.ratio import delta_ratio_cuped, delta_ratio_lin
+from analysis.statistics.registry import ESTIMATORS
 from analysis.statistics.student_t import two_sided_p
 from tests.simulation import methods, processes
 from tests.simulation.fixed_horizon import RATIO
-from tests.simulation.processes import Floats, Generator, JointProcess, JointSums, joint_sums
+from tests.simulation.processes import Floats, Generator, JointProcess, JointSums, WithTwoHistories, joint_sums
 from tests.simulation.study import LIFT, Study, sizes
 from tests.simulation.table import Figure, figure
 
@@ -35,6 +37,8 @@ def _revenue(z: Floats, lift: float) -> Floats:
 NORMAL = processes.WithHistory("normal, history correlated .7", 2.0, lambda z, lift: (2 + 2 * z) * (1 + lift))
 SHARE = processes.WithHistory("proportion 10 % with history", 0.1, _share)
 # E[exp(1.5(z - c)); z > c] = exp(1.5²/2 - 1.5c)·Φ(1.5 - c), c = 1.2816.
+TWO_NORMAL = WithTwoHistories("normal, own history and another event", 2.0, lambda z, lift: (2 + 2 * z) * (1 + lift))
+TWO_SHARE = WithTwoHistories("proportion 10 %, own history and another event", 0.1, _share)
 REVENUE = processes.WithHistory("zero-inflated revenue with history", 0.26422, _revenue)
 
 
@@ -57,6 +61,42 @@ def adjusted(process: JointProcess, n_b: int, n_t: int, known: str = "") -> Stud
     return Study(TOPIC, process.name, sizes(n_b, n_t), figures)
 
 
+def with_two_covariates(process: WithTwoHistories, n_b: int, n_t: int) -> Study:
+    """CUPED and Lin's regression on two covariates, by the estimators that the scorecard calls."""
+
+    def figures(rng: Generator, runs: int) -> Iterator[Figure]:
+        base = joint_sums(process, rng, runs, np.array([n_b]))
+        arms = [joint_sums(process, rng, runs, np.array([n_t]), lift) for lift in (0.0, LIFT)]
+        for name, estimator in (("CUPED", "welch_cuped"), ("Lin", "welch_lin")):
+            label = f"{name}, two covariates"
+            null, effect = (ESTIMATORS[estimator](_columns(base), _columns(arm)) for arm in arms)
+            rejected = two_sided_p(null.difference) <= methods.ALPHA
+            yield figure(label, "rejection", rejected, methods.ALPHA, warned=methods.warns(null))
+            yield from methods.intervals(label, effect, process.mean, LIFT)
+
+    return Study(TOPIC, process.name, sizes(n_b, n_t), figures)
+
+
+def _columns(arm: JointSums) -> dict[str, Floats]:
+    """An arm as columns of fct_metric_moments and fct_covariate_moments."""
+    moments = arm.moments()
+    mean, covariance = moments.mean, moments.covariance
+    return {
+        "n_units": moments.n,
+        "mean": mean[..., 0],
+        "variance": covariance[..., 0, 0],
+        "third_central_moment": arm.third_of_value(),
+        "covariate_mean": mean[..., 1],
+        "covariate_variance": covariance[..., 1, 1],
+        "covariate_covariance": covariance[..., 0, 1],
+        "no_history_share": mean[..., 2],
+        "no_history_covariance": covariance[..., 0, 2],
+        "covariate_no_history_covariance": covariance[..., 1, 2],
+        mean_column(1): mean[..., 3],
+        **{covariance_column(1, name): covariance[..., 3, at] for at, name in enumerate((*MEANS_OWN, 1))},
+    }
+
+
 def _estimate(method: Method, baseline: JointSums, treatment: JointSums, *, is_ratio: bool) -> Estimate:
     estimate = method(baseline.moments(), treatment.moments())
     thirds = [arm.third_of_ratio() if is_ratio else arm.third_of_value() for arm in (baseline, treatment)]
@@ -71,6 +111,10 @@ STUDIES = (
     adjusted(NORMAL, 1_800, 200),
     adjusted(SHARE, 1_000, 1_000),
     adjusted(REVENUE, 1_000, 1_000, "heavy tails: the delta method needs more units, Fieller's interval does not"),
+    with_two_covariates(TWO_NORMAL, 100, 100),
+    with_two_covariates(TWO_NORMAL, 1_000, 1_000),
+    with_two_covariates(TWO_NORMAL, 1_800, 200),
+    with_two_covariates(TWO_SHARE, 1_000, 1_000),
     adjusted(RATIO, 500, 500),
     adjusted(RATIO, 1_800, 200),
 )

@@ -1,7 +1,8 @@
 {#-
     A table that a run adds rows to, a slice of its units at a time: so what is in memory at once is bounded, whatever
     the size of the logs. Pre-hooks remove what is built again; all of it is one transaction. Unlike dbt's incremental
-    append, rows go straight into the table, without a temporary copy of them.
+    append, rows go straight into the table, without a temporary copy of them. `of_changes`: a model of what changed before a
+    span's last date, which has nothing to do, and whose long SQL need not be planned, where each experiment has a single date.
 -#}
 {% materialization appended, adapter='default' %}
     {%- set target_relation = this.incorporate(type='table') -%}
@@ -15,19 +16,24 @@
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
     {%- if config.get('contract').enforced -%} {{ get_assert_columns_equivalent(of_slice(sql, 0, 1)) }} {%- endif -%}
-    {%- if existing_relation is none -%}
-        {%- call statement('create') -%}
+    {%- set is_asked = not config.get('of_changes', false) or has_changes() -%}
+    {%- set is_new = existing_relation is none -%}
+    {%- if is_new -%}
+        {%- call statement('create' if is_asked else 'main') -%}
             create table {{ target_relation }} as
             select * from ({{ of_slice(sql, 0, 1) }}) as no_rows
             where 1 = 0
         {%- endcall -%}
     {%- endif -%}
-    {%- set sql = with_base_date(sql) -%}
-    {%- set columns = get_column_schema_from_query(of_slice(sql, 0, 1)) | map(attribute='name') | join(', ') -%}
-    {%- set slices = number_of_slices(sql) -%}
+    {%- set sql = with_literal_dates(sql) if is_asked else sql -%}
+    {%- set columns = '' -%}
+    {%- if not is_new -%}
+        {%- set columns = '(' ~ get_column_schema_from_query(of_slice(sql, 0, 1)) | map(attribute='name') | join(', ') ~ ')' -%}
+    {%- endif -%}
+    {%- set slices = number_of_slices(sql) if is_asked else 0 -%}
     {%- for slice in range(slices) -%}
         {%- call statement('main' if loop.last else 'slice') -%}
-            insert into {{ target_relation }} ({{ columns }})
+            insert into {{ target_relation }} {{ columns }}
             {{ of_slice(sql, slice, slices) }}
         {%- endcall -%}
     {%- endfor -%}
@@ -37,6 +43,12 @@
     {{ run_hooks(post_hooks, inside_transaction=False) }}
     {{ return({'relations': [target_relation]}) }}
 {% endmaterialization %}
+
+{#- Whether any experiment has a date in the span whose sums follow from changes. -#}
+{% macro has_changes() -%}
+    {%- set spans = 'select count(*) from ' ~ source('inputs', 'build_plan') ~ ' where from_date <= changes_through' -%}
+    {{ return(run_query(spans).columns[0].values()[0] | int > 0) }}
+{%- endmacro %}
 
 {#- Whether an `appended` model has rows from before: its table is there. -#}
 {% macro has_earlier_rows() -%}
@@ -53,22 +65,44 @@
     with which DuckDB skips what lies before without reading it; true in the compiled model. -#}
 {% macro after_base(column) -%} true /* after base: {{ column }} */ {%- endmacro %}
 
-{#- The model's SQL with that literal. -#}
-{% macro with_base_date(sql) -%}
-    {%- if '/* after base: ' not in sql -%} {{ return(sql) }} {%- endif -%}
-    {%- set earliest -%}
+{#- The same of rows with a date before the start of every planned experiment: what those long past have left. -#}
+{% macro since_start(column) -%} true /* since start: {{ column }} */ {%- endmacro %}
+
+{#- The same of rows with a date before the first planned as-of date of all. -#}
+{% macro from_first(column) -%} true /* from first: {{ column }} */ {%- endmacro %}
+
+{#- The start of the planned experiments, the first of all, as a query. -#}
+{% macro first_start() -%}
+    select min(experiments.start_date)
+    from {{ source('inputs', 'build_plan') }} as build_plan
+    inner join {{ source('inputs', 'experiments') }} as experiments
+        on build_plan.experiment_id = experiments.experiment_id
+{%- endmacro %}
+
+{#- The model's SQL with the literals that it asks for. -#}
+{% macro with_literal_dates(sql) -%}
+    {%- set plan = source('inputs', 'build_plan') -%}
+    {%- set after_base -%}
     select
         min(case
             when base_date is not null then base_date
             when is_rebuild then {{ date_plus('from_date', -1) }}
             else cast('0001-01-01' as date)
         end)
-    from {{ source('inputs', 'build_plan') }}
+    from {{ plan }}
     {%- endset -%}
-    {%- set found = run_query(earliest).columns[0].values()[0] -%}
-    {%- if found is none -%} {{ return(sql) }} {%- endif -%}
-    {%- set condition = "\\1 > cast('" ~ found ~ "' as date)" -%}
-    {{ return(modules.re.sub('true /\\* after base: (\\S+) \\*/', condition, sql)) }}
+    {%- set first = 'select min(from_date) from ' ~ plan -%}
+    {%- set literal = namespace(sql=sql) -%}
+    {%- for mark, comparison, earliest in [
+        ('after base', '>', after_base), ('since start', '>=', first_start()), ('from first', '>=', first)
+    ] if '/* ' ~ mark ~ ': ' in sql -%}
+        {%- set found = run_query(earliest).columns[0].values()[0] -%}
+        {%- if found is not none -%}
+            {%- set condition = "\\1 " ~ comparison ~ " cast('" ~ found ~ "' as date)" -%}
+            {%- set literal.sql = modules.re.sub('true /\\* ' ~ mark ~ ': (\\S+) \\*/', condition, literal.sql) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(literal.sql) }}
 {%- endmacro %}
 
 {#- The model's SQL, cut down to a slice: a range of hashes. -#}

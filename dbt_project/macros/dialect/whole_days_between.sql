@@ -23,3 +23,16 @@
 {% macro spark__whole_days_between(earlier, later) -%}
     {{ microseconds_between(earlier, later) }} div 86400000000
 {%- endmacro %}
+
+{#- Whole periods of some minutes from one instant to a later or equal one, exact to the microsecond. -#}
+{% macro whole_periods_between(earlier, later, minutes) -%}
+    {{ return(adapter.dispatch('whole_periods_between', 'equipoise')(earlier, later, minutes)) }}
+{%- endmacro %}
+
+{% macro duckdb__whole_periods_between(earlier, later, minutes) -%}
+    {{ microseconds_between(earlier, later) }} // (cast({{ minutes }} as bigint) * 60000000)
+{%- endmacro %}
+
+{% macro spark__whole_periods_between(earlier, later, minutes) -%}
+    {{ microseconds_between(earlier, later) }} div (cast({{ minutes }} as bigint) * 60000000)
+{%- endmacro %}

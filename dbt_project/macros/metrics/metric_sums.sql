@@ -7,12 +7,11 @@
 {% macro metric_sums(metric, sign=none) -%}
     {%- set h = metric.metric_hash -%}
     {%- set times = sign ~ ' * ' if sign is not none else '' -%}
-    {%- set one = sign if sign is not none else '1' -%}
     {%- set y, d, x, no_history = 'y_' ~ h, 'd_' ~ h, 'x_' ~ h, 'h_' ~ h -%}
     {%- set sums = [
-        {'name': 'n_' ~ h, 'sql': "sum(case when u_" ~ h ~ " then " ~ one ~ " else 0 end)"},
-        {'name': 'overflow_' ~ h, 'sql': "sum(case when o_" ~ h ~ " then " ~ one ~ " else 0 end)"},
-        {'name': 'not_computed_' ~ h, 'sql': "sum(case when m_" ~ h ~ " then " ~ one ~ " else 0 end)"},
+        {'name': 'n_' ~ h, 'sql': number_of_units('u_' ~ h, sign)},
+        {'name': 'overflow_' ~ h, 'sql': number_of_units('o_' ~ h, sign)},
+        {'name': 'not_computed_' ~ h, 'sql': number_of_units('m_' ~ h, sign)},
     ] -%}
     {%- if metric.categories is defined -%} {{ return(sums) }} {%- endif -%}
     {%- do sums.append({'name': y, 'sql': exact_total(times ~ y)}) -%}
@@ -38,6 +37,10 @@
         {%- if not metric.is_binary -%} {%- do pairs.append(('x', 'x')) -%} {%- endif -%}
         {%- if metric.denominator is not none -%} {%- do pairs.extend([('d', 'x'), ('d', 'h')]) -%} {%- endif -%}
     {%- endif -%}
+    {%- for one in further_covariates(metric) -%}
+        {%- do sums.append({'name': one.prefix ~ '_' ~ h, 'sql': exact_total(times ~ one.prefix ~ '_' ~ h)}) -%}
+    {%- endfor -%}
+    {%- do pairs.extend(further_pairs(metric)) -%}
     {%- for left, right in pairs -%}
         {%- do sums.append({
             'name': left ~ right ~ '_' ~ h,
@@ -51,6 +54,37 @@
         {%- do sums.append({'name': first ~ second ~ third ~ '_low_' ~ h, 'sql': 'sum(' ~ limbs.low ~ ')'}) -%}
     {%- endfor -%}
     {{ return(sums) }}
+{%- endmacro %}
+
+{#- The pairs of short names of whose products a metric with further covariates needs the sums: each of these with every
+    variable before it, and with itself. -#}
+{% macro further_pairs(metric) -%}
+    {%- set pairs = [] -%}
+    {%- set earlier = ['y', 'x', 'h'] + (['d'] if metric.denominator is not none else []) -%}
+    {%- for one in further_covariates(metric) -%}
+        {%- do earlier.append(one.prefix) -%}
+        {%- for other in earlier -%} {%- do pairs.append((one.prefix, other)) -%} {%- endfor -%}
+    {%- endfor -%}
+    {{ return(pairs) }}
+{%- endmacro %}
+
+{#- A metric's variables by their short names: what each is called in fct_covariate_moments, and what makes a whole unit of it. -#}
+{% macro metric_variables(metric) -%}
+    {%- set found = {
+        'y': {'name': 'own value', 'one': '1e' ~ metric.decimals},
+        'd': {'name': 'own denominator', 'one': '1e' ~ metric.denominator_decimals},
+        'x': {'name': 'own covariate', 'one': '1e' ~ metric.decimals},
+        'h': {'name': 'own no history', 'one': '1'},
+    } -%}
+    {%- for one in further_covariates(metric) -%}
+        {%- do found.update({one.prefix: {'name': one.name, 'one': '1e' ~ one.decimals}}) -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
+{#- For how many units the condition holds; a count has a narrower state than a sum, which is what many groups cost. -#}
+{% macro number_of_units(condition, sign=none) -%}
+    {{- 'count(case when ' ~ condition ~ ' then 1 end)' if sign is none else 'sum(case when ' ~ condition ~ ' then ' ~ sign ~ ' else 0 end)' -}}
 {%- endmacro %}
 
 {#- One of a metric's sums by its short name: of a binary value the square is the value, and without a cap t is y. -#}

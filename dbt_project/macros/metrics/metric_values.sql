@@ -1,6 +1,6 @@
 {#-
     What a metric sees of a unit, in three steps that models chain as CTEs. Prefixes: y_ and d_ numerator and
-    denominator, or a category's code; x_ the covariate; h_ whether there was no history; t_ the value before its cap, s_ a
+    denominator, or a category's code; x_ the covariate, x1_, x2_, … further ones; h_ whether there was no history; t_ the value before its cap, s_ a
     denominator before a cap that is resampled.
 -#}
 
@@ -32,8 +32,21 @@
     {%- endif %}
     {%- if metric.covariate is not none %},
         {{ seen_value(metric.covariate, metric.is_binary) }} as x_{{ h }},
-        case when {{ metric.history }} = 0 then 1 when {{ metric.history }} is not null then 0 end as h_{{ h }}
+        {{ seen_absence(metric.history) }} as h_{{ h }}
     {%- endif %}
+    {%- for one in further_covariates(metric) %},
+        {{ seen_absence(one.value) if one.kind == 'no_history' else seen_value(one.value, one.kind == 'share') }} as {{ one.prefix }}_{{ h }}
+    {%- endfor %}
+{%- endmacro %}
+
+{#- Whether a unit has none of the events that a unit value counts, as 1 or 0. -#}
+{% macro seen_absence(column) -%} case when {{ column }} = 0 then 1 when {{ column }} is not null then 0 end {%- endmacro %}
+
+{#- A metric's further covariates in the order in which they enter, with the `prefix` of their columns: x1_, x2_, … -#}
+{% macro further_covariates(metric) -%}
+    {%- set found = [] -%}
+    {%- for one in metric.further | default([]) -%} {%- do found.append(dict(one, prefix='x' ~ loop.index)) -%} {%- endfor -%}
+    {{ return(found) }}
 {%- endmacro %}
 
 {#- The columns of the first step without values, for units of another maturity group. -#}
@@ -47,6 +60,9 @@
     cast(null as bigint) as x_{{ h }},
     cast(null as bigint) as h_{{ h }}
     {%- endif %}
+    {%- for one in further_covariates(metric) %},
+    cast(null as bigint) as {{ one.prefix }}_{{ h }}
+    {%- endfor %}
 {%- endmacro %}
 
 {#- Second step, what becomes of the value: usable (u_), overflow (o_) or never computed (m_, missing); none of these
@@ -58,6 +74,10 @@
     {%- if metric.denominator is not none %}{% do parts.append('d_' ~ h) %}{% endif -%}
     {%- if metric.covariate is not none %}{% do parts.append('x_' ~ h) %}{% do parts.append('h_' ~ h) %}{% endif -%}
     {%- set amounts = [] if metric.is_binary else parts | reject('equalto', 'h_' ~ h) | list -%}
+    {%- for one in further_covariates(metric) -%}
+        {%- do parts.append(one.prefix ~ '_' ~ h) -%}
+        {%- if one.kind == 'amount' -%} {%- do amounts.append(one.prefix ~ '_' ~ h) -%} {%- endif -%}
+    {%- endfor -%}
     {{ counts }}({% for part in parts %}{{ part }} is null{{ ' or ' if not loop.last }}{% endfor %}) as m_{{ h }},
         {{ counts }}{% for part in parts %}{{ part }} is not null{{ ' and ' if not loop.last }}{% endfor %}
         {%- for part in amounts %} and abs({{ part }}) < {{ overflow_limit() }}{% endfor %} as u_{{ h }},
@@ -90,6 +110,9 @@
     {{ is_usable }}cast(x_{{ h }} as bigint) end as x_{{ h }},
     {{ is_usable }}cast(h_{{ h }} as bigint) end as h_{{ h }}
     {%- endif %}
+    {%- for one in further_covariates(metric) %},
+    {{ is_usable }}cast({{ one.prefix }}_{{ h }} as bigint) end as {{ one.prefix }}_{{ h }}
+    {%- endfor %}
 {%- endmacro %}
 
 {#- A metric's capped value: a fixed cap in quantised units, a column that holds a quantile, or none. -#}

@@ -48,6 +48,7 @@
         {%- set columns = [] -%}
         {%- for metric in members -%}
             {%- do columns.extend([metric.value, metric.denominator, metric.covariate, metric.history]) -%}
+            {%- do columns.extend(further_covariates(metric) | map(attribute='value') | list) -%}
         {%- endfor -%}
         {%- set unit_values = metric_catalog()['unit_values'] | selectattr('column', 'in', columns) | list -%}
         {%- do groups.append({

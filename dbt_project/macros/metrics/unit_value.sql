@@ -34,22 +34,21 @@
     {{ total_of(unit_value, value_of_day(unit_value)) }}
 {%- endmacro %}
 
-{#- The base snapshot's value and what came since; either absent row is nothing, either NULL value stays NULL. -#}
-{% macro carried_forward(unit_value, has_base) -%}
-    {%- set column = unit_value.column -%}
-    {%- set since = "case when new_totals.unit_id is null then " ~ nothing_of(unit_value) ~ " else new_totals." ~ column ~ " end" -%}
-    {%- set before = "case when base_snapshots.unit_id is null then " ~ nothing_of(unit_value) ~ " else base_snapshots." ~ column ~ " end" -%}
-    {%- if not has_base -%}
-    {{ since }}
-    {%- else -%}
+{#- The value of a unit without a base snapshot: what came since, or nothing. -#}
+{% macro first_total(unit_value) -%}
+    case when new_totals.unit_id is null then {{ nothing_of(unit_value) }} else new_totals.{{ unit_value.column }} end
+{%- endmacro %}
+
+{#- The base snapshot's value and what came since, if anything did; either NULL value stays NULL. -#}
+{% macro carried_forward(unit_value) -%}
+    {%- set before, since = 'base_units.' ~ unit_value.column, 'new_totals.' ~ unit_value.column -%}
     case
-        when base_snapshots.unit_id is not null and base_snapshots.{{ column }} is null then null
-        when new_totals.unit_id is not null and new_totals.{{ column }} is null then null
+        when new_totals.unit_id is null or {{ before }} is null then {{ before }}
+        when {{ since }} is null then null
         {%- if unit_value.aggregate == 'max' %}
         else greatest({{ before }}, {{ since }})
         {%- else %}
-        else {{ held_to_bigint("(" ~ before ~ ") + (" ~ since ~ ")") }}
+        else {{ held_to_bigint(before ~ " + " ~ since) }}
         {%- endif %}
     end
-    {%- endif -%}
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{{ config(materialized='appended', starts_empty=true, share_in_memory=0.25) }}
+{{ config(materialized='appended', starts_empty=true, of_changes=true, share_in_memory=0.25) }}
 {#-
     Units' values of metrics with a quantile cap, of quantile, categorical and bootstrapped metrics, with the as-of dates
     from and until which they hold. Such a cap moves from date to date, so that the sums under it do not add up over dates;

@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='appended', starts_empty=true) }}
 {#- Units by as-of date, variant, segment and the allocation epoch in which they were first exposed. #}
 {%- set attributes = metric_catalog()['attributes'] %}
 with
@@ -42,6 +42,7 @@ first_exposures as (
         on
             first_exposures.experiment_id = build_plan.experiment_id
             and first_exposures.known_from <= build_plan.to_date
+    where {{ since_start('first_exposures.known_from') }}
 
 ),
 

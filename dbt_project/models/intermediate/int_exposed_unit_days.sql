@@ -61,20 +61,24 @@ planned_exposures as (
     where
         exposures.entered_from <= build_plan.to_date
         and (exposures.left_from is null or exposures.left_from > build_plan.from_date)
+        and {{ since_start('exposures.entered_from') }}
         and {{ in_slice_by('exposures.unit_hash') }}
 
 ),
 
-events as (
-
-    select * from {{ ref('stg_events') }}
-    where {{ in_slice('unit_id') }}
-
-),
-
 {#- After exposure: rows that became known in this run, or all of them when the exposure did.
-    Before it: whole days of the lookback, as known when the exposure became known. #}
-exposed_events as (
+    Before it: whole days of the lookback, as known when the exposure became known. So of what was known before this run
+    only the new exposures want anything. #}
+{%- set is_new, is_new_exposure = 'events.known_from >= planned_exposures.from_date', 'planned_exposures.entered_from >= planned_exposures.from_date' %}
+{%- set parts = [('exposed_events', 'true')] %}
+{%- if has_earlier_rows() %}
+{%- set parts = [
+    ('new_events', is_new ~ ' and ' ~ from_first('events.known_from')),
+    ('earlier_events', 'not (' ~ is_new ~ ') and ' ~ is_new_exposure),
+] %}
+{%- endif %}
+{%- for name, is_of_part in parts %}
+{{ name }} as (
 
     select
         planned_exposures.experiment_id,
@@ -94,32 +98,46 @@ exposed_events as (
                 else -{{ days_between('events.occurred_date', 'planned_exposures.exposed_date') }}
             end as integer
         ) as day
-    from events
+    from {{ ref('stg_events') }} as events
     inner join planned_exposures
         on events.unit_id = planned_exposures.unit_id
     where
-        (
-            events.occurred_at >= planned_exposures.exposed_at
-            and events.occurred_date <= planned_exposures.analysis_end_date
-            and events.known_from <= planned_exposures.to_date
-            and (
-                events.known_from >= planned_exposures.from_date
-                or planned_exposures.entered_from >= planned_exposures.from_date
+        {{ in_slice('events.unit_id') }}
+        and {{ is_of_part }}
+        and (
+            (
+                events.occurred_at >= planned_exposures.exposed_at
+                and events.occurred_date <= planned_exposures.analysis_end_date
+                and events.known_from <= planned_exposures.to_date
+                and ({{ is_new }} or {{ is_new_exposure }})
+                and (
+                    planned_exposures.left_from is null
+                    or events.known_from < planned_exposures.left_from
+                )
             )
-            and (
-                planned_exposures.left_from is null
-                or events.known_from < planned_exposures.left_from
+            or (
+                events.occurred_date < planned_exposures.exposed_date
+                and events.occurred_date
+                >= {{ date_plus('planned_exposures.exposed_date', -metric_catalog()['lookback_days']) }}
+                and events.known_from <= planned_exposures.entered_from
+                and {{ is_new_exposure }}
             )
-        )
-        or (
-            events.occurred_date < planned_exposures.exposed_date
-            and events.occurred_date
-            >= {{ date_plus('planned_exposures.exposed_date', -metric_catalog()['lookback_days']) }}
-            and events.known_from <= planned_exposures.entered_from
-            and planned_exposures.entered_from >= planned_exposures.from_date
         )
 
 ),
+{%- endfor %}
+{%- if has_earlier_rows() %}
+
+exposed_events as (
+
+    select * from new_events
+
+    union all
+
+    select * from earlier_events
+
+),
+{%- endif %}
 
 unit_days as (
 

@@ -19,8 +19,8 @@ build_plan as (
 
 ),
 
-{#- Each unit's latest row at the span's end: few have a later one. #}
-first_exposures as (
+{#- What became known of exposures after the base snapshot; of an experiment without one, all. #}
+new_exposures as (
 
     select
         first_exposures.*,
@@ -30,7 +30,10 @@ first_exposures as (
         on
             first_exposures.experiment_id = build_plan.experiment_id
             and first_exposures.known_from <= build_plan.to_date
-    where {{ in_slice_by('first_exposures.unit_hash') }}
+            and (build_plan.base_date is null or first_exposures.known_from > build_plan.base_date)
+    where
+        {{ after_base('first_exposures.known_from') }}
+        and {{ in_slice_by('first_exposures.unit_hash') }}
 
 ),
 
@@ -40,23 +43,24 @@ latest_changes as (
         experiment_id,
         unit_id,
         max(known_from) as known_from
-    from first_exposures
+    from new_exposures
     where earlier_exposed_at is not null
     group by experiment_id, unit_id
 
 ),
 
-exposed_units as (
+{#- Each unit's latest row at the span's end: few have a later one than their first. #}
+latest_exposures as (
 
-    select first_exposures.*
-    from first_exposures
+    select
+        new_exposures.*,
+        latest_changes.unit_id is not null as has_changed
+    from new_exposures
     left join latest_changes
         on
-            first_exposures.experiment_id = latest_changes.experiment_id
-            and first_exposures.unit_id = latest_changes.unit_id
-    where
-        not first_exposures.is_mixed
-        and (latest_changes.known_from is null or first_exposures.known_from = latest_changes.known_from)
+            new_exposures.experiment_id = latest_changes.experiment_id
+            and new_exposures.unit_id = latest_changes.unit_id
+    where latest_changes.known_from is null or new_exposures.known_from = latest_changes.known_from
 
 ),
 
@@ -102,13 +106,38 @@ new_totals as (
 
 {% if has_earlier_rows() -%}
 {%- set known_columns = column_names(this) %}
-{#- A snapshot from before a metric was defined lacks its value: not computed, which is not zero. #}
-base_snapshots as (
+{#- Only these need to be held against the base snapshot. #}
+changed_exposures as (
+
+    select * from latest_exposures
+    where has_changed
+
+),
+
+{#- The snapshot of the base date without the units that left since. What changed of an exposure that stayed is taken from its
+    latest row. A snapshot from before a metric was defined lacks its value: not computed, which is not zero. #}
+base_units as (
 
     select
+        build_plan.to_date as as_of_date,
         snapshots.experiment_id,
         snapshots.unit_id,
-        snapshots.exposed_at
+        snapshots.unit_hash,
+        {%- for column in ['variant_id', 'arm'] %}
+        case when changed_exposures.unit_id is null then snapshots.{{ column }} else changed_exposures.{{ column }} end as {{ column }},
+        {%- endfor %}
+        snapshots.exposed_at,
+        snapshots.exposed_date,
+        case
+            when changed_exposures.unit_id is null then snapshots.exposure_known_from
+            else changed_exposures.exposure_known_from
+        end as exposure_known_from
+        {%- for attribute in attributes %},
+        case
+            when changed_exposures.unit_id is null then snapshots.a_{{ attribute }}
+            else changed_exposures.a_{{ attribute }}
+        end as a_{{ attribute }}
+        {%- endfor %}
         {%- for unit_value in unit_values %},
         {{ 'snapshots.' ~ unit_value.column if unit_value.column in known_columns else 'cast(null as bigint)' }} as {{ unit_value.column }}
         {%- endfor %}
@@ -117,44 +146,105 @@ base_snapshots as (
         on
             snapshots.experiment_id = build_plan.experiment_id
             and snapshots.as_of_date = build_plan.base_date
+    left join changed_exposures
+        on
+            snapshots.experiment_id = changed_exposures.experiment_id
+            and snapshots.unit_id = changed_exposures.unit_id
+    where
+        {{ in_slice_by('snapshots.unit_hash') }}
+        and (
+            changed_exposures.unit_id is null
+            or (not changed_exposures.is_mixed and snapshots.exposed_at = changed_exposures.exposed_at)
+        )
+
+),
+
+{#- Of those that changed the ones whose exposure is that of the base snapshot: a scan of few columns. #}
+stayed as (
+
+    select
+        snapshots.experiment_id,
+        snapshots.unit_id
+    from {{ this }} as snapshots
+    inner join build_plan
+        on
+            snapshots.experiment_id = build_plan.experiment_id
+            and snapshots.as_of_date = build_plan.base_date
+    inner join changed_exposures
+        on
+            snapshots.experiment_id = changed_exposures.experiment_id
+            and snapshots.unit_id = changed_exposures.unit_id
+            and snapshots.exposed_at = changed_exposures.exposed_at
     where {{ in_slice_by('snapshots.unit_hash') }}
 
 ),
 {%- endif %}
 
-{#- Zero is data: an exposed unit without any event has 0 of everything, and counts. #}
-final as (
+new_units as (
 
-    select
-        exposed_units.to_date as as_of_date,
-        exposed_units.experiment_id,
-        exposed_units.unit_id,
-        exposed_units.unit_hash,
-        exposed_units.variant_id,
-        exposed_units.arm,
-        exposed_units.exposed_at,
-        exposed_units.exposed_date,
-        exposed_units.exposure_known_from
-        {%- for attribute in attributes %},
-        exposed_units.a_{{ attribute }}
-        {%- endfor %}
-        {%- for unit_value in unit_values %},
-        {{ carried_forward(unit_value, has_earlier_rows()) }} as {{ unit_value.column }}
-        {%- endfor %}
-    from exposed_units
-    left join new_totals
-        on
-            exposed_units.experiment_id = new_totals.experiment_id
-            and exposed_units.unit_id = new_totals.unit_id
-            and exposed_units.exposed_at = new_totals.exposed_at
+    select latest_exposures.*
+    from latest_exposures
     {%- if has_earlier_rows() %}
-    left join base_snapshots
+    left join stayed
         on
-            exposed_units.experiment_id = base_snapshots.experiment_id
-            and exposed_units.unit_id = base_snapshots.unit_id
-            and exposed_units.exposed_at = base_snapshots.exposed_at
+            latest_exposures.experiment_id = stayed.experiment_id
+            and latest_exposures.unit_id = stayed.unit_id
     {%- endif %}
+    where
+        not latest_exposures.is_mixed
+        {%- if has_earlier_rows() %}
+        and stayed.unit_id is null
+        {%- endif %}
 
 )
 
-select * from final
+{#- Zero is data: an exposed unit without any event has 0 of everything, and counts. #}
+select
+    new_units.to_date as as_of_date,
+    new_units.experiment_id,
+    new_units.unit_id,
+    new_units.unit_hash,
+    new_units.variant_id,
+    new_units.arm,
+    new_units.exposed_at,
+    new_units.exposed_date,
+    new_units.exposure_known_from
+    {%- for attribute in attributes %},
+    new_units.a_{{ attribute }}
+    {%- endfor %}
+    {%- for unit_value in unit_values %},
+    {{ first_total(unit_value) }} as {{ unit_value.column }}
+    {%- endfor %}
+from new_units
+left join new_totals
+    on
+        new_units.experiment_id = new_totals.experiment_id
+        and new_units.unit_id = new_totals.unit_id
+        and new_units.exposed_at = new_totals.exposed_at
+{%- if has_earlier_rows() %}
+
+union all
+
+select
+    base_units.as_of_date,
+    base_units.experiment_id,
+    base_units.unit_id,
+    base_units.unit_hash,
+    base_units.variant_id,
+    base_units.arm,
+    base_units.exposed_at,
+    base_units.exposed_date,
+    base_units.exposure_known_from
+    {%- for attribute in attributes %},
+    base_units.a_{{ attribute }}
+    {%- endfor %}
+    {%- for unit_value in unit_values %},
+    {{ carried_forward(unit_value) }} as {{ unit_value.column }}
+    {%- endfor %}
+from base_units
+left join new_totals
+    on
+        base_units.experiment_id = new_totals.experiment_id
+        and base_units.unit_id = new_totals.unit_id
+        and base_units.exposed_at = new_totals.exposed_at
+{%- endif %}

@@ -69,6 +69,18 @@ exposures as (
 
 ),
 
+{% if has_earlier_rows() -%}
+{#- Nothing is known of a planned experiment from before its start. #}
+earlier_rows as (
+
+    select * from {{ this }} as first_exposures
+    where
+        {{ since_start('first_exposures.known_from') }}
+        and {{ in_slice_by('first_exposures.unit_hash') }}
+
+),
+{%- endif %}
+
 {#- Most units have one exposure, which is their first: only the others need to be put in order. #}
 units_with_several as (
 
@@ -85,7 +97,7 @@ units_with_several as (
     select
         first_exposures.experiment_id,
         first_exposures.unit_id
-    from {{ this }} as first_exposures
+    from earlier_rows as first_exposures
     inner join exposures
         on
             first_exposures.experiment_id = exposures.experiment_id
@@ -131,7 +143,7 @@ known_exposures as (
             partition by first_exposures.experiment_id, first_exposures.unit_id
             order by first_exposures.known_from desc
         ) as recency
-    from {{ this }} as first_exposures
+    from earlier_rows as first_exposures
     inner join units_with_several
         on
             first_exposures.experiment_id = units_with_several.experiment_id

@@ -1,4 +1,4 @@
-{{ config(materialized='appended', starts_empty=true, share_in_memory=0.25) }}
+{{ config(materialized='appended', starts_empty=true, of_changes=true, share_in_memory=0.25) }}
 {#-
     By how much each metric's sums change from as-of date to as-of date, through the span's `changes_through`: every unit is
     visited when something changes for it, however many dates the span has. Units are told by arm and exposure date,

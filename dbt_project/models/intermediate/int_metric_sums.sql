@@ -86,13 +86,17 @@ past_arms as (
         exposures.arm
     from (
         select
-            experiment_id,
-            arm,
-            entered_from,
-            left_from,
+            counted.experiment_id,
+            counted.arm,
+            counted.entered_from,
+            counted.left_from,
             count(*) as n_units
-        from {{ ref('int_counted_exposures') }}
-        group by experiment_id, arm, entered_from, left_from
+        from {{ ref('int_counted_exposures') }} as counted
+        inner join build_plan
+            on
+                counted.experiment_id = build_plan.experiment_id
+                and build_plan.from_date <= build_plan.changes_through
+        group by counted.experiment_id, counted.arm, counted.entered_from, counted.left_from
     ) as exposures
     inner join build_plan
         on exposures.experiment_id = build_plan.experiment_id

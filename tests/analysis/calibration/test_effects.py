@@ -11,8 +11,8 @@ def test_scaled_sums_are_those_of_scaled_units():
     rng = np.random.default_rng(1)
     cell, y, x = rng.integers(0, 5, 100), rng.gamma(2, 3, 100), rng.gamma(2, 3, 100)
     plain = BucketSums.from_units(cell, y=y, x=x)
-    centre, first, second = scaled(plain.values, plain.centre, plain.first, plain.second, 0.25)
-    found = moment_columns(plain.values, centre, plain.n.sum(), first.sum(axis=0), second.sum(axis=0))
+    centre, *sums = scaled(plain.values, plain.centre, plain.first, plain.second, plain.third, 0.25)
+    found = moment_columns(plain.values, centre, plain.n.sum(), *(one.sum(axis=0) for one in sums))
     assert found["mean"] == pytest.approx(1.25 * y.mean())
     assert found["covariate_covariance"] == pytest.approx(np.cov(1.25 * y, x)[0, 1])
 

@@ -5,6 +5,8 @@ import pytest
 from scipy import stats
 
 from analysis.calibration.rehearsal import false_ships, rehearse, scenarios
+from analysis.calibration.replicates import NO_BLOCKS, copies, replicated_moments
+from analysis.scorecard import scorecard
 
 RUNS = 100
 GUARDED = {
@@ -84,3 +86,12 @@ def test_a_sequential_method_may_decide_before_the_end(experiment, metrics, unit
     found = list(rehearse(units, early, metrics, effect=0.3, replicates=20, seed=1))
     assert found[1]["ship_rate"] == 1
     assert found[1]["mean_days"] < 5
+
+
+def test_rows_of_a_skewed_metric_say_so(experiment, metrics, in_buckets):
+    rng = np.random.default_rng(3)
+    units = in_buckets(1_000, revenue={"y": rng.lognormal(0, 1.5, 8_000)})
+    uneven = experiment("revenue", share=0.1)
+    moments = replicated_moments(units, uneven, metrics, rng, 20)
+    rows = scorecard(moments, copies(uneven, 20), metrics, NO_BLOCKS)
+    assert (rows["status"] == "skewed").mean() > 0.8

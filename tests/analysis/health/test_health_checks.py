@@ -104,6 +104,8 @@ def test_a_clean_experiment_passes_every_check() -> None:
         "sample_ratio_mismatch_segment",
         "sample_ratio_mismatch_epoch",
         "exclusion_group",
+        "block_arms",
+        "logged_propensities",
     }
     assert frame["check_name"].is_unique
     assert set(frame["segment_name"]) == set(frame["segment_value"]) == {"all"}
@@ -374,5 +376,5 @@ def test_clean_experiments_rarely_fail_over_sixty_days() -> None:
     frame = health_checks(data, subjects, METRICS, PROJECT, days)
     failed = frame[~frame["passed"] & (frame["severity"] == "error")]
     assert failed["experiment_id"].nunique() <= 5
-    assert len(frame) == 300 * 60 * (len(CHECKS) - 3)  # no segments, no epochs, no exclusion group
+    assert len(frame) == 300 * 60 * (len(CHECKS) - 5)  # no segments, epochs, exclusion group, switchback or bandit
     assert set(frame["check_name"]) < set(CHECKS)

@@ -21,7 +21,7 @@ def test_every_failure_that_the_code_names_has_a_section():
     code = "".join(path.read_text(encoding="utf-8") for path in Path(orchestration.alerts.__path__[0]).glob("*.py"))
     named = set(re.findall(r'"(failed_\w+|dbt_tests|rollback)"', code))
     assert {"failed_step", "failed_run", "failed_start", "dbt_tests", "rollback"} <= named
-    own = {"missing_day", "failed_day", "row_accounting", "day_is_complete", "calibrated"}
+    own = {"missing_day", "failed_day", "row_accounting", "day_is_complete", "calibrated", "destination_is_current"}
     assert named | own <= set(SECTIONS)
 
 

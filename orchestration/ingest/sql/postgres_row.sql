@@ -1,0 +1,1 @@
+ROW({{ columns | map('identifier') | join(', ') }})::text
