@@ -1,4 +1,4 @@
-"""What models must keep to so that they run on Spark too, told from their text: nobody has Spark at hand all the time."""
+"""What models must keep to so that they run on Spark too, told from their text: few have Spark at hand."""
 
 import re
 from pathlib import Path
