@@ -6,7 +6,7 @@ import duckdb
 
 from configs.schema import Config
 from orchestration.spark.hand_over import hand_over_inputs, register_lake
-from orchestration.spark.session import remove_leftovers, spark_session
+from orchestration.spark.session import forget_units, remove_leftovers, spark_session
 from orchestration.spark.take_back import take_back
 from orchestration.warehouse import LakeFile
 from orchestration.workspace import Workspace
@@ -36,7 +36,4 @@ class SparkEngine:
 
     def forget_models(self) -> None:
         """Drop Spark's tables of units."""
-        session = spark_session(self._workspace)
-        for schema in ("staging", "intermediate"):
-            session.sql(f"drop database if exists {schema} cascade")
-            session.sql(f"create database {schema}")
+        forget_units(spark_session(self._workspace))

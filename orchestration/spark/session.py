@@ -1,10 +1,11 @@
 """The Spark session of a state folder, which dbt uses too: its session method takes the one of the process."""
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestration.workspace import Workspace
+from orchestration.workspace import DBT_PROJECT_DIR, Workspace
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -50,7 +51,8 @@ def spark_session(workspace: Workspace) -> "SparkSession":
 
 def _local_settings(workspace: Workspace) -> dict[str, str]:
     """Nothing where the installation has settings of its own, which name a cluster and a metastore."""
-    if (Path(os.environ.get("SPARK_CONF_DIR", "")) / "spark-defaults.conf").is_file():
+    own = os.environ.get("SPARK_CONF_DIR")
+    if own and (Path(own) / "spark-defaults.conf").is_file():
         return {}
     folder = workspace.spark
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,13 +64,28 @@ def _local_settings(workspace: Workspace) -> dict[str, str]:
     }
 
 
+def forget_units(session: "SparkSession") -> None:
+    """Drop the models' tables and views but the marts; nothing else that the metastore may have under these names."""
+    for schema in ("staging", "intermediate"):
+        for row in session.sql(f"show tables in {schema}").collect():
+            name = f"{schema}.{row.tableName}"
+            if row.tableName in _model_names():
+                kind = "view" if session.catalog.getTable(name).tableType == "VIEW" else "table"
+                session.sql(f"drop {kind} {name}")
+
+
 def remove_leftovers(session: "SparkSession") -> None:
-    """Remove folders of tables that the catalog does not have: a process died while it wrote one, or dropped it."""
+    """Remove folders of models whose tables the catalog does not have: a process died while it wrote or dropped one."""
     jvm, configuration = session._jvm, session._jsc.hadoopConfiguration()
     for schema in MODEL_SCHEMAS:
         location = jvm.org.apache.hadoop.fs.Path(session.catalog.getDatabase(schema).locationUri)
         files = location.getFileSystem(configuration)
         known = {row.tableName for row in session.sql(f"show tables in {schema}").collect()}
         for folder in files.listStatus(location) if files.exists(location) else ():
-            if folder.getPath().getName() not in known:
+            if folder.getPath().getName() in _model_names() - known:
                 files.delete(folder.getPath(), True)
+
+
+@cache
+def _model_names() -> frozenset[str]:
+    return frozenset(path.stem for path in (DBT_PROJECT_DIR / "models").rglob("*.sql"))

@@ -60,12 +60,12 @@ select
     experiment_metrics.metric_id,
     sums.segment_name,
     sums.segment_value,
-    cast(null as varchar) as covariate,
-    cast(null as varchar) as other,
+    cast(null as {{ type_text() }}) as covariate,
+    cast(null as {{ type_text() }}) as other,
     cast(null as bigint) as n_units,
     cast(null as double) as mean,
     cast(null as double) as covariance,
-    cast(null as varchar) as metric_hash
+    cast(null as {{ type_text() }}) as metric_hash
 from sums
 inner join experiment_metrics
     on sums.experiment_id = experiment_metrics.experiment_id

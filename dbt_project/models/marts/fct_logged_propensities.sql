@@ -1,6 +1,7 @@
 {{
     config(
         materialized='appended',
+        dated_by=['known_from'],
         pre_hook=["{{ forget_planned(this, ['known_from']) }}"]
     )
 }}
@@ -11,8 +12,8 @@ select
     cast(from_date as date) as known_from,
     experiment_id,
     cast(from_date as date) as batch_date,
-    cast('' as varchar) as variant_id,
-    cast('' as varchar) as propensity,
+    cast('' as {{ type_text() }}) as variant_id,
+    cast('' as {{ type_text() }}) as propensity,
     cast(0 as bigint) as n_units
 from {{ source('inputs', 'build_plan') }}
 where 1 = 0

@@ -1,6 +1,7 @@
 {{
     config(
         materialized='appended',
+        dated_by=['known_from'],
         pre_hook=["{{ forget_planned(this, ['known_from']) }}"]
     )
 }}
@@ -18,10 +19,10 @@
 select
     cast(from_date as date) as known_from,
     experiment_id,
-    cast('' as varchar) as market,
+    cast('' as {{ type_text() }}) as market,
     cast(0 as bigint) as period,
-    cast('' as varchar) as variant_id,
-    cast('' as varchar) as metric_id,
+    cast('' as {{ type_text() }}) as variant_id,
+    cast('' as {{ type_text() }}) as metric_id,
     cast(0 as bigint) as n_units,
     cast(0 as decimal(38, 0)) as value_sum,
     cast(0 as decimal(38, 0)) as denominator_sum,

@@ -15,12 +15,14 @@
     {{ run_hooks(pre_hooks) }}
 
     {%- if config.get('contract').enforced -%} {{ get_assert_columns_equivalent(sql) }} {%- endif -%}
+    {%- set is_asked = not config.get('of_changes', false) or has_changes() -%}
+    {%- set sql = with_literal_dates(sql) -%}
     {%- if starts_empty -%}
         {%- call statement('main') -%}
-            create table {{ target_relation }} using parquet as {{ sql }}
+            create table {{ target_relation }} using parquet as
+            select * from ({{ sql }}) as new_rows{{ ' where 1 = 0' if not is_asked }}
         {%- endcall -%}
     {%- else -%}
-        {%- set sql = with_base_date(sql) -%}
         {%- set given = get_column_schema_from_query(sql) | map(attribute='name') | list -%}
         {%- set partitions = partition_columns(given, config.get('dated_by', ['as_of_date'])) -%}
         {%- if existing_relation is none -%}
