@@ -123,7 +123,9 @@ def add_logged_chances(
             own.loc[0, "chance"] = "0"
         parts.append(own)
         exposures = own[["user_id", "variant", "ts", "chance"]].assign(experiment=experiment.id)
-        orders = own.loc[own["bought"], ["user_id", "ts"]].assign(name="purchase")
+        visits = own[["user_id", "ts"]].assign(name="visit", ts=own["ts"] + pd.Timedelta(seconds=1))
+        bought = own.loc[own["bought"], ["user_id", "ts"]].assign(name="purchase")
+        orders = pd.concat([visits, bought.assign(ts=bought["ts"] + pd.Timedelta(minutes=1))])
         orders = orders.assign(order_id=[f"{experiment.id} {day:%d} {row}" for row in range(len(orders))])
         for name, frame in (("exposures", exposures), ("orders", orders)):
             path = folder / name / f"{day:%Y-%m-%d}.parquet"
