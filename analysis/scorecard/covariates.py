@@ -86,6 +86,6 @@ def dropped_covariates(rows: pd.DataFrame, arms: tuple[Arrays, Arrays]) -> NDArr
 def _by_count(rows: pd.DataFrame) -> list[tuple[tuple[int, bool], NDArray[np.intp]]]:
     """Positions of the rows with further covariates, by their number and whether the metric is a ratio."""
     some = np.flatnonzero((rows["n_further"] > 0).to_numpy())
-    keys = [rows["n_further"].to_numpy()[some], rows["estimator"].str.contains("ratio").to_numpy()[some]]
+    keys = [rows["n_further"].to_numpy()[some], rows["estimator"].iloc[some].str.contains("ratio").to_numpy()]
     grouped = pd.Series(some).groupby(keys)
     return [((int(count), bool(is_ratio)), index.to_numpy()) for (count, is_ratio), index in grouped]

@@ -28,12 +28,8 @@ def covariates(shop) -> pd.DataFrame:
 def joint(moments: pd.Series, pairs: pd.DataFrame) -> JointMoments:
     """An arm's published moments as one vector and one matrix."""
     names, share = [*OWN, *FURTHER], moments["no_history_share"]
-    matrix = (
-        pairs.pivot_table(index="covariate", columns="other", values="covariance")
-        .reindex(names)[names]
-        .to_numpy(copy=True)
-    )
-    matrix[:3, :3] = np.nan
+    table_of = pairs.pivot_table(index="covariate", columns="other", values="covariance")
+    matrix = np.array(table_of.reindex(index=names, columns=names), dtype=float)
     matrix = np.where(np.isnan(matrix), matrix.T, matrix)
     y_x, y_h, x_h = (moments[f"{name}_covariance"] for name in ("covariate", "no_history", "covariate_no_history"))
     n = float(moments["n_units"])
