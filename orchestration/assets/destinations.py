@@ -17,7 +17,7 @@ from orchestration.destinations.stored_results import send_to_object_store
 from orchestration.partitions import SINGLE_RUN, log_dates
 from orchestration.publish import current_run
 from orchestration.remote.errors import RemoteError
-from orchestration.resources import run_workspace
+from orchestration.resources import WAREHOUSE_POOL, run_workspace
 from orchestration.workspace import Workspace
 
 CHECK = "destination_is_current"
@@ -70,6 +70,7 @@ def _asset(project: Project, name: str) -> dg.AssetsDefinition:
         partitions_def=log_dates(project),
         backfill_policy=SINGLE_RUN,
         required_resource_keys={"writer_lock"},
+        pool=WAREHOUSE_POOL,
         check_specs=[
             dg.AssetCheckSpec(CHECK, asset=key, description="The destination has the results that are published here.")
         ],

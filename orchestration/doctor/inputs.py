@@ -8,6 +8,7 @@ from configs.alert_load import load_alerts
 from configs.load import load_static
 from configs.problems import ConfigError
 from configs.schema import EventSource, ExposureSource
+from configs.source_schema import TABLE_FORMATS
 from configs.suite_load import log_sources
 from orchestration.doctor.finding import Finding, fail, fine, warn
 from orchestration.ingest.errors import IngestError
@@ -22,8 +23,11 @@ def sources(workspace: Workspace) -> Finding:
     except ConfigError:
         return warn("project.yaml or sources.yaml is broken", "see `configuration`")
     day = datetime.now(UTC).astimezone(ZoneInfo(project.timezone)).date() - timedelta(days=1)
-    unreadable, absent, files = [], [], 0
+    unreadable, absent, elsewhere, files = [], [], [], 0
     for source in log_sources(declared):
+        if source.format in TABLE_FORMATS or "://" in source.path:
+            elsewhere.append(source.id)
+            continue
         try:
             found = _readable(source, day, workspace)
         except (IngestError, OSError) as error:
@@ -37,7 +41,8 @@ def sources(workspace: Workspace) -> Finding:
     if absent:
         advice = "their metrics would be incomplete: have them delivered before the schedule's hour"
         return warn(f"no file of {day} from {', '.join(absent)}", advice)
-    return fine(f"{files} files of {day} can be read")
+    not_seen = f"; in stores and databases, not looked at: {', '.join(elsewhere)}" if elsewhere else ""
+    return fine(f"{files} files of {day} can be read{not_seen}")
 
 
 def _readable(source: ExposureSource | EventSource, day: date, workspace: Workspace) -> int:

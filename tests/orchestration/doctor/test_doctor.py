@@ -266,6 +266,9 @@ def test_logs_that_are_absent_or_cannot_be_read(shop, tmp_path):
     assert "no such data folder" in inputs.sources(moved).message
     moved.data.mkdir()
     assert "from exposures, orders, visits" in inputs.sources(moved).message
+    sources = shop.configs / "sources.yaml"
+    sources.write_text(sources.read_text().replace("path: exposures/", "path: s3://bucket/exposures/"))
+    assert inputs.sources(shop).message.endswith("not looked at: exposures")
 
 
 def test_addresses_of_alerts_that_are_not_set_or_not_understood_are_never_shown(shop, monkeypatch, caplog):
