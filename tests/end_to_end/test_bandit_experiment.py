@@ -26,13 +26,14 @@ pytestmark = pytest.mark.xdist_group("bandit_experiment")
 
 @pytest.fixture(scope="module")
 def bandit(tmp_path_factory) -> tuple[Workspace, Truth]:
-    """One run: a ratio's log Bayes factor is rounded otherwise where experiments are computed apart."""
+    """Two runs, the second from the middle on."""
     root = tmp_path_factory.mktemp("bandit")
     workspace = Workspace(Path(__file__).parent / "bandit_experiment", root / "data", root / "state")
     config = load_config(workspace.configs)
     truth = write_adaptive_logs(config, "headline", MEANS, workspace.data, units=400, seed=21)
     add_logged_chances(workspace.data, config.experiments["banner"], CHANCES, BANNER, units=300, seed=22)
-    run(workspace, FIRST, LAST)
+    run(workspace, FIRST, date(2026, 10, 10))
+    run(workspace, date(2026, 10, 11), LAST)
     return workspace, truth
 
 
