@@ -13,6 +13,7 @@ from sqlglot import ErrorLevel, exp
 from sqlglot.errors import SqlglotError
 
 DIALECTS = ("bigquery", "snowflake", "trino")
+LISTS_IN_ORDER = (exp.ArraySort, exp.ArrayDistinct)
 
 
 def faults(path: Path) -> Iterator[str]:
@@ -20,20 +21,24 @@ def faults(path: Path) -> Iterator[str]:
     statement = sqlglot.parse_one(path.read_text(encoding="utf-8"), read="duckdb")
     for dialect in DIALECTS:
         try:
-            written = _with_nulls_of(dialect, statement).sql(dialect, unsupported_level=ErrorLevel.RAISE)
+            written = _as_in(dialect, statement).sql(dialect, unsupported_level=ErrorLevel.RAISE)
             sqlglot.parse_one(written, read=dialect)
         except SqlglotError as error:
             yield f"{path.name}: {dialect}: {error}"
 
 
-def _with_nulls_of(dialect: str, statement: exp.Expression) -> exp.Expression:
-    """The statement in BigQuery's own order of NULLs, of which its windows have no other.
+def _as_in(dialect: str, statement: exp.Expression) -> exp.Expression:
+    """The statement as macros of the dialect would write it.
 
-    Models order by what is never NULL, and by attributes, of which they say where NULLs go.
+    BigQuery's windows know its own order of NULLs alone; models order by what is never NULL, and by attributes, of
+    which they say where NULLs go. It has no function that sorts a list: `list_where` and sets of texts in
+    `macros/dialect` would be sub-queries there, and their lists are read as they are collected.
     """
     if dialect != "bigquery":
         return statement
     statement = statement.copy()
+    while listed := statement.find(*LISTS_IN_ORDER):
+        listed.replace(listed.this)
     for ordered in statement.find_all(exp.Ordered):
         if not ordered.this.name.startswith("a_"):
             ordered.set("nulls_first", not ordered.args.get("desc"))

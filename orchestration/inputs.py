@@ -92,22 +92,15 @@ class RunInputs:
             if log_date in wanted and manifest.rows_file is not None
         ]
 
-    def joined_rows(self, dates: Collection[date], first: date = date.min) -> int:
-        """About how many rows the events of these log dates make once joined to every experiment that a unit is in.
-
-        Events from before `first` are joined to the exposures since then alone.
-        """
+    def joined_rows(self, dates: Collection[date]) -> int:
+        """About how many rows the events of these log dates make once joined to every experiment that a unit is in."""
         days = [manifest for (_, log_date), manifest in self.days.items() if log_date in set(dates)]
         exposure_ids = {source.id for source in self.config.sources.exposures}
         exposures = [manifest for manifest in days if manifest.source_id in exposure_ids and manifest.rows_accepted]
         units = sum(manifest.profile["columns"]["unit_id"]["distinct"] for manifest in exposures)
         rows = sum(manifest.rows_accepted for manifest in exposures)
-        new_rows = sum(manifest.rows_accepted for manifest in exposures if manifest.log_date >= first)
-        events = [manifest for manifest in days if manifest.source_id not in exposure_ids]
-        new_events = sum(manifest.rows_accepted for manifest in events if manifest.log_date >= first)
-        earlier = sum(manifest.rows_accepted for manifest in events) - new_events
-        met = new_events + earlier * new_rows / max(1, rows)
-        return new_rows + round(met * max(1.0, rows / max(1, units)))
+        events = sum(manifest.rows_accepted for manifest in days if manifest.source_id not in exposure_ids)
+        return rows + round(events * max(1.0, rows / max(1, units)))
 
     def days_without_field(self) -> dict[tuple[str, str], pd.DataFrame]:
         """`source_days` with days failed that lack a field, for each (event source, column) some stored days lack."""

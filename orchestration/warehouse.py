@@ -282,14 +282,13 @@ def _lake_select(
     )
 
 
-def snapshots(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, date], int]:
-    """The (experiment, as-of date) pairs whose unit snapshot the warehouse holds, with its units."""
+def snapshots(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, date]]:
+    """The (experiment, as-of date) pairs whose unit snapshot the warehouse holds."""
     if not has_table(connection, "intermediate", "int_exposed_units"):
-        return {}
-    rows = connection.execute(
-        "select experiment_id, as_of_date, count(*) from intermediate.int_exposed_units group by all"
+        return []
+    return connection.execute(
+        "select distinct experiment_id, as_of_date from intermediate.int_exposed_units"
     ).fetchall()
-    return {(experiment_id, as_of_date): units for experiment_id, as_of_date, units in rows}
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:

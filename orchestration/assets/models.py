@@ -1,7 +1,6 @@
 """The dbt models, and their tests as asset checks."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -35,9 +34,6 @@ DAYS_PER_BUILD = 31
 
 ROWS_PER_SLICE = 12_000_000
 """Joined rows that one pass of a model works on within the memory limit that is the default."""
-
-ROWS_OF_HELD_UNIT = 2
-"""As how many joined rows a unit of the base snapshot counts: the day's events meet them all."""
 
 ROWS_TESTED = 1_000_000
 """About how many of the joined rows tests of single units look at."""
@@ -79,14 +75,10 @@ def build_planned(workspace: Workspace) -> list[list[NodeResult]]:
     for chunk in with_progress(chunks, "build models"):
         dates = needed_log_dates(inputs, chunk)
         with open_warehouse(workspace.warehouse) as connection:
-            known = snapshots(connection)
-            based = with_base_dates(chunk, known)
+            based = with_base_dates(chunk, snapshots(connection))
             load_plan(connection, with_changes_through(based, inputs.read_by_unit))
             engine.register_lake(connection, inputs.config, inputs.lake_files(lake, dates))
-        first = min((plan.from_date for plan in chunk), default=date.min)
-        held = sum(known[plan.experiment_id, plan.base_date] for plan in based if plan.base_date is not None)
-        rows = inputs.joined_rows(dates, first) + ROWS_OF_HELD_UNIT * held
-        results.append(_build_within_memory(workspace, engine, rows, inputs.joined_rows(dates)))
+        results.append(_build_within_memory(workspace, engine, inputs.joined_rows(dates)))
         if any(result.is_failure for result in results[-1]):
             break
         with open_warehouse(workspace.warehouse) as connection:
@@ -96,17 +88,15 @@ def build_planned(workspace: Workspace) -> list[list[NodeResult]]:
 
 
 def _build_within_memory(
-    workspace: Workspace, engine: Engine, rows: int, all_rows: int, *, cut: int = 1, models: Sequence[str] = ()
+    workspace: Workspace, engine: Engine, rows: int, *, cut: int = 1, models: Sequence[str] = ()
 ) -> list[NodeResult]:
     """Build the span in as many slices as its joined rows ask for, times `cut`; what does not fit gets twice as many.
-
-    Tests look at a share that follows from `all_rows`, also those that were joined by earlier runs.
 
     How much DuckDB holds at once depends on how its threads fall, so that no estimate of ours is always enough.
     """
     with open_warehouse(workspace.warehouse) as connection:
         slices = (1 + rows // ROWS_PER_SLICE) * cut if engine.cuts_units else 1
-        load_slices(connection, slices, (1 + all_rows // ROWS_TESTED) * cut)
+        load_slices(connection, slices, (1 + rows // ROWS_TESTED) * cut)
         engine.hand_over(connection)
     release(workspace.warehouse)
     try:
@@ -114,10 +104,7 @@ def _build_within_memory(
     except MemoryLimitError as error:
         if cut >= FINEST_CUT:
             raise
-        return [
-            *error.built,
-            *_build_within_memory(workspace, engine, rows, all_rows, cut=2 * cut, models=error.models),
-        ]
+        return [*error.built, *_build_within_memory(workspace, engine, rows, cut=2 * cut, models=error.models)]
 
 
 def model_assets(manifest: Path) -> dg.AssetsDefinition:

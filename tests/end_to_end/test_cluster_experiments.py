@@ -105,14 +105,34 @@ def test_ratios_are_of_clusters_and_tests_of_units_are_left_out(clustered):
     assert not (every_day["severity"] == "error")[~every_day["passed"].astype(bool)].any()
 
 
+def correlation_in_logs(folder: Path, experiment_id: str) -> float:
+    """Within and between cities, of whether a unit bought."""
+    logs = {
+        name: pd.concat(map(pd.read_parquet, sorted((folder / name).iterdir()))) for name in ("exposures", "orders")
+    }
+    units = logs["exposures"].query("experiment == @experiment_id")
+    bought = logs["orders"].query("name == 'purchase'")["user_id"]
+    units = units.assign(y=units["user_id"].isin(bought).astype(float))
+    of_city = units.groupby("city")["y"].transform("mean")
+    of_arm = units.groupby("variant")["y"].transform("mean")
+    cities, arms = units["city"].nunique(), units["variant"].nunique()
+    between = ((of_city - of_arm) ** 2).sum() / (cities - arms)
+    within = ((units["y"] - of_city) ** 2).sum() / (len(units) - cities)
+    sizes = units.groupby("variant")["city"].apply(lambda names: (names.value_counts() ** 2).sum() / len(names))
+    usual = (len(units) - sizes.sum()) / (cities - arms)
+    return (between - within) / (between + (usual - 1) * within)
+
+
 def test_a_plan_knows_how_alike_units_of_a_city_are(clustered, equipoise):
-    """Shares of cities have a standard deviation of .06 about .2 and .32: a correlation of .0036/.19, near .02."""
+    """The correlation is that of an analysis of variance of the logged units; in expectation .0036/.19, near .02."""
     printed = equipoise(clustered, "plan", "--experiment", "dispatch", "--format", "json")
     assert printed.status == 0, printed.err
     row = next(row for row in json.loads(printed.out) if row["metric_id"] == "conversion")
     assert row["status"] == "no_planning_effect"
     known = plan_inputs(clustered, "dispatch").history.set_index("metric_id")
-    assert known.loc["conversion", "intracluster_correlation"] == pytest.approx(0.02, abs=0.012)
+    expected = correlation_in_logs(clustered.data, "dispatch")
+    assert known.loc["conversion", "intracluster_correlation"] == pytest.approx(expected, rel=1e-9)
+    assert 0 < expected < 0.04
     assert known.loc["purchases_per_visit", "intracluster_correlation"] > 0
     assert (known["n_clusters"] == CITIES["dispatch"]).all() and known["unevenness"].between(1.05, 1.2).all()
     given = plan_inputs(clustered, "dispatch", clusters=["conversion=0.5,12"]).history.set_index("metric_id")

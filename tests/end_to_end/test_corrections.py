@@ -183,6 +183,11 @@ def test_a_missing_day_is_incomplete_until_it_is_backfilled(shop, tmp_path):
         .all()
     )
     assert blocked[["effect", "ci_low", "p_value", "p_value_adjusted"]].isna().all(axis=None)
+    # Conversion is a covariate of the count of visits: its rows say that they do without.
+    unadjusted = (scorecard["metric_id"] == "visit_count") & (scorecard["as_of_date"] >= pd.Timestamp(DAY_3))
+    assert len(scorecard[unadjusted]) and (scorecard.loc[unadjusted, "status"] == "no_covariate").all()
+    assert scorecard.loc[unadjusted, "reason"].str.contains(f"incomplete: orders {DAY_3} (missing", regex=False).all()
+    has_gap |= unadjusted
     whole = table(shop.state, "scorecard", segment_name="all")
     # Also where nothing is missing provenance says which days of all its sources were there.
     scorecard, whole = (frame.drop(columns=["input_watermark", "input_digest"]) for frame in (scorecard, whole))

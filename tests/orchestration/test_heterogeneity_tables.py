@@ -84,6 +84,8 @@ def test_an_experiment_that_fails_leaves_the_others(connection):
     card = scored(moments, experiment)
     put(connection, "results.scorecard", pd.concat([card, card.assign(experiment_id="broken")]))
     put(connection, "marts.fct_metric_moments", pd.concat([moments, broken_moments, broken_moments]))
+    nothing = moments.head(0).assign(covariate="", other="", mean=0.0, covariance=0.0)
+    put(connection, "marts.fct_covariate_moments", nothing)
     plans = [
         PlannedBuild(id_, day.date(), day.date(), day.date(), is_rebuild=False) for id_ in (experiment.id, "broken")
     ]

@@ -53,9 +53,7 @@ def _compare(options: argparse.Namespace, folder: Path) -> int:
 def _run(workspace: Workspace, state: Path, target: str, first: date, last: date) -> None:
     started = time.perf_counter()
     command = [
-        sys.executable,
-        "-c",
-        "from orchestration.cli import main; main()",
+        str(Path(sys.executable).with_name("equipoise")),  # PySpark takes a program without a file for a doctest
         f"--configs={workspace.configs}",
         f"--data={workspace.data}",
     ]
