@@ -87,7 +87,7 @@ def _density(running: Floats, cutoff: float) -> Check:
 def _balance(covariate: Floats, running: Floats, cutoff: float, name: str) -> Check:
     keep = ~np.isnan(covariate)
     if not np.ptp(covariate[keep]) > 0:
-        return unjudged(f"{BALANCE}_{name}", "it does not vary")
+        return tested(f"{BALANCE}_{name}", 0.0, 1.0, f"{name} is the same for all units: it jumps nowhere")
     effect, _, p_value, _ = jump(covariate[keep], running[keep], cutoff)
     return tested(
         f"{BALANCE}_{name}",

@@ -129,8 +129,9 @@ ranked as (
 select
     calendar.as_of_date,
     build_plan.experiment_id
+    {#- Exact: a narrow decimal beside one with the quantile's digits. Spark rounds these off beside one of 38 digits. #}
     {%- for cap in caps %},
-    min(case when ranked.cap = {{ sql_text(cap.column) }} and {{ exact('ranked.n_up_to_value') }} >= {{ cap.metric.cap_quantile }} * ranked.n_all then ranked.value end) as {{ cap.column }}
+    min(case when ranked.cap = {{ sql_text(cap.column) }} and cast(ranked.n_up_to_value as decimal(18, 0)) >= {{ cap.metric.cap_quantile }} * ranked.n_all then ranked.value end) as {{ cap.column }}
     {%- endfor %}
     {#- Between which values the cap of any replicate lies. #}
     {%- for cap in resampled_caps() %},
