@@ -130,16 +130,21 @@ def _check_metrics(experiment: Experiment, metrics: Mapping[str, Metric]) -> Ite
             )
 
 
-def _problem_of(metric: Metric) -> str | None:
-    """Why a quasi-experiment cannot be computed of a metric, which is of days or phases, not of days since exposure."""
+def problem_by_period(metric: Metric, design: str, no_window: str, over: str) -> str | None:
+    """Why a metric cannot be summed up by days or periods, in the words of a design."""
     if metric.type not in METRIC_TYPES:
-        return f"is a {metric.type}; a quasi-experiment takes {', '.join(METRIC_TYPES)}"
+        return f"is a {metric.type}; a {design} takes {', '.join(METRIC_TYPES)}"
     if metric.window is not None:
-        return "has a window since exposure, and a quasi-experiment has no exposures: use one without"
+        return f"has a window since exposure, and a {design} {no_window}: use one without"
     if metric.cap is not None or metric.bootstrap is not None:
-        return "has a cap or bootstrap over exposed units, and a quasi-experiment has none: use one without"
+        return f"has a cap or bootstrap over {over}: use one without"
     others = sorted(part.aggregate for part in metric.components if part.aggregate not in AGGREGATES)
-    return f"aggregates by {others[0]}; a quasi-experiment takes sum and count" if others else None
+    return f"aggregates by {others[0]}; a {design} takes sum and count" if others else None
+
+
+def _problem_of(metric: Metric) -> str | None:
+    over = "exposed units, and a quasi-experiment has none"
+    return problem_by_period(metric, "quasi-experiment", "has no exposures", over)
 
 
 def _check_group(experiment: Experiment, metrics: Mapping[str, Metric], sources: Sources) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from configs.design_schema import MINUTES_OF_DAY
 from configs.problems import did_you_mean
-from configs.quasi_checks import AGGREGATES, METRIC_TYPES, OF_RANDOMISED_UNITS
+from configs.quasi_checks import OF_RANDOMISED_UNITS, problem_by_period
 from configs.schema import Experiment, ExposureSource, Metric, Switchback
 from configs.supported import Finding
 
@@ -90,15 +90,8 @@ def _check_metrics(experiment: Experiment, metrics: Mapping[str, Metric]) -> Ite
 
 
 def _problem_of(metric: Metric) -> str | None:
-    """Why a metric cannot be summed up by period, in which events count that happen in it."""
-    if metric.type not in METRIC_TYPES:
-        return f"is a {metric.type}; a switchback takes {', '.join(METRIC_TYPES)}"
-    if metric.window is not None:
-        return "has a window since exposure, and a switchback counts events in their period: use one without"
-    if metric.cap is not None or metric.bootstrap is not None:
-        return "has a cap or bootstrap over units, and a switchback sums up periods: use one without"
-    others = sorted(part.aggregate for part in metric.components if part.aggregate not in AGGREGATES)
-    return f"aggregates by {others[0]}; a switchback takes sum and count" if others else None
+    over = "units, and a switchback sums up periods"
+    return problem_by_period(metric, "switchback", "counts events in their period", over)
 
 
 def check_switchback_attribute(experiment: Experiment, source: ExposureSource) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import run, table, tables, try_run
 from tests.log_places import DATABASE, KINDS, LogPlaces
 from tests.object_store import SECRET, client, object_store
-from tests.postgresql import postgres_server
+from tests.postgresql import PASSWORD, postgres_server, skip_reason
 
 START = date(2026, 10, 1)
 DAYS = [START + timedelta(days=offset) for offset in range(4)]
@@ -148,7 +148,10 @@ class Shop:
 )
 def shop(tmp_path_factory, request):
     root = tmp_path_factory.mktemp("places")
-    with postgres_server(root / "server") as url, object_store(), pytest.MonkeyPatch.context() as patch:
+    if reason := skip_reason():
+        pytest.skip(reason)
+    with postgres_server() as server, object_store(), pytest.MonkeyPatch.context() as patch:
+        url = server.url
         patch.setattr("orchestration.assets.destinations.WAITS_SECONDS", ())
         patch.setenv(DATABASE, url)
         patch.setenv(RESULTS, url)
@@ -233,7 +236,7 @@ def test_a_destination_that_is_gone_costs_nothing_here(shop: Shop) -> None:
 
 
 def test_no_credential_is_anywhere(shop: Shop) -> None:
-    secrets = [SECRET.encode(), b"hidden-pass", b"s3cret-of-the-test"]
+    secrets = [SECRET.encode(), b"hidden-pass", PASSWORD.encode()]
     for path in shop.workspace.state.rglob("*"):
         if path.is_file() and not path.is_symlink():
             content = path.read_bytes()

@@ -4,8 +4,8 @@ import pytest
 
 from orchestration.simulated_project import simulate_project
 from orchestration.workspace import Workspace
+from tests.postgresql import postgres_server, skip_reason
 from tests.production.long_shop import long_shop
-from tests.production.postgres import postgres_server, skip_reason
 
 
 @pytest.fixture(scope="session")
@@ -13,8 +13,8 @@ def postgres():
     """The environment variables of a server; the test is skipped where none can be started."""
     if reason := skip_reason():
         pytest.skip(reason)
-    with postgres_server() as variables:
-        yield variables
+    with postgres_server() as server:
+        yield server.environment
 
 
 DAYS = 3

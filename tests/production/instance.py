@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from orchestration.workspace import Workspace
-from tests.production.postgres import free_port
+from tests.postgresql import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ROOT / "deploy" / "dagster.yaml"

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from orchestration.simulated_project import simulate_project
 from orchestration.workspace import Workspace
+from tests.postgresql import postgres_server, skip_reason
 from tests.production.instance import ROOT, Instance, running, settle
 from tests.production.long_shop import first_day, long_shop
-from tests.production.postgres import postgres_server, skip_reason
 
 PROCESSES = ("code", "daemon", "admin", "web")
 SAMPLE_SECONDS = 10.0
@@ -87,9 +87,9 @@ def soak(folder: Path, minutes: float, *, days: int = 240, users: int = 300) -> 
     simulate_project(workspace, units=users, days=days, seed=1)
     first = first_day(days)
     seen, ended = Soak(minutes), threading.Event()
-    with postgres_server() as variables:
+    with postgres_server() as server:
         settle(workspace, run_monitoring={"poll_interval_seconds": 10})
-        with running(workspace, variables, *PROCESSES) as instance:
+        with running(workspace, server.environment, *PROCESSES) as instance:
             sampler = threading.Thread(target=_sample, args=(instance, seen, ended))
             sampler.start()
             try:

@@ -19,7 +19,7 @@ from orchestration.lock import writer_lock
 from orchestration.recovery import writer_tags
 from orchestration.waiting import announced
 from orchestration.workspace import Workspace
-from tests.production.postgres import free_port
+from tests.postgresql import free_port
 
 RUN_ID = "a7a1c9f0-1111-4111-8111-111111111111"
 MONITORED = {"run_monitoring": {"enabled": True, "max_runtime_seconds": 100, "cancel_timeout_seconds": 7}}

@@ -27,9 +27,9 @@ from orchestration.housekeeping import housekeeping
 from orchestration.retention import old_runs, prune
 from orchestration.workspace import DAGSTER_YAML
 from tests.end_to_end.pipeline import command, environment_kept
+from tests.postgresql import free_port
 from tests.production.instance import SETTINGS, settle
 from tests.production.origins import schedule_origin
-from tests.production.postgres import free_port
 
 KEY = dg.AssetKey("published")
 DAYS = dg.StaticPartitionsDefinition(["one", "two", "three"])

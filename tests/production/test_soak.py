@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.production.postgres import skip_reason
+from tests.postgresql import skip_reason
 from tests.production.soak import PROCESSES, soak
 
 

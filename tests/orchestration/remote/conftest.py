@@ -7,7 +7,7 @@ import pytest
 from tests.log_places import BUCKET, DATABASE, LogPlaces
 from tests.object_store import client, object_store
 from tests.orchestration.ingest_case import Shop
-from tests.postgresql import postgres_server
+from tests.postgresql import postgres_server, skip_reason
 
 
 @pytest.fixture(scope="session")
@@ -17,9 +17,11 @@ def store():
 
 
 @pytest.fixture(scope="session")
-def database_url(tmp_path_factory):
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
-        yield url
+def database_url():
+    if reason := skip_reason():
+        pytest.skip(reason)
+    with postgres_server() as server:
+        yield server.url
 
 
 @pytest.fixture
