@@ -35,8 +35,3 @@ def inputs_of_thirteen_days(tmp_path: Path) -> RunInputs:
 
 def test_a_full_refresh_joins_every_event_to_every_experiment_of_its_unit(tmp_path: Path) -> None:
     assert inputs_of_thirteen_days(tmp_path).joined_rows(DATES) == 13 * 200 + 13 * 1000 * 2
-
-
-def test_a_day_joins_its_own_events_and_of_earlier_ones_those_of_its_exposures(tmp_path: Path) -> None:
-    earlier = 12 * 1000 * 2 / 13  # a thirteenth of the exposures is new
-    assert inputs_of_thirteen_days(tmp_path).joined_rows(DATES, LAST) == 200 + round(1000 * 2 + earlier)
