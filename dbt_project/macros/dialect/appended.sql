@@ -132,3 +132,17 @@
 {% macro duckdb__unit_hash(unit_id) -%} cast(hash({{ unit_id }}) % 2147483647 as integer) {%- endmacro %}
 
 {% macro spark__unit_hash(unit_id) -%} cast(abs(xxhash64({{ unit_id }}) % 2147483647) as integer) {%- endmacro %}
+
+{#- An order in which rows of a subquery are written, where there are attributes that cells are made of: only a layout, which
+    nothing depends on. Other engines sort no subquery. -#}
+{% macro laid_out_by(columns, attributes) -%}
+    {{- adapter.dispatch('laid_out_by', 'equipoise')(columns, attributes) -}}
+{%- endmacro %}
+
+{% macro default__laid_out_by(columns, attributes) -%} {%- endmacro %}
+
+{% macro duckdb__laid_out_by(columns, attributes) -%}
+    {%- set attribute_columns = [] -%}
+    {%- for attribute in attributes -%} {%- do attribute_columns.append('a_' ~ attribute) -%} {%- endfor -%}
+    {%- if attributes -%} order by {{ (columns + attribute_columns) | join(', ') }} {%- endif -%}
+{%- endmacro %}

@@ -84,7 +84,34 @@ exposure_spans as (
 
 ),
 
-{#- Everyone, counted before the dates of the span multiply the rows; segments at the latest date only. #}
+{#- One pass over the units, for everyone and all segments: by variant, exposure date, dates at which they count, and attributes,
+    which are told at the latest date only. #}
+cells as (
+
+    select
+        experiment_id,
+        variant_id,
+        exposed_date,
+        greatest(known_from, from_date) as counts_from,
+        coalesce(known_until, {{ date_plus('to_date', 1) }}) as counts_until,
+        known_until is null and to_date = latest_date as has_segments
+        {%- for attribute in attributes %},
+        case when known_until is null and to_date = latest_date then coalesce(a_{{ attribute }}, 'unknown') end as a_{{ attribute }}
+        {%- endfor %},
+        sum(case when is_mixed then 0 else 1 end) as n_units,
+        sum(case when is_mixed then 1 else 0 end) as n_mixed_excluded
+    from exposure_spans
+    group by
+        experiment_id, variant_id, exposed_date,
+        greatest(known_from, from_date), coalesce(known_until, {{ date_plus('to_date', 1) }}),
+        known_until is null and to_date = latest_date
+        {%- for attribute in attributes %},
+        case when known_until is null and to_date = latest_date then coalesce(a_{{ attribute }}, 'unknown') end
+        {%- endfor %}
+
+),
+
+{#- Counted before the dates of the span multiply the rows. #}
 counts as (
 
     select
@@ -93,40 +120,34 @@ counts as (
         exposed_date,
         'all' as segment_name,
         'all' as segment_value,
-        greatest(known_from, from_date) as counts_from,
-        coalesce(known_until, {{ date_plus('to_date', 1) }}) as counts_until,
-        sum(case when is_mixed then 0 else 1 end) as n_units,
-        sum(case when is_mixed then 1 else 0 end) as n_mixed_excluded
-    from exposure_spans
-    group by
-        experiment_id, variant_id, exposed_date,
-        greatest(known_from, from_date), coalesce(known_until, {{ date_plus('to_date', 1) }})
+        counts_from,
+        counts_until,
+        sum(n_units) as n_units,
+        sum(n_mixed_excluded) as n_mixed_excluded
+    from cells
+    group by experiment_id, variant_id, exposed_date, counts_from, counts_until
 
     {%- for attribute in attributes %}
 
     union all
 
     select
-        units.experiment_id,
-        units.variant_id,
-        units.exposed_date,
+        cells.experiment_id,
+        cells.variant_id,
+        cells.exposed_date,
         {{ sql_text(attribute) }} as segment_name,
-        coalesce(units.a_{{ attribute }}, 'unknown') as segment_value,
-        units.to_date as counts_from,
-        {{ date_plus('units.to_date', 1) }} as counts_until,
-        sum(case when units.is_mixed then 0 else 1 end) as n_units,
-        sum(case when units.is_mixed then 1 else 0 end) as n_mixed_excluded
-    from exposure_spans as units
+        cells.a_{{ attribute }} as segment_value,
+        {{ date_plus('cells.counts_until', -1) }} as counts_from,
+        cells.counts_until,
+        sum(cells.n_units) as n_units,
+        sum(cells.n_mixed_excluded) as n_mixed_excluded
+    from cells
     inner join {{ source('inputs', 'experiment_segments') }} as experiment_segments
         on
-            units.experiment_id = experiment_segments.experiment_id
+            cells.experiment_id = experiment_segments.experiment_id
             and experiment_segments.segment_name = {{ sql_text(attribute) }}
-    where
-        units.known_until is null
-        and units.to_date = units.latest_date
-    group by
-        units.experiment_id, units.variant_id, units.exposed_date, coalesce(units.a_{{ attribute }}, 'unknown'),
-        units.to_date, {{ date_plus('units.to_date', 1) }}
+    where cells.has_segments
+    group by cells.experiment_id, cells.variant_id, cells.exposed_date, cells.a_{{ attribute }}, cells.counts_until
     {%- endfor %}
 
 )

@@ -198,29 +198,33 @@ new_units as (
 
 )
 
-{#- Zero is data: an exposed unit without any event has 0 of everything, and counts. #}
-select
-    new_units.to_date as as_of_date,
-    new_units.experiment_id,
-    new_units.unit_id,
-    new_units.unit_hash,
-    new_units.variant_id,
-    new_units.arm,
-    new_units.exposed_at,
-    new_units.exposed_date,
-    new_units.exposure_known_from
-    {%- for attribute in attributes %},
-    new_units.a_{{ attribute }}
-    {%- endfor %}
-    {%- for unit_value in unit_values %},
-    {{ first_total(unit_value) }} as {{ unit_value.column }}
-    {%- endfor %}
-from new_units
-left join new_totals
-    on
-        new_units.experiment_id = new_totals.experiment_id
-        and new_units.unit_id = new_totals.unit_id
-        and new_units.exposed_at = new_totals.exposed_at
+{#- Zero is data: an exposed unit without any event has 0 of everything, and counts. Units whose sums are added up in the same
+    cell, and mature together, lie together: that halves the time of adding them up. #}
+select * from (
+    select
+        new_units.to_date as as_of_date,
+        new_units.experiment_id,
+        new_units.unit_id,
+        new_units.unit_hash,
+        new_units.variant_id,
+        new_units.arm,
+        new_units.exposed_at,
+        new_units.exposed_date,
+        new_units.exposure_known_from
+        {%- for attribute in attributes %},
+        new_units.a_{{ attribute }}
+        {%- endfor %}
+        {%- for unit_value in unit_values %},
+        {{ first_total(unit_value) }} as {{ unit_value.column }}
+        {%- endfor %}
+    from new_units
+    left join new_totals
+        on
+            new_units.experiment_id = new_totals.experiment_id
+            and new_units.unit_id = new_totals.unit_id
+            and new_units.exposed_at = new_totals.exposed_at
+    {{ laid_out_by(['exposed_date', 'experiment_id', 'variant_id'], attributes) }}
+) as new_rows
 {%- if has_earlier_rows() %}
 
 union all
