@@ -89,12 +89,15 @@ def invoke_dbt(arguments: Sequence[str]) -> list[NodeResult]:
     ]
 
 
-def build_models(only: Sequence[str] = ()) -> list[NodeResult]:
+def build_models(only: Sequence[str] = (), without: Sequence[str] = ()) -> list[NodeResult]:
     """Build and test every model over the span in `inputs.build_plan`, or only these and what depends on them.
+
+    `without`: models that are left out, with all tests that read one of them.
 
     Raises DbtError, naming each, when a model (not a test) fails; MemoryLimitError when memory alone was what lacked.
     """
     selected = ["--select", " ".join(f"{name}+" for name in only)] if only else []
+    selected += ["--exclude", " ".join(without)] if without else []
     results = invoke_dbt(["build", "--exclude-resource-type", "unit_test", "--no-write-json", *selected])
     failed = [result for result in results if result.is_failure]
     broken = [result for result in failed if not result.is_test or OUT_OF_MEMORY in result.message]
@@ -114,11 +117,7 @@ def manifest_path(workspace: Workspace) -> Path:
 
     The catalog of metrics must have been rendered. Raises DbtError when the project does not parse.
     """
-    digest = hashlib.sha256()
-    for path in sorted(DBT_PROJECT_DIR.rglob("*")):
-        if path.suffix in (".sql", ".yml", ".md") and path.is_file():
-            digest.update(str(path.relative_to(DBT_PROJECT_DIR)).encode() + b"\0" + path.read_bytes())
-    kept = workspace.dbt_target / f"definitions-{digest.hexdigest()[:16]}.json"
+    kept = workspace.dbt_target / f"definitions-{project_digest()}.json"
     if not _is_json(kept):
         invoke_dbt(["parse"])
         manifest = workspace.dbt_target / "manifest.json"
@@ -129,6 +128,15 @@ def manifest_path(workspace: Workspace) -> Path:
         temporary.write_bytes(manifest.read_bytes())
         temporary.replace(kept)
     return kept
+
+
+def project_digest() -> str:
+    """What tells two versions of the dbt project apart, in 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for path in sorted(DBT_PROJECT_DIR.rglob("*")):
+        if path.suffix in (".sql", ".yml", ".md") and path.is_file():
+            digest.update(str(path.relative_to(DBT_PROJECT_DIR)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _is_json(path: Path) -> bool:

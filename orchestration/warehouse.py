@@ -300,6 +300,14 @@ def has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> 
     return bool(found and found[0])
 
 
+def has_rows(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Whether a table, named with its schema, has any; one that is not there may have some once it is made."""
+    schema, name = table.split(".")
+    if not has_table(connection, schema, name):
+        return True
+    return connection.execute(f"select 1 from {table} limit 1").fetchone() is not None
+
+
 def built_experiments(connection: duckdb.DuckDBPyConnection) -> dict[str, BuiltExperiment]:
     """What was built of each experiment."""
     rows = connection.execute("select experiment_id, config_hash, built_through from runs.experiment_builds").fetchall()

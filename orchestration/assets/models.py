@@ -17,6 +17,7 @@ from orchestration.lake import Lake
 from orchestration.planning import chunked, with_base_dates, with_changes_through
 from orchestration.progress import with_progress
 from orchestration.resources import WAREHOUSE_POOL, run_workspace
+from orchestration.unused_models import record_whole_build, unused_models
 from orchestration.warehouse import (
     has_table,
     load_plan,
@@ -78,17 +79,26 @@ def build_planned(workspace: Workspace) -> list[list[NodeResult]]:
             based = with_base_dates(chunk, snapshots(connection))
             load_plan(connection, with_changes_through(based, inputs.read_by_unit))
             engine.register_lake(connection, inputs.config, inputs.lake_files(lake, dates))
-        results.append(_build_within_memory(workspace, engine, inputs.joined_rows(dates)))
+            unused = unused_models(connection, workspace, inputs.config)
+        results.append(_build_within_memory(workspace, engine, inputs.joined_rows(dates), without=unused))
         if any(result.is_failure for result in results[-1]):
             break
         with open_warehouse(workspace.warehouse) as connection:
             engine.take_back(connection)
+            if not unused:
+                record_whole_build(connection, workspace)
             record_build(connection, chunk, inputs.analysed_hashes, inputs.partition_hashes)
     return results
 
 
 def _build_within_memory(
-    workspace: Workspace, engine: Engine, rows: int, *, cut: int = 1, models: Sequence[str] = ()
+    workspace: Workspace,
+    engine: Engine,
+    rows: int,
+    *,
+    without: Sequence[str],
+    cut: int = 1,
+    models: Sequence[str] = (),
 ) -> list[NodeResult]:
     """Build the span in as many slices as its joined rows ask for, times `cut`; what does not fit gets twice as many.
 
@@ -100,11 +110,14 @@ def _build_within_memory(
         engine.hand_over(connection)
     release(workspace.warehouse)
     try:
-        return build_models(models)
+        return build_models(models, without)
     except MemoryLimitError as error:
         if cut >= FINEST_CUT:
             raise
-        return [*error.built, *_build_within_memory(workspace, engine, rows, cut=2 * cut, models=error.models)]
+        return [
+            *error.built,
+            *_build_within_memory(workspace, engine, rows, without=without, cut=2 * cut, models=error.models),
+        ]
 
 
 def model_assets(manifest: Path) -> dg.AssetsDefinition:
@@ -150,6 +163,10 @@ def _check_result(check: dg.AssetCheckSpec, ran: list[NodeResult]) -> dg.AssetCh
         check_name=check.name,
         passed=not failed,
         severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
-        description="; ".join(result.message for result in failed) or f"held in {len(ran)} builds",
+        description="; ".join(result.message for result in failed) or _held(ran),
         metadata={"failing_rows": sum(result.failures for result in failed)},
     )
+
+
+def _held(ran: list[NodeResult]) -> str:
+    return f"held in {len(ran)} builds" if ran else "nothing to test: no experiment or metric asks for such rows"

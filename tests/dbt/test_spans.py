@@ -73,12 +73,12 @@ def test_a_build_goes_on_with_the_span_that_it_died_in_or_that_failed_a_test(
     monkeypatch.setattr(models, "DAYS_PER_BUILD", 3)
     build, spans = models.build_models, []
 
-    def has_bad_luck(only: Sequence[str]) -> list[NodeResult]:
+    def has_bad_luck(*arguments: Sequence[str]) -> list[NodeResult]:
         spans.append(dates_of(built_shop, "select min(from_date) from inputs.build_plan")[0])
         if len(spans) == 2:
             raise DbtError("killed")
         failed = NodeResult("test.equipoise.assert_no_metric_vanishes", "fail", "Got 2 results", 2, 0.1)
-        return [*build(only), *([failed] if len(spans) == 3 else [])]
+        return [*build(*arguments), *([failed] if len(spans) == 3 else [])]
 
     monkeypatch.setattr(models, "build_models", has_bad_luck)
     with pytest.raises(DbtError):

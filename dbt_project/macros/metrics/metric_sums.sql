@@ -3,8 +3,9 @@
     not_computed), sums of values (y, d, x, h; t before the cap), of their products (yy, yx, …) and of triple products,
     each in two limbs (yyy_high * 10^14 + yyy_low). What follows from another sum is left out: see `sum_of`.
     Categories have no sums, only numbers of units; probes of health checks (`only_totals`) no products. `sign`: a column of 1 and -1 by which every unit counts, or none.
+    `of_small`: all values are `small`, so that products need no care.
 -#}
-{% macro metric_sums(metric, sign=none) -%}
+{% macro metric_sums(metric, sign=none, of_small=false) -%}
     {%- set h = metric.metric_hash -%}
     {%- set times = sign ~ ' * ' if sign is not none else '' -%}
     {%- set y, d, x, no_history = 'y_' ~ h, 'd_' ~ h, 'x_' ~ h, 'h_' ~ h -%}
@@ -45,11 +46,13 @@
         {%- do sums.append({
             'name': left ~ right ~ '_' ~ h,
             'sql': exact_total('case when ' ~ no_history ~ ' = 1 then ' ~ times ~ left ~ '_' ~ h ~ ' else 0 end')
-                if right == 'h' else 'sum(' ~ exact_product(times ~ left ~ '_' ~ h, right ~ '_' ~ h) ~ ')',
+                if right == 'h'
+                else 'sum(' ~ (left ~ '_' ~ h ~ ' * ' ~ right ~ '_' ~ h if of_small else exact_product(times ~ left ~ '_' ~ h, right ~ '_' ~ h)) ~ ')',
         }) -%}
     {%- endfor -%}
     {%- for first, second, third in triples -%}
-        {%- set limbs = triple_product(first ~ '_' ~ h, second ~ '_' ~ h, times ~ third ~ '_' ~ h) -%}
+        {%- set factors = [first ~ '_' ~ h, second ~ '_' ~ h, times ~ third ~ '_' ~ h] -%}
+        {%- set limbs = {'high': '0', 'low': factors | join(' * ')} if of_small else triple_product(*factors) -%}
         {%- do sums.append({'name': first ~ second ~ third ~ '_high_' ~ h, 'sql': 'sum(' ~ limbs.high ~ ')'}) -%}
         {%- do sums.append({'name': first ~ second ~ third ~ '_low_' ~ h, 'sql': 'sum(' ~ limbs.low ~ ')'}) -%}
     {%- endfor -%}
@@ -101,7 +104,7 @@
 
 {#- The product of three values below 10^14 in two exact limbs, high * 10^14 + low. Of most values it is below 2^63. -#}
 {% macro triple_product(first, second, third) -%}
-    {%- set are_small = 'abs(' ~ [first, second, third] | unique | join(') < 2000000 and abs(') ~ ') < 2000000' -%}
+    {%- set are_small = 'abs(' ~ [first, second, third] | unique | join(') < ' ~ small() ~ ' and abs(') ~ ') < ' ~ small() -%}
     {%- set pair = exact_product(first, second) -%}
     {{ return({
         'high': 'case when ' ~ are_small ~ ' then 0 else ' ~ exact_product(third, whole_quotient(pair, limb())) ~ ' end',

@@ -14,18 +14,11 @@ build_plan as (
 
 ),
 
-unit_metrics as (
-
-    select
-        unit_metrics.*,
-        unit_metrics.as_of_date = build_plan.latest_date as has_segments
-    from {{ ref('int_unit_metrics') }} as unit_metrics
-    inner join build_plan
-        on unit_metrics.experiment_id = build_plan.experiment_id
-
-),
-
+{#- Without a name of its own, what is read twice is not kept in memory for it. #}
 cells as (
+
+    {%- for are_small in [true, false] if sums_small_units_apart() or not are_small %}
+    {{ 'union all' if not loop.first }}
 
     select
         as_of_date,
@@ -36,17 +29,28 @@ cells as (
         {%- endfor %}
         {%- for metric in metrics %},
         {%- set h = metric.metric_hash %}
-        {%- for sum in metric_sums(metric) %}
+        {%- for sum in metric_sums(metric, of_small=are_small) %}
         {{ sum.sql }} as {{ sum.name }},
         {%- endfor %}
         max(case when u_{{ h }} then exposed_date end) as last_cohort_{{ h }}
         {%- endfor %}
-    from unit_metrics
+    from (
+        select
+            unit_metrics.*,
+            unit_metrics.as_of_date = build_plan.latest_date as has_segments
+        from {{ ref('int_unit_metrics') }} as unit_metrics
+        inner join build_plan
+            on unit_metrics.experiment_id = build_plan.experiment_id
+        {%- if sums_small_units_apart() %}
+        where {{ 'not ' if not are_small }}unit_metrics.is_small
+        {%- endif %}
+    ) as unit_metrics
     group by
         as_of_date, experiment_id, variant_id
         {%- for attribute in attributes %},
         case when has_segments then coalesce(a_{{ attribute }}, 'unknown') end
         {%- endfor %}
+    {%- endfor %}
 
 ),
 

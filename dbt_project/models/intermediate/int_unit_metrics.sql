@@ -1,6 +1,11 @@
 {{ config(materialized='table' if target.type == 'spark' else 'view') }}
 {%- set attributes = metric_catalog()['attributes'] %}
 {%- set metrics = metrics_and_probes() %}
+{%- set seen = [] %}
+{%- for metric in metrics %}
+{%- do seen.extend([metric.value, metric.denominator, metric.covariate, metric.history | default(none)]) %}
+{%- for one in further_covariates(metric) %}{% do seen.append(one.value) %}{% endfor %}
+{%- endfor %}
 with
 
 exposed_units as (
@@ -36,6 +41,14 @@ seen_values as (
         {%- for attribute in attributes %},
         exposed_units.a_{{ attribute }}
         {%- endfor %}
+        {%- if sums_small_units_apart() %},
+        greatest(
+            0
+            {%- for column in seen | reject('none') | unique | sort %},
+            abs({{ seen_value(column, false) }})
+            {%- endfor %}
+        ) < {{ small() }} as is_small
+        {%- endif %}
         {%- for cap in quantile_caps() %},
         caps.{{ cap.column }}
         {%- endfor %}
@@ -73,6 +86,9 @@ select
     {%- for attribute in attributes %},
     a_{{ attribute }}
     {%- endfor %}
+    {%- if sums_small_units_apart() %},
+    is_small
+    {%- endif %}
     {%- for metric in metrics %},
     {{ usable_values(metric) }}
     {%- endfor %}
