@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long test-chaos test-chaos-long test-faults soak test-spark lint check-configs format dev lock clean bench-full bench-daily bench-backfill bench-wide bench-growth bench-statistics validation simulations
+.PHONY: help setup demo test test-end-to-end test-long test-chaos test-chaos-long test-faults soak test-spark lint check-configs format dev lock clean bench-full bench-daily bench-backfill bench-wide bench-growth bench-statistics validation simulations
 
 PYTHON ?= python3
 VENV := .venv
@@ -43,11 +43,16 @@ $(SPARK_STAMP): $(STAMP) requirements-spark.lock
 demo: setup  ## Simulate a month of logs, run the whole pipeline, print each decision beside the truth
 	$(BIN)/equipoise demo
 
-test: setup  ## The whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-long: setup  ## The suite with its long forms
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test: setup  ## The test suite, in ten minutes; the targets below have its longer forms
+	$(PYTEST) -m "not slow and not long"
+
+test-end-to-end: setup  ## Every design, correction, replay and verification through the whole pipeline
+	$(PYTEST) -m "long and not slow"
+
+test-long: setup  ## All of it, with many random histories
+	$(PYTEST)
 
 test-chaos: setup  ## 50 runs killed at random moments, while somebody reads the results
 	$(BIN)/python -m tests.chaos.trials --trials 50
@@ -56,7 +61,7 @@ test-chaos-long: setup  ## The same, 500 times
 	$(BIN)/python -m tests.chaos.trials --trials 500
 
 test-faults: setup  ## Every injected fault through the whole pipeline, and 60 clean days; docs/fault_injection.md
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/fault_injection
+	$(PYTEST) tests/fault_injection
 
 soak: setup  ## A production instance on PostgreSQL for an hour of simulated days; MINUTES=60 WRITE=--write
 	$(BIN)/python -m tests.production.soak --minutes $(MINUTES) $(WRITE)

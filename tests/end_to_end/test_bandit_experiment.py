@@ -21,7 +21,7 @@ FIRST, END = date(2026, 10, 1), date(2026, 10, 21)
 LAST = END + timedelta(days=1)
 MEANS = {"plain": 0.10, "short": 0.12, "bold": 0.20}
 CHANCES, BANNER = {"off": 0.6, "on": 0.4}, {"off": 0.20, "on": 0.45}
-pytestmark = pytest.mark.xdist_group("bandit_experiment")
+pytestmark = [pytest.mark.xdist_group("bandit_experiment"), pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from tests.end_to_end.pipeline import run, table
 DAYS = [date(2026, 10, day) for day in range(1, 6)]
 CITIES = {"dispatch": 40, "pilot": 8}
 EFFECTS = {"dispatch": 0.12, "pilot": 0.0}
-pytestmark = pytest.mark.xdist_group("cluster_experiments")
+pytestmark = [pytest.mark.xdist_group("cluster_experiments"), pytest.mark.long]
 
 
 def write_logs(folder: Path, seed: int) -> None:

@@ -15,7 +15,7 @@ import pytest
 from tests.end_to_end.pipeline import assert_same_results, copy_of, rows, run, table
 from tests.end_to_end.two_experiments.days import FIRST_DAY, LAST_DAY
 
-pytestmark = pytest.mark.xdist_group("two_experiments")
+pytestmark = [pytest.mark.xdist_group("two_experiments"), pytest.mark.long]
 
 DAY_3 = date(2026, 10, 3)
 RESULT_TABLES = ("exposure_counts", "metric_moments", "scorecard", "health_checks", "decisions")

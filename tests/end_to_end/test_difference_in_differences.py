@@ -11,6 +11,8 @@ import pytest
 from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import assert_same_results, command, copy_of, run, table
 
+pytestmark = pytest.mark.long
+
 FIRST, LAST = date(2026, 10, 1), date(2026, 10, 16)
 TRUE_CHANGE = 0.4
 REGIONS = [f"r{number:02}" for number in range(24)]

@@ -17,7 +17,7 @@ from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import run, table
 
 DAYS = [date(2026, 10, day) for day in range(1, 6)]
-pytestmark = pytest.mark.xdist_group("factorial_experiments")
+pytestmark = [pytest.mark.xdist_group("factorial_experiments"), pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ from tests.end_to_end.pipeline import copy_of, run, table, tables
 from tests.end_to_end.twenty_experiments import EXPERIMENTS, LAST_DAY
 from tests.end_to_end.ways_to_break import WAYS, Way, broken
 
+pytestmark = pytest.mark.long
+
 LOG_TABLES = ("row_ledger", "source_days", "quarantine")
 
 

@@ -9,6 +9,8 @@ import pytest
 from tests.end_to_end import overlapping_experiments as shop
 from tests.end_to_end.pipeline import run, tables
 
+pytestmark = pytest.mark.long
+
 LAST = pd.Timestamp(shop.DAYS[-1])
 
 

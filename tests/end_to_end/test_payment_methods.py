@@ -19,6 +19,8 @@ from scipy import stats
 from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import assert_same_results, run, table
 
+pytestmark = pytest.mark.long
+
 DAYS = [date(2026, 10, day) for day in (1, 2, 3)]
 NOON = datetime(2026, 10, 1, 12)
 CATEGORIES = ["card", "paypal", "invoice", "other", "none"]

@@ -18,7 +18,7 @@ from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import assert_same_results, environment_kept, run, table
 from tests.end_to_end.test_post_stratification import moments
 
-pytestmark = pytest.mark.xdist_group("ramp_up")
+pytestmark = [pytest.mark.xdist_group("ramp_up"), pytest.mark.long]
 
 DAYS = [date(2026, 10, day) for day in range(1, 7)]
 CLICKS = {"metric_id": "clicks"}

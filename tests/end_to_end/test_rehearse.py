@@ -16,7 +16,7 @@ from orchestration.warehouse import open_warehouse
 from tests.end_to_end.pipeline import copy_of, environment_kept, run, table
 from tests.end_to_end.two_experiments.days import LAST_DAY
 
-pytestmark = pytest.mark.xdist_group("two_experiments")
+pytestmark = [pytest.mark.xdist_group("two_experiments"), pytest.mark.long]
 
 DRAFT = """\
 id: next

@@ -24,7 +24,7 @@ from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import assert_same_results, copy_of, run, table, without_check
 from tests.end_to_end.two_experiments.days import LAST_DAY
 
-pytestmark = pytest.mark.xdist_group("two_experiments")
+pytestmark = [pytest.mark.xdist_group("two_experiments"), pytest.mark.long]
 
 DAY_2, DAY_3, DAY_4 = (date(2026, 10, day) for day in (2, 3, 4))
 TABLES = {

@@ -19,7 +19,7 @@ from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import assert_same_results, copy_of, rows, run, table, tables, try_run
 from tests.end_to_end.two_experiments.days import DAYS, LAST_DAY
 
-pytestmark = pytest.mark.xdist_group("reruns")
+pytestmark = [pytest.mark.xdist_group("reruns"), pytest.mark.long]
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY_3 = date(2026, 10, 3)

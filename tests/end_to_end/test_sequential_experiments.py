@@ -11,7 +11,7 @@ from orchestration.simulated_project import simulate_project
 from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import assert_same_results, copy_of, run, table
 
-pytestmark = pytest.mark.xdist_group("sequential_experiments")
+pytestmark = [pytest.mark.xdist_group("sequential_experiments"), pytest.mark.long]
 
 DAYS = [date(2026, 10, day) for day in range(1, 6)]
 DAY_2, DAY_3 = DAYS[1:3]

@@ -2,8 +2,12 @@
 
 import shutil
 
+import pytest
+
 from tests.end_to_end.pipeline import copy_of, run, table, tables
 from tests.end_to_end.two_experiments.days import FIRST_DAY, LAST_DAY
+
+pytestmark = pytest.mark.long
 
 NUMBERS = ["as_of_date", "experiment_id", "metric_id", "variant_id", "n_units", "mean", "variance", "total"]
 

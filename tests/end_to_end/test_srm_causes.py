@@ -18,7 +18,7 @@ from orchestration.verify import verify
 from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import assert_same_results, environment_kept, run, table
 
-pytestmark = pytest.mark.xdist_group("srm_causes")
+pytestmark = [pytest.mark.xdist_group("srm_causes"), pytest.mark.long]
 
 FIRST_DAY, LAST_DAY = date(2026, 10, 1), date(2026, 10, 6)
 CONFIGS = {

@@ -19,7 +19,7 @@ from tests.end_to_end.pipeline import run, table
 DAYS = [date(2026, 10, day) for day in range(20, 28)]
 END = date(2026, 10, 26)
 METRICS = ["fare_per_ride", "rides_per_rider", "share_riding"]
-pytestmark = pytest.mark.xdist_group("switchback_experiments")
+pytestmark = [pytest.mark.xdist_group("switchback_experiments"), pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

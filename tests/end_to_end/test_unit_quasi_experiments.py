@@ -55,7 +55,7 @@ regression_discontinuity: {{running: mean_score, cutoff: 50, outcome_from: {OUTC
 metrics: {{primary: [spend_in_game]}}
 """,
 }
-pytestmark = pytest.mark.xdist_group("unit_quasi_experiments")
+pytestmark = [pytest.mark.xdist_group("unit_quasi_experiments"), pytest.mark.long]
 
 
 def events(names: list[str], name: str, day: date, amount: np.ndarray) -> pd.DataFrame:

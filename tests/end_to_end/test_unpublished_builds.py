@@ -18,7 +18,7 @@ from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import assert_same_results, copy_of, environment_kept, run, tables
 from tests.end_to_end.two_experiments.days import DAYS, LAST_DAY
 
-pytestmark = pytest.mark.xdist_group("reruns")
+pytestmark = [pytest.mark.xdist_group("reruns"), pytest.mark.long]
 
 
 def test_a_changed_configuration_is_published_by_the_run_after_the_one_that_died(shop, tmp_path):

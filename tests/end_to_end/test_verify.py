@@ -15,7 +15,7 @@ from orchestration.workspace import Workspace
 from tests.end_to_end.pipeline import copy_of, run, tables, without_check
 from tests.end_to_end.two_experiments.days import DAYS, FIRST_DAY
 
-pytestmark = pytest.mark.xdist_group("two_experiments")
+pytestmark = [pytest.mark.xdist_group("two_experiments"), pytest.mark.long]
 
 MARTS = (
     "fct_exposure_counts",
