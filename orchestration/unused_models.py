@@ -1,12 +1,13 @@
 """Models for what no experiment or metric of the configuration asks for: a run leaves their empty tables as they are.
 
-dbt takes some 40 ms for a node that does nothing, and most configurations use few of the features.
+dbt takes its time for a node that does nothing too, and most configurations use few of the features.
 """
 
 import hashlib
 
 import duckdb
 
+from configs.covariates import further_terms
 from configs.metric_schema import Metric
 from configs.schema import Config
 from orchestration.dbt_models import project_digest
@@ -41,7 +42,7 @@ SINGLE_EVENTS = (
 def unused_models(connection: duckdb.DuckDBPyConnection, workspace: Workspace, config: Config) -> list[str]:
     """Names of the models that today's configuration would give no rows, and whose tables are there without any.
 
-    Only where all models were once built with this catalog of metrics: an empty table has columns too.
+    Only where all models were once built by this engine with this catalog of metrics: an empty table has columns too.
     """
     if not has_table(connection, "runs", "whole_build"):
         return []
@@ -65,7 +66,7 @@ def _not_asked_for(connection: duckdb.DuckDBPyConnection, config: Config) -> lis
         ("marts.fct_category_counts",): any(one.type == "categorical" for one in metrics),
         ("marts.fct_bucket_sums",): any(one.bootstrap is not None for one in metrics),
         ("marts.fct_cap_tails",): any(_has_quantile_cap(one) and one.bootstrap is not None for one in metrics),
-        ("marts.fct_covariate_moments",): any(one.covariate is not None for one in metrics),
+        ("marts.fct_covariate_moments",): any(further_terms(one) for one in metrics),
         ("intermediate.int_capped_states",): any(
             _has_quantile_cap(one) or one.quantile is not None or one.type == "categorical" or one.bootstrap is not None
             for one in metrics
@@ -80,4 +81,4 @@ def _has_quantile_cap(metric: Metric) -> bool:
 
 def _models_hash(workspace: Workspace) -> str:
     catalog = (workspace.generated / "macros" / "metric_catalog.sql").read_bytes()
-    return hashlib.sha256(project_digest().encode() + catalog).hexdigest()
+    return hashlib.sha256(f"{workspace.target} {project_digest()} ".encode() + catalog).hexdigest()

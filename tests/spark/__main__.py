@@ -51,7 +51,7 @@ def _compare(options: argparse.Namespace, folder: Path) -> int:
         for span in spans:
             command = _command(workspace, folder.resolve() / target, target, *span)
             for number in range(options.kills if target == "spark" else 0):
-                _kill(command, chance.uniform(5, 90), leaves_java=number % 2 == 0)
+                _kill(command, chance.uniform(5, 150), leaves_java=number % 2 == 0)
             _run(command)
     found = compare_states(*(folder / target for target in TARGETS))
     print("\n".join(as_lines(found)), flush=True)
@@ -75,7 +75,7 @@ def _run(command: list[str]) -> None:
 
 
 def _kill(command: list[str], seconds: float, *, leaves_java: bool) -> None:
-    """Kill the run after so long: its process alone, whose Java must then end by itself, or everything at once."""
+    """Kill the run after so long: its process alone, with its Java left to itself, or everything at once."""
     run = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
