@@ -42,7 +42,7 @@ SINGLE_EVENTS = (
 def unused_models(connection: duckdb.DuckDBPyConnection, workspace: Workspace, config: Config) -> list[str]:
     """Names of the models that today's configuration would give no rows, and whose tables are there without any.
 
-    Only where all models were once built by this engine with this catalog of metrics: an empty table has columns too.
+    Only where all models were once built with this catalog of metrics: an empty table has columns too.
     """
     if not has_table(connection, "runs", "whole_build"):
         return []
@@ -81,4 +81,4 @@ def _has_quantile_cap(metric: Metric) -> bool:
 
 def _models_hash(workspace: Workspace) -> str:
     catalog = (workspace.generated / "macros" / "metric_catalog.sql").read_bytes()
-    return hashlib.sha256(f"{workspace.target} {project_digest()} ".encode() + catalog).hexdigest()
+    return hashlib.sha256(project_digest().encode() + catalog).hexdigest()
